@@ -1,0 +1,120 @@
+"""The photographs that ship inside installed packages: something to train on without any download."""
+
+import logging
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from uncrappify.atomic import written_whole
+from uncrappify.errors import UserError
+from uncrappify.sources.parameters import EmbeddedOptions, PictureSource
+
+logger = logging.getLogger(__name__)
+
+
+class Photograph(NamedTuple):
+    """Where a photograph lies and under which terms.
+
+    Attributes:
+        package: The package that it ships in.
+        file: Path inside the package.
+        licence: What the package, or the place that it names, says about the picture.
+    """
+
+    package: str
+    file: str
+    licence: str
+
+
+# Licences: docstrings of skimage.data, README.txt beside scikit-learn's pictures, matplotlib pull request 1599.
+# Left out are drawings, test patterns, and pictures that no camera took as they are (cell is a phase hologram).
+PHOTOGRAPHS = {
+    "astronaut": Photograph("skimage", "data/astronaut.png", "public domain (NASA)"),
+    "brick": Photograph("skimage", "data/brick.png", "CC0 (CC0Textures, Bricks25)"),
+    "camera": Photograph("skimage", "data/camera.png", "CC0 (Lav Varshney)"),
+    "chelsea": Photograph("skimage", "data/chelsea.png", "CC0 (Stefan van der Walt)"),
+    "china": Photograph("sklearn", "datasets/images/china.jpg", "CC BY 2.0 (danielbuechele, flickr 6061409035)"),
+    "coffee": Photograph("skimage", "data/coffee.png", "CC0 (Rachel Michetti, courtesy of Pikolo Espresso Bar)"),
+    "coins": Photograph("skimage", "data/coins.png", "no known copyright restrictions (Brooklyn Museum)"),
+    "flower": Photograph("sklearn", "datasets/images/flower.jpg", "CC BY 2.0 (vultilion, flickr 6056698931)"),
+    "grace_hopper": Photograph("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", "public domain (US Navy)"),
+    "grass": Photograph("skimage", "data/grass.png", "CC0 (linolafett, Grass 01)"),
+    "gravel": Photograph("skimage", "data/gravel.png", "CC0 (CC0Textures, Gravel04)"),
+    "hubble_deep_field": Photograph("skimage", "data/hubble_deep_field.jpg", "public domain (NASA, HubbleSite)"),
+    "ihc": Photograph("skimage", "data/ihc.png", "no known copyright restrictions (CMMI)"),
+    "moon": Photograph("skimage", "data/moon.png", "none stated (scikit-image, BSD-3-Clause)"),
+    "motorcycle_left": Photograph("skimage", "data/motorcycle_left.png", "none stated (Middlebury Stereo 2014)"),
+    "motorcycle_right": Photograph("skimage", "data/motorcycle_right.png", "none stated (Middlebury Stereo 2014)"),
+    "retina": Photograph("skimage", "data/retina.jpg", "CC0 (Mikael Häggström)"),
+    "rocket": Photograph("skimage", "data/rocket.jpg", "public domain (SpaceX)"),
+}
+"""Picture name to where it is; the names are those of ``skimage.data`` where it has one."""
+
+GROUPS = {"motorcycle_left": "motorcycle", "motorcycle_right": "motorcycle"}
+"""Two views of one scene: neither may be tested on when the other was trained on."""
+
+
+def collect(options: EmbeddedOptions, folder: Path) -> PictureSource:
+    """Copy the photographs out of their packages, without importing these.
+
+    A photograph that an installed version does not have is left out with a warning; one that is there already is kept.
+
+    Args:
+        options: Which pictures are for validation and test.
+        folder: Where the copies go; made when missing.
+
+    Returns:
+        The source with its own split and groups.
+
+    Raises:
+        UserError: An unknown name or one name in both splits, no photograph at all, or nothing can be written.
+    """
+    _check_names(options)
+    found = {name: path for name in PHOTOGRAPHS if (path := _installed(name)) is not None}
+    if missing := sorted(PHOTOGRAPHS.keys() - found.keys()):
+        logger.warning("not in the installed packages, left out: %s", ", ".join(missing))
+    if not found:
+        raise UserError(
+            "source.kind: embedded: the installed packages have no photographs. Install scikit-image and scikit-learn "
+            "again, or give your own pictures: kedro run --pipeline superres --params pictures=~/Pictures"
+        )
+    for name, path in found.items():
+        _copy(path, folder / f"{name}{path.suffix}")
+    return PictureSource(
+        name="embedded",
+        root=folder.absolute(),
+        licence="; ".join(f"{name}: {PHOTOGRAPHS[name].licence}" for name in found),
+        own_split={
+            "valid": [name for name in options.valid if name in found],
+            "test": [name for name in options.test if name in found],
+        },
+        groups={name: group for name, group in GROUPS.items() if name in found},
+    )
+
+
+def _check_names(options: EmbeddedOptions) -> None:
+    for split, names in (("valid", options.valid), ("test", options.test)):
+        if unknown := [name for name in names if name not in PHOTOGRAPHS]:
+            raise UserError(
+                f"source.embedded.{split}: no embedded picture is called {', '.join(unknown)}. "
+                f"There are: {', '.join(PHOTOGRAPHS)}."
+            )
+    if both := [name for name in options.valid if name in options.test]:
+        raise UserError(
+            f"source.embedded: {', '.join(both)} cannot be in both valid and test. Take it out of one of the two lists."
+        )
+
+
+def _installed(name: str) -> Path | None:
+    package, file, _ = PHOTOGRAPHS[name]
+    spec = find_spec(package)
+    roots = (spec.submodule_search_locations if spec else None) or []
+    return next((path for root in roots if (path := Path(root, file)).is_file()), None)
+
+
+def _copy(path: Path, target: Path) -> None:
+    if target.is_file() and target.stat().st_size == path.stat().st_size:
+        return
+    with written_whole(target) as temporary:
+        shutil.copyfile(path, temporary)

@@ -1,0 +1,136 @@
+"""The manifest: every picture of a source is opened once, and what is wrong with it is written down."""
+
+import hashlib
+import logging
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from uncrappify.errors import UserError
+from uncrappify.pictures import UnusablePicture, decode, read_content
+from uncrappify.progress import track
+from uncrappify.sources.folder import find_pictures
+from uncrappify.sources.parameters import PictureSource
+
+logger = logging.getLogger(__name__)
+
+_BAR_FROM = 50
+_SHOWN_NAMES = 3
+
+Row = dict[str, Any]
+
+
+def list_pictures(source: PictureSource) -> pd.DataFrame:
+    """List a source's pictures, each decoded once, on all cores.
+
+    A picture that cannot be used stays in the table with the reason and is counted in a warning; it never stops a run.
+
+    Args:
+        source: Where the pictures are.
+
+    Returns:
+        One row a picture, sorted by ``name``: ``name`` (relative path without suffix; with it for the second of two
+        files that differ in nothing else), ``file`` (relative to the root, forward slashes), ``width`` and ``height``
+        (pixels, upright; 0 when unusable), ``mode`` (Pillow's, of the file), ``bytes``, ``sha256``, ``usable``,
+        ``reason`` (empty when usable) and ``notes`` (what changed its pixels when it was read; comma separated).
+
+    Raises:
+        UserError: No picture can be used; the message counts the reasons.
+    """
+    files = find_pictures(source.root)
+    examine = partial(_examine, source.root)
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
+        rows: Iterable[Row] = pool.map(examine, _names(files), files)
+        if len(files) > _BAR_FROM:
+            rows = track(rows, "Listing pictures", len(files))
+        manifest = _without_duplicates(sorted(rows, key=lambda row: str(row["name"])))
+    finally:
+        # Without this, Ctrl-C would wait until every picture of a large folder was read.
+        pool.shutdown(cancel_futures=True)
+    _report(manifest)
+    if not any(row["usable"] for row in manifest):
+        raise UserError(_nothing_usable(source.root, manifest))
+    return pd.DataFrame(manifest)
+
+
+def _names(files: list[str]) -> list[str]:
+    """Name each file by its path without suffix, or by its whole path where that name is taken."""
+    names: dict[str, None] = {}
+    for file in files:
+        stem = str(PurePosixPath(file).with_suffix(""))
+        names[file if stem in names else stem] = None
+    return list(names)
+
+
+def _examine(root: Path, name: str, file: str) -> Row:
+    row: Row = {"name": _printable(name), "file": _printable(file), "width": 0, "height": 0, "mode": "", "bytes": 0}
+    row |= {"sha256": "", "usable": False, "reason": "", "notes": ""}
+    try:
+        if row["file"] != file:
+            raise UnusablePicture("name is not valid unicode")
+        content = read_content(root / file)
+        row |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        picture, mode, notes = decode(content)
+    except UnusablePicture as reason:
+        return row | {"reason": str(reason)}
+    return row | {
+        "width": picture.width,
+        "height": picture.height,
+        "mode": mode,
+        "usable": True,
+        "notes": ", ".join(notes),
+    }
+
+
+def _printable(name: str) -> str:
+    # A file name may hold bytes that are no UTF-8; such text can be neither printed nor written to a table.
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _without_duplicates(rows: list[Row]) -> list[Row]:
+    first: dict[str, str] = {}
+    for row in rows:
+        if row["usable"] and first.setdefault(row["sha256"], row["name"]) != row["name"]:
+            row |= {"usable": False, "reason": f"same content as {first[row['sha256']]}"}
+    return rows
+
+
+def _kind(reason: str) -> str:
+    """Reduce a reason to what it shares with others: ``1x1, smaller than 16x16`` to ``smaller than 16x16``."""
+    return "same content as another" if reason.startswith("same content as ") else reason.rpartition(", ")[2]
+
+
+def _report(rows: list[Row]) -> None:
+    unusable = defaultdict(list)
+    for row in rows:
+        if not row["usable"]:
+            unusable[_kind(row["reason"])].append(row["file"])
+    for kind, files in sorted(unusable.items()):
+        shown = ", ".join(files[:_SHOWN_NAMES]) + (", ..." if len(files) > _SHOWN_NAMES else "")
+        logger.warning("%s left out, %s: %s", _count(len(files)), kind, shown)
+    notes = Counter(note for row in rows if row["usable"] and row["notes"] for note in row["notes"].split(", "))
+    if notes:
+        said = ", ".join(f"{note} ({_count(number)})" for note, number in sorted(notes.items()))
+        logger.info("read as 8-bit RGB: %s", said)
+
+
+def _count(number: int) -> str:
+    return f"{number} picture{'' if number == 1 else 's'}"
+
+
+def _nothing_usable(root: Path, rows: list[Row]) -> str:
+    if not rows:
+        return f"there are no pictures in {root}. Give a folder with pictures (jpg, png, webp, tiff, bmp, gif)."
+    reasons = Counter(_kind(row["reason"]) for row in rows)
+    counted = ", ".join(f"{number} {kind}" for kind, number in sorted(reasons.items()))
+    return (
+        f"none of the pictures in {root} can be used ({counted}). Give a folder with whole pictures of at least "
+        "16x16 pixels, for example\n  kedro run --pipeline superres --params pictures=~/Pictures"
+    )

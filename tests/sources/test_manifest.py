@@ -1,0 +1,182 @@
+"""The manifest: every picture is opened once, and what is wrong with it is written down."""
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import ExifTags, Image
+
+from uncrappify.errors import UserError
+from uncrappify.sources import PictureSource, list_pictures
+
+
+def noise(seed: int, width: int = 30, height: int = 40) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def manifest_of(root: Path) -> pd.DataFrame:
+    return list_pictures(PictureSource(name="test", root=root, licence="none")).set_index("name", drop=False)
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    (tmp_path / "deep er").mkdir()
+    noise(1).save(tmp_path / "good.png")
+    noise(2).save(tmp_path / "deep er" / "Übung 1.jpg")
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:1000])
+    (tmp_path / "cut2.png").write_bytes((tmp_path / "good.png").read_bytes()[:1200])
+    noise(3, 1, 1).save(tmp_path / "dot.png")
+    (tmp_path / "twin.png").write_bytes((tmp_path / "good.png").read_bytes())
+    return tmp_path
+
+
+def test_every_picture_has_a_row_with_what_is_wrong_with_it(mixed: Path) -> None:
+    manifest = manifest_of(mixed)
+    assert manifest["reason"].to_dict() == {
+        "cut": "truncated",
+        "cut2": "truncated",
+        "deep er/Übung 1": "",
+        "dot": "1x1, smaller than 16x16",
+        "empty": "0 bytes",
+        "good": "",
+        "text": "not a picture",
+        "twin": "same content as good",
+    }
+    assert (manifest["usable"] == (manifest["reason"] == "")).all()
+    assert list(manifest["name"]) == sorted(manifest["name"])
+
+
+def test_a_row_describes_its_file(mixed: Path) -> None:
+    row = manifest_of(mixed).loc["good"]
+    content = (mixed / "good.png").read_bytes()
+    assert row.to_dict() == {
+        "name": "good",
+        "file": "good.png",
+        "width": 30,
+        "height": 40,
+        "mode": "RGB",
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "usable": True,
+        "reason": "",
+        "notes": "",
+    }
+
+
+def test_the_table_survives_parquet(mixed: Path) -> None:
+    manifest = list_pictures(PictureSource(name="test", root=mixed, licence="none"))
+    manifest.to_parquet(mixed / "manifest.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(mixed / "manifest.parquet"), manifest)
+
+
+def test_width_and_height_are_those_of_the_upright_picture(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    noise(1, width=30, height=40).save(tmp_path / "phone.jpg", exif=exif)
+    row = manifest_of(tmp_path).loc["phone"]
+    assert (row["width"], row["height"], row["notes"]) == (40, 30, "turned by EXIF")
+
+
+def test_each_kind_of_reason_is_one_warning_with_count_and_names(mixed: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        manifest_of(mixed)
+    assert caplog.messages == [
+        "1 picture left out, 0 bytes: empty.jpg",
+        "1 picture left out, not a picture: text.jpg",
+        "1 picture left out, same content as another: twin.png",
+        "1 picture left out, smaller than 16x16: dot.png",
+        "2 pictures left out, truncated: cut.png, cut2.png",
+    ]
+
+
+def test_more_than_three_names_are_cut_short(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    noise(1).save(tmp_path / "good.png")
+    for number in range(5):
+        (tmp_path / f"{number}.png").touch()
+    manifest_of(tmp_path)
+    assert caplog.messages == ["5 pictures left out, 0 bytes: 0.png, 1.png, 2.png, ..."]
+
+
+def test_what_was_changed_is_said_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Image.new("RGBA", (20, 20), (1, 2, 3, 4)).save(tmp_path / "a.png")
+    Image.new("RGBA", (20, 20), (5, 6, 7, 8)).save(tmp_path / "b.png")
+    Image.new("P", (20, 20), 1).save(tmp_path / "c.png")
+    with caplog.at_level(logging.INFO):
+        manifest = manifest_of(tmp_path)
+    assert caplog.messages == ["read as 8-bit RGB: alpha over white (2 pictures), palette (1 picture)"]
+    assert list(manifest["notes"]) == ["alpha over white", "alpha over white", "palette"]
+
+
+def test_files_that_differ_in_their_suffix_alone_have_different_names(tmp_path: Path) -> None:
+    for seed, file in enumerate(["a.jpg", "a.png", "a.png.jpg", "b.png"]):
+        noise(seed).save(tmp_path / file)
+    assert manifest_of(tmp_path)["file"].to_dict() == {
+        "a": "a.jpg",
+        "a.png": "a.png",
+        "a.png.jpg": "a.png.jpg",
+        "b": "b.png",
+    }
+
+
+def test_a_picture_without_permission_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise(1).save(tmp_path / "good.png")
+    noise(2).save(tmp_path / "secret.png")
+    read = Path.read_bytes
+
+    def refuse_the_secret(path: Path) -> bytes:
+        if path.stem == "secret":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse_the_secret)
+    assert list(manifest_of(tmp_path)["reason"]) == ["", "no permission to read it"]
+
+
+def test_a_name_that_is_no_unicode_does_not_break_the_table(tmp_path: Path) -> None:
+    noise(1).save(tmp_path / "good.png")
+    try:
+        (tmp_path / "b\udcffd.png").touch()
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system only takes unicode names")
+    manifest = manifest_of(tmp_path)
+    assert manifest["reason"].to_dict() == {"b\\udcffd": "name is not valid unicode", "good": ""}
+    manifest.to_parquet(tmp_path / "manifest.parquet")
+
+
+def test_the_manifest_is_the_same_every_time(mixed: Path) -> None:
+    pd.testing.assert_frame_equal(manifest_of(mixed), manifest_of(mixed))
+
+
+def test_a_bar_is_shown_for_many_pictures_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[int] = []
+
+    def note_the_total(items: Any, _: str, total: int) -> Any:
+        shown.append(total)
+        return items
+
+    monkeypatch.setattr("uncrappify.sources.manifest.track", note_the_total)
+    for seed in range(51):
+        noise(seed, 16, 16).save(tmp_path / f"{seed}.png")
+    assert len(manifest_of(tmp_path)) == 51
+    (tmp_path / "0.png").unlink()
+    manifest_of(tmp_path)
+    assert shown == [51]
+
+
+def test_no_usable_picture_is_an_error_that_counts_the_reasons(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).touch()
+    (tmp_path / "c.jpg").write_text("no picture")
+    with pytest.raises(UserError, match=r"none of the pictures in .* can be used \(2 0 bytes, 1 not a picture\)"):
+        manifest_of(tmp_path)
+
+
+def test_no_picture_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there are no pictures in"):
+        manifest_of(tmp_path)

@@ -1,0 +1,247 @@
+"""Whatever kind of picture file comes in, an upright 8-bit RGB picture comes out, or the reason why not."""
+
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from uncrappify.pictures import UnusablePicture, decode, read_picture, write_picture
+
+
+def noise(width: int = 30, height: int = 40) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def encoded(picture: Image.Image, format: str, **options: Any) -> bytes:
+    file = BytesIO()
+    picture.save(file, format, **options)
+    return file.getvalue()
+
+
+def png(width: int, height: int, depth: int, colour: int, pixels: bytes) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def colour_of(content: bytes) -> tuple[int, ...]:
+    picture = decode(content).picture
+    assert picture.mode == "RGB"
+    colours = np.asarray(picture).reshape(-1, 3)
+    assert (colours == colours[0]).all()
+    return tuple(colours[0].tolist())
+
+
+def pixels(picture: Image.Image) -> np.ndarray[Any, Any]:
+    return np.asarray(picture)
+
+
+def test_an_empty_file_is_0_bytes() -> None:
+    with pytest.raises(UnusablePicture, match=r"^0 bytes$"):
+        decode(b"")
+
+
+def test_a_text_is_not_a_picture() -> None:
+    with pytest.raises(UnusablePicture, match=r"^not a picture$"):
+        decode(b"Dear diary, this is no picture.")
+
+
+def test_a_program_for_a_printer_is_never_run() -> None:
+    with pytest.raises(UnusablePicture, match=r"^not a picture$"):
+        decode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 30 30\n")
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_file_that_was_cut_off_is_truncated(format: str, share: float) -> None:
+    content = encoded(noise(), format)
+    with pytest.raises(UnusablePicture, match=r"^truncated"):
+        decode(content[: int(len(content) * share)])
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_a_compressed_tiff_that_lost_its_directory_is_truncated() -> None:
+    content = encoded(noise(), "TIFF", compression="tiff_lzw")
+    with pytest.raises(UnusablePicture, match=r"^truncated"):
+        decode(content[: len(content) // 2])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (15, 400)])
+def test_a_tiny_picture_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(UnusablePicture, match=f"^{size[0]}x{size[1]}, smaller than 16x16$"):
+        decode(encoded(Image.new("RGB", size), "PNG"))
+
+
+def test_a_picture_of_16x16_is_large_enough() -> None:
+    assert decode(encoded(Image.new("RGB", (16, 16)), "PNG")).picture.size == (16, 16)
+
+
+def test_an_absurdly_large_picture_is_refused_by_its_header() -> None:
+    with pytest.raises(UnusablePicture, match=r"^100000x100000, over 200 megapixels$"):
+        decode(png(100_000, 100_000, 8, 2, b""))
+
+
+@pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")
+def test_pillows_own_limit_neither_warns_nor_refuses_and_stays_in_place() -> None:
+    limit = Image.MAX_IMAGE_PIXELS
+    with pytest.raises(UnusablePicture, match="truncated"):  # so its 190 megapixels were tried
+        decode(png(19_000, 10_000, 1, 0, b""))
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_file_without_permission_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(UnusablePicture, match=r"^no permission to read it$"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_a_file_that_is_gone_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UnusablePicture, match=r"^cannot be read \(no such file or directory\)$"):
+        read_picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_upright_to_the_pixel(format: str, orientation: int) -> None:
+    upright = noise()
+    # What a camera stores: the inverse of what the orientation asks a viewer to do.
+    stored = {
+        1: lambda picture: picture,
+        2: lambda picture: picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        3: lambda picture: picture.transpose(Image.Transpose.ROTATE_180),
+        4: lambda picture: picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
+        5: lambda picture: picture.transpose(Image.Transpose.TRANSPOSE),
+        6: lambda picture: picture.transpose(Image.Transpose.ROTATE_90),
+        7: lambda picture: picture.transpose(Image.Transpose.TRANSVERSE),
+        8: lambda picture: picture.transpose(Image.Transpose.ROTATE_270),
+    }[orientation](upright)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    reading = decode(encoded(stored, format, exif=exif))
+    np.testing.assert_array_equal(pixels(reading.picture), pixels(upright))
+    assert reading.notes == (["turned by EXIF"] if orientation > 1 else [])
+
+
+def test_an_upright_picture_is_not_turned_again_when_it_was_written_and_read(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    once = decode(encoded(noise(), "PNG", exif=exif)).picture
+    write_picture(once, tmp_path / "once.png")
+    np.testing.assert_array_equal(pixels(read_picture(tmp_path / "once.png")), pixels(once))
+
+
+def test_broken_exif_does_not_cost_the_picture() -> None:
+    reading = decode(encoded(noise(), "JPEG", exif=b"Exif\0\0garbage"))
+    assert reading.picture.size == (30, 40)
+    assert reading.notes == []
+
+
+def test_a_palette_is_resolved() -> None:
+    picture = Image.new("P", (20, 20), 1)
+    picture.putpalette([0, 0, 0, 10, 20, 30])
+    content = encoded(picture, "PNG")
+    assert colour_of(content) == (10, 20, 30)
+    assert decode(content)[1:] == ("P", ["palette"])
+
+
+def test_grey_becomes_rgb() -> None:
+    content = encoded(Image.new("L", (20, 20), 77), "PNG")
+    assert colour_of(content) == (77, 77, 77)
+    assert decode(content)[1:] == ("L", [])
+
+
+def test_alpha_is_laid_over_white_exactly() -> None:
+    levels = np.arange(256, dtype=np.uint8)
+    value, alpha = np.meshgrid(levels, levels)
+    picture = decode(encoded(Image.fromarray(np.dstack([value, value, value, alpha])), "PNG")).picture
+    expected = (value * (alpha / 255.0)) + 255 * (1 - alpha / 255.0)
+    assert np.abs(pixels(picture)[..., 0] - expected).max() <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("picture", "options", "colour"),
+    [
+        (Image.new("RGBA", (20, 20), (200, 100, 0, 51)), {}, (244, 224, 204)),
+        (Image.new("LA", (20, 20), (100, 51)), {}, (224, 224, 224)),
+        (Image.new("RGB", (20, 20), (1, 2, 3)), {"transparency": (1, 2, 3)}, (255, 255, 255)),
+        (Image.new("RGB", (20, 20), (1, 2, 3)).quantize(2), {"transparency": 0}, (255, 255, 255)),
+    ],
+)
+def test_every_kind_of_transparency_is_laid_over_white(
+    picture: Image.Image, options: dict[str, Any], colour: tuple[int, ...]
+) -> None:
+    content = encoded(picture, "PNG", **options)
+    assert colour_of(content) == colour
+    assert decode(content).notes[-1] == "alpha over white"
+
+
+def test_an_alpha_channel_that_hides_nothing_is_not_worth_a_note() -> None:
+    content = encoded(Image.new("RGBA", (20, 20), (200, 100, 0, 255)), "PNG")
+    assert colour_of(content) == (200, 100, 0)
+    assert decode(content)[1:] == ("RGBA", [])
+
+
+def test_cmyk_keeps_its_colours_in_tiff() -> None:
+    content = encoded(Image.new("CMYK", (20, 20), (255, 0, 0, 0)), "TIFF")
+    assert colour_of(content) == (0, 255, 255)
+    assert decode(content)[1:] == ("CMYK", ["CMYK"])
+
+
+def test_a_cmyk_jpeg_is_not_shown_as_its_negative() -> None:
+    # Like Photoshop's, Pillow's CMYK JPEG is stored inverted with Adobe's marker.
+    content = encoded(Image.new("CMYK", (32, 32), (0, 0, 0, 0)), "JPEG")
+    assert b"Adobe" in content
+    assert colour_of(content) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_16_bit_grey_is_divided_by_257_and_rounded(format: str) -> None:
+    values = np.linspace(0, 65535, 1600, dtype=np.uint16).reshape(40, 40)
+    reading = decode(encoded(Image.fromarray(values), format))
+    expected = (values.astype(int) + 128) // 257
+    np.testing.assert_array_equal(pixels(reading.picture)[..., 0], expected)
+    assert reading[1:] == ("I;16", ["16 bit to 8"])
+
+
+def test_big_endian_16_bit_is_read_alike() -> None:
+    assert colour_of(encoded(Image.new("I;16B", (20, 20), 257 * 100), "TIFF")) == (100, 100, 100)
+
+
+def test_16_bit_colour_becomes_8_bit() -> None:
+    row = b"\0" + np.full((20, 3), 257 * 100, ">u2").tobytes()
+    content = png(20, 20, 16, 2, row * 20)
+    assert colour_of(content) == (100, 100, 100)
+    assert decode(content).notes == ["16 bit to 8"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "value", "grey"), [("F", 0.4, 102), ("F", 102.0, 102), ("I", 102, 102), ("I", 257 * 102, 102)]
+)
+def test_32_bit_modes_are_scaled_by_the_white_that_holds_their_peak(mode: str, value: float, grey: int) -> None:
+    assert colour_of(encoded(Image.new(mode, (20, 20), value), "TIFF")) == (grey, grey, grey)
+
+
+@pytest.mark.parametrize("format", ["GIF", "TIFF", "WEBP", "PNG"])
+def test_the_first_of_several_frames_is_taken(format: str) -> None:
+    first, *others = (Image.new("RGB", (20, 20), colour) for colour in ("black", "white", "red"))
+    content = encoded(first, format, save_all=True, append_images=others)
+    assert colour_of(content) == (0, 0, 0)
+    assert "first frame of 3" in decode(content).notes
+
+
+def test_a_picture_survives_writing_and_reading_without_loss(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "Öl auf Holz.png"
+    write_picture(noise(), path)
+    np.testing.assert_array_equal(pixels(read_picture(path)), pixels(noise()))
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
