@@ -1,0 +1,29 @@
+"""Grain, as a small sensor makes in the dark."""
+
+from typing import Annotated
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from uncrappify.degradations.step import Range, Step, Within
+
+
+class GaussianNoise(Step):
+    """Add independent normal noise to every value, rounded and clipped to 0..255 (Zhang et al. 2017, DnCNN)."""
+
+    name = "gaussian_noise"
+    uses_random = True
+    sigma: Annotated[Range[float], Within(0, 255)] = Field(
+        description="Standard deviation on the scale 0 to 255; 15, 25 and 50 are the field's usual ones."
+    )
+
+    def apply(self, picture: Image.Image, sigma: float, random: np.random.Generator) -> Image.Image:
+        """Add the noise; its pixels are seeded as the draws are."""
+        pixels = np.asarray(picture)
+        noisy = random.standard_normal(pixels.shape, dtype=np.float32)
+        noisy *= np.float32(sigma)
+        noisy += pixels
+        np.rint(noisy, out=noisy)
+        np.clip(noisy, 0, 255, out=noisy)
+        return Image.fromarray(noisy.astype(np.uint8))

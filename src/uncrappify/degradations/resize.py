@@ -1,0 +1,55 @@
+"""Fewer pixels: by a factor, as super-resolution asks for, or to a shorter side, as the lesson does."""
+
+from typing import Annotated, Literal, Self
+
+from PIL import Image
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from uncrappify.degradations.step import Range, Step, Within
+
+
+class Resize(Step):
+    """Make the picture smaller with Pillow's anti-aliased kernels; never larger.
+
+    Pillow's bicubic (a = -0.5) is MATLAB's, the one behind published super-resolution figures.
+    """
+
+    name = "resize"
+    factor: Annotated[Range[float], Within(1, 16)] | None = Field(
+        None, description="Width and height are divided by this, above 1 and at most 16; or give min_side."
+    )
+    min_side: Annotated[Range[int], Within(1, 65535)] | None = Field(
+        None, description="The shorter side becomes this many pixels; or give factor."
+    )
+    resample: Literal["nearest", "bilinear", "bicubic", "lanczos"] = Field("bicubic", description="Pillow's kernel.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.factor is None) == (self.min_side is None):
+            raise PydanticCustomError("resize", "give either factor (such as 3) or min_side (such as 96)")
+        if self.factor is not None and self.factor.low <= 1:
+            raise PydanticCustomError("resize", "factor should be above 1: a recipe never enlarges a picture")
+        return self
+
+    def apply(self, picture: Image.Image, factor: float = 1.0, min_side: int | None = None) -> Image.Image:
+        """Divide the size by ``factor``, or bring the shorter side to ``min_side``.
+
+        A whole factor first crops the picture to a multiple of it (`crop_to_multiple`); any other one rounds.
+        ``min_side`` is exact and the longer side is rounded; the lesson truncated, so that some of its pictures have
+        a shorter side of 95 instead of 96.
+        """
+        if min_side is not None:
+            factor = max(1.0, min(picture.size) / min_side)
+        elif factor == int(factor):
+            picture = crop_to_multiple(picture, int(factor))
+        width, height = (max(1, round(side / factor)) for side in picture.size)
+        if (width, height) == picture.size:
+            return picture
+        return picture.resize((width, height), Image.Resampling[self.resample.upper()])
+
+
+def crop_to_multiple(picture: Image.Image, factor: int) -> Image.Image:
+    """Cut right and bottom so that both sides are multiples of ``factor``; a side shorter than it stays whole."""
+    width, height = (side - side % factor if side >= factor else side for side in picture.size)
+    return picture if (width, height) == picture.size else picture.crop((0, 0, width, height))

@@ -1,0 +1,56 @@
+"""Writing on the picture, for a model that learns to paint what was under it."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated
+
+from PIL import Image, ImageDraw, ImageFont
+from pydantic import Field
+
+from uncrappify.degradations.step import Draw, Range, Step, Within
+
+_PLACE = re.compile(r"\{([^{}]*)\}")
+
+
+class Text(Step):
+    """Write in white with Pillow's default font; the lesson writes the JPEG quality, so that is the default."""
+
+    name = "text"
+    content: str = Field(
+        "{jpeg.quality}", description="What is written; {jpeg.quality} stands for what the step jpeg drew."
+    )
+    x: Annotated[Range[float], Within(0, 1)] = Field(Range(0.0, 0.5), description="Left edge, as a share of the width.")
+    y: Annotated[Range[float], Within(0, 1)] = Field(Range(0.0, 0.5), description="Top edge, as a share of the height.")
+    size: Annotated[Range[int], Within(1, 1024)] = Field(
+        Range(12, 12), description="Font size in pixels; 12 suits a picture of 96."
+    )
+
+    def derived(self, draws: Mapping[str, Draw]) -> dict[str, Draw]:
+        """Fill ``content`` in.
+
+        Raises:
+            ValueError: It names a draw that the recipe does not make.
+        """
+        try:
+            return {"content": _PLACE.sub(lambda place: _written(draws[place[1]]), self.content)}
+        except KeyError as error:
+            known = ", ".join(draws)
+            msg = f'content "{self.content}" names {error.args[0]}, which no step of this recipe draws; known: {known}'
+            raise ValueError(msg) from error
+
+    def apply(self, picture: Image.Image, content: str, x: float, y: float, size: int) -> Image.Image:
+        """Write ``content`` with its upper left corner at (``x`` * width, ``y`` * height)."""
+        written = picture.copy()
+        corner = (int(x * picture.width), int(y * picture.height))
+        ImageDraw.Draw(written).text(corner, content, fill="white", font=_font(size))
+        return written
+
+
+@lru_cache(maxsize=64)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def _written(value: Draw) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
