@@ -1,0 +1,21 @@
+"""The catalog's own dataset classes, and the values that they hand out."""
+
+from uncrappify.datasets.checks import disjoint
+from uncrappify.datasets.folder import Folder
+from uncrappify.datasets.folder_reference import FolderReference
+from uncrappify.datasets.pairs import PicturePairs
+from uncrappify.datasets.picture import Picture
+from uncrappify.datasets.picture_folder import PictureFolder, Pictures
+from uncrappify.datasets.weights import TrainedModel, Weights
+
+__all__ = [
+    "Folder",
+    "FolderReference",
+    "Picture",
+    "PictureFolder",
+    "PicturePairs",
+    "Pictures",
+    "TrainedModel",
+    "Weights",
+    "disjoint",
+]

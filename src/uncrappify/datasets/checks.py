@@ -1,0 +1,24 @@
+"""Claims about datasets that the catalog checks when they are saved or loaded."""
+
+import pandas as pd
+
+SPLITS = ("train", "valid", "test")
+
+
+def disjoint(split: pd.DataFrame) -> None:
+    """Check that no picture, and no picture's content, is in two splits.
+
+    Args:
+        split: One row a picture with ``name``, ``sha256`` and ``split`` (train, valid or test).
+
+    Raises:
+        ValueError: If a picture is in two splits, or a split is none of the three.
+    """
+    unknown = sorted(set(split["split"]) - set(SPLITS))
+    if unknown:
+        raise ValueError(f"unknown splits: {', '.join(map(str, unknown))}")
+    for column in ("name", "sha256"):
+        places = split.groupby(column)["split"].nunique()
+        shared = places.index[places > 1].tolist()
+        if shared:
+            raise ValueError(f"in more than one split, by {column}: {', '.join(shared[:5])}")

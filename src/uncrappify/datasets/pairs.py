@@ -1,0 +1,66 @@
+"""A degraded picture beside its target, as a network sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from uncrappify.datasets.picture_folder import Pictures
+from uncrappify.errors import UserError
+
+
+@dataclass(frozen=True)
+class PicturePairs:
+    """Input and target of a network by the picture's name, decoded on demand.
+
+    At scale s the target is cropped (right, bottom) to s times the degraded picture. At scale 1 a degraded picture
+    that is smaller than its target is first enlarged to it with Pillow's bicubic kernel.
+
+    Args:
+        degraded: Degraded pictures.
+        targets: Good pictures of the same names.
+        names: Which of them, in order.
+        scale: Size of the target over size of the network's input.
+        pixels: How many pixels inputs and targets have in all.
+    """
+
+    degraded: Pictures | Mapping[str, Image.Image]
+    targets: Pictures | Mapping[str, Image.Image]
+    names: Sequence[str]
+    scale: int
+    pixels: int = 0
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, name: str) -> tuple[Image.Image, Image.Image]:
+        """Give network input and target, both 8-bit RGB.
+
+        Raises:
+            UserError: If the target is smaller than the scale demands.
+        """
+        return fitted(self.degraded[name], self.targets[name], self.scale, name)
+
+
+def fitted(degraded: Image.Image, target: Image.Image, scale: int, name: str) -> tuple[Image.Image, Image.Image]:
+    """Bring a degraded picture and its target to sizes of ratio ``scale``, as :class:`PicturePairs` describes.
+
+    Raises:
+        UserError: If the target is smaller than the scale demands.
+    """
+    if scale == 1:
+        return enlarged(degraded, target.size), target
+    width, height = degraded.width * scale, degraded.height * scale
+    if target.width < width or target.height < height or target.width >= width + 2 * scale:
+        raise UserError(
+            f"{name}: the target has {target.width}x{target.height} pixels and the degraded picture "
+            f"{degraded.width}x{degraded.height}; a model of scale {scale} needs {width}x{height}."
+        )
+    return degraded, target.crop((0, 0, width, height)) if target.size != (width, height) else target
+
+
+def enlarged(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Enlarge with Pillow's bicubic kernel to (width, height); the picture itself where it has that size already."""
+    return picture if picture.size == size else picture.resize(size, Image.Resampling.BICUBIC)

@@ -1,0 +1,20 @@
+"""Losses that compare pixel with pixel."""
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+
+def l1(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean of ``|prediction - target|``; any equal shapes to a scalar."""
+    return F.l1_loss(prediction, target)
+
+
+def mse(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean of ``(prediction - target)**2``, which PSNR is the logarithm of; any equal shapes to a scalar."""
+    return F.mse_loss(prediction, target)
+
+
+def charbonnier(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean of ``sqrt((prediction - target)**2 + 1e-6)``, an L1 that is smooth at 0 (Lai et al. 2017, LapSRN)."""
+    return torch.sqrt((prediction - target) ** 2 + 1e-6).mean()
