@@ -1,0 +1,44 @@
+"""What goes to MLflow; without an active run everything here does nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import mlflow
+from mlflow.entities import Metric
+
+Point = tuple[str, float, int, int]
+"""Metric name, value, time in milliseconds, step."""
+
+# MLflow takes so many metrics at once.
+POINTS_A_BATCH = 1000
+
+
+def log_points(points: Iterable[Point]) -> None:
+    """Send metrics in batches; MLflow keeps one row for the same name, value, time and step."""
+    if run := mlflow.active_run():
+        metrics = [Metric(name, value, milliseconds, step) for name, value, milliseconds, step in points]
+        for start in range(0, len(metrics), POINTS_A_BATCH):
+            mlflow.MlflowClient().log_batch(run.info.run_id, metrics=metrics[start : start + POINTS_A_BATCH])
+
+
+def log_values(values: Mapping[str, float]) -> None:
+    """Log metrics that have one value."""
+    now = round(time.time() * 1000)
+    log_points((name, float(value), now, 0) for name, value in values.items())
+
+
+def log_file(path: Path, folder: str) -> None:
+    """Log a file as an artifact in a folder of the run."""
+    if mlflow.active_run():
+        mlflow.log_artifact(str(path), artifact_path=folder)
+
+
+def log_model_file(weights: Path) -> None:
+    """Log a weights file as a model that ``mlflow.pyfunc.load_model`` gives back."""
+    if mlflow.active_run():
+        from uncrappify.inference.mlflow_model import log_model
+
+        log_model(weights)

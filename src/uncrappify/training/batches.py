@@ -1,0 +1,68 @@
+"""Batches by their number: a resumed training asks for the batches that it has not seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from torch.utils.data import DataLoader
+
+
+class BatchSource(Protocol):
+    """Whole batches, each a pure function of its number."""
+
+    @property
+    def workers(self) -> int:
+        """How many processes should make batches; 0 where making them is cheap."""
+
+    def __getitem__(self, step: int) -> Any:
+        """Give the batch of a step."""
+
+
+class Batches:
+    """The batches of a stage, in order, for Lightning, which keeps their position in its checkpoints.
+
+    Args:
+        source: Makes the batches.
+        steps: How many.
+
+    Attributes:
+        seconds_waited: Time that the training waited for batches.
+    """
+
+    def __init__(self, source: BatchSource, steps: int) -> None:
+        self.source = source
+        self.steps = steps
+        self.position = 0
+        self.seconds_waited = 0.0
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Any]:
+        # With batch_size None a "sample" of the loader is a whole batch.
+        loader: DataLoader[Any] = DataLoader(
+            self.source,  # type: ignore[arg-type]
+            batch_size=None,
+            sampler=range(self.position, self.steps),
+            num_workers=self.source.workers,
+            pin_memory=True,
+        )
+        batches = iter(loader)
+        while True:
+            started = time.perf_counter()
+            batch = next(batches, None)
+            self.seconds_waited += time.perf_counter() - started
+            if batch is None:
+                return
+            self.position += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the position, for the checkpoint."""
+        return {"position": self.position}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the position of a checkpoint."""
+        self.position = state["position"]

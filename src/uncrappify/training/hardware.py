@@ -1,0 +1,51 @@
+"""What the machine can do, and what training makes of it."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+from typing import Any, Literal
+
+import psutil
+import torch
+
+
+def precision(wanted: Literal["auto", "fp32", "bf16"]) -> Literal["32-true", "bf16-mixed"]:
+    """Choose the number format of the training, in Lightning's terms.
+
+    bf16 pays on CUDA devices of compute capability 8.0 and up and on CPUs with AMX. A CPU with AVX512-BF16 alone is
+    slower in bf16 than in fp32.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            fast = torch.cuda.get_device_capability()[0] >= 8
+        else:
+            fast = bool(torch.cpu.get_capabilities().get("amx_tile", False))
+        wanted = "bf16" if fast else "fp32"
+    return "bf16-mixed" if wanted == "bf16" else "32-true"
+
+
+def describe() -> dict[str, Any]:
+    """Name the machine: processor, cores, memory in GB, GPU; plain values for tags."""
+    return {
+        "cpu": platform.processor() or platform.machine(),
+        "cores": psutil.cpu_count(logical=False),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def peak_memory_mb() -> float:
+    """Peak memory in MB: what tensors took on the GPU, else the whole process's resident memory."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    # Linux counts in KiB, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def fits_in_memory(pixels: int) -> bool:
+    """Say whether so many RGB pixels, as bytes, fit into a quarter of the machine's memory."""
+    return 3 * pixels <= int(psutil.virtual_memory().total) // 4

@@ -1,0 +1,82 @@
+"""How a model is trained: stages, and what holds for all of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from uncrappify.losses import LOSSES
+from uncrappify.parameters import nearest
+
+
+def _known_losses(terms: list[dict[str, float]]) -> list[dict[str, float]]:
+    for term in terms:
+        if len(term) != 1:
+            raise PydanticCustomError("loss_form", "each entry is one loss with its weight, such as - l1: 1.0")
+        for name, weight in term.items():
+            if name not in LOSSES:
+                raise PydanticCustomError("unknown_loss", "{text}", {"text": nearest("loss", name, LOSSES)})
+            if weight <= 0:
+                raise PydanticCustomError("loss_weight", "the weight of a loss is greater than 0")
+    return terms
+
+
+Loss = Annotated[
+    list[dict[str, float]],
+    Field(min_length=1),
+    AfterValidator(_known_losses),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "properties": {name: {"type": "number", "exclusiveMinimum": 0} for name in LOSSES},
+                "additionalProperties": False,
+                "minProperties": 1,
+                "maxProperties": 1,
+            },
+        }
+    ),
+]
+
+
+class Stage(BaseModel):
+    """A part of the training with an optimizer of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: int = Field(72, ge=8, description="Side of the square crops of the target, in pixels")
+    batch_size: int = Field(16, ge=1, description="Crops a step")
+    steps: int = Field(..., ge=1, description="Optimizer steps")
+    lr: float = Field(1e-3, gt=0, description="Learning rate at its highest")
+    loss: Loss = Field([{"charbonnier": 1.0}], description="Losses and their weights: l1, mse, charbonnier")
+    schedule: Literal["one_cycle", "constant"] = Field(
+        "one_cycle", description="one_cycle: cosine up over 30 % of the steps, cosine down over the rest"
+    )
+
+
+class Training(BaseModel):
+    """What holds for every stage."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stages: list[Stage] = Field(
+        ..., min_length=1, description="One after the other, each starts from the last one's weights"
+    )
+    ema: float = Field(
+        0.999, ge=0, lt=1, description="Decay of the weights' moving average, which is delivered; 0: none"
+    )
+    augment: list[Literal["flip", "turn", "permute_channels"]] = Field(
+        ["flip", "turn", "permute_channels"], description="What may happen to input and target alike"
+    )
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's, on all parameters")
+    betas: tuple[float, float] = Field((0.9, 0.99), description="AdamW's")
+    gradient_clip: float = Field(0.0, ge=0, description="Largest norm of the gradient; 0: no limit")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 on GPUs that have it and on CPUs with AMX, else fp32"
+    )
+    compile: bool = Field(False, description="Use torch.compile")
+    lr_find: bool = Field(False, description="Before the first stage, draw the loss against the learning rate")

@@ -1,0 +1,130 @@
+"""Training a network to undo damage: crops in, weighted losses, PSNR on whole pictures to choose by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from uncrappify.datasets import PicturePairs
+from uncrappify.losses import WeightedLoss
+from uncrappify.training.crops import PairCrops
+from uncrappify.training.parameters import Stage, Training
+
+# Validation is watched, not reported: these bounds keep it quick and its memory small on any folder.
+VALIDATION_PICTURES = 32
+VALIDATION_SIDE = 1024
+
+Batch = tuple[Tensor, Tensor]
+
+
+class RestorationModule(pl.LightningModule):
+    """A network, its loss, and the lesson's optimizer: AdamW and one cycle.
+
+    Args:
+        network: (N, 3, H, W) in 0..1 to (N, 3, H * scale, W * scale).
+        stage: Its loss, learning rate, steps and schedule count.
+        training: Its betas and weight decay count.
+    """
+
+    def __init__(self, network: nn.Module, stage: Stage, training: Training) -> None:
+        super().__init__()
+        # Convolutions on a CPU and on tensor cores want the channels of a pixel side by side.
+        self.network = network.to(memory_format=torch.channels_last)
+        self.stage = stage
+        self.training_parameters = training
+        self.loss = WeightedLoss([(name, weight) for term in stage.loss for name, weight in term.items()])
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Give the loss of a batch of crops."""
+        terms = self._terms(batch)[0]
+        loss = torch.stack(list(terms.values())).sum()
+        self.log("train_loss", loss)
+        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        if len(terms) > 1:
+            self.log_dict({f"train_{name}": value for name, value in terms.items()})
+        return loss
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Measure the loss and the PSNR of a whole picture, rounded to 8 bit as it would be saved."""
+        terms, prediction, target = self._terms(batch)
+        error = (prediction.clamp(0, 1) * 255).round() - target * 255
+        psnr = 10 * torch.log10(255**2 / error.float().square().mean().clamp(min=1e-6))
+        self.log_dict({"valid_loss": torch.stack(list(terms.values())).sum(), "valid_psnr": psnr}, batch_size=1)
+
+    def configure_optimizers(self) -> Any:
+        """Give AdamW on all parameters, and the schedule, which moves every step."""
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=self.stage.lr,
+            betas=self.training_parameters.betas,
+            weight_decay=self.training_parameters.weight_decay,
+        )
+        if self.stage.schedule == "constant":
+            return optimizer
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=self.stage.lr,
+            total_steps=self.stage.steps,
+            pct_start=0.3,
+            div_factor=25,
+            final_div_factor=1e4,
+            base_momentum=0.85,
+            max_momentum=0.95,
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _terms(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        inputs, target = (side.to(memory_format=torch.channels_last).float() / 255 for side in batch)
+        prediction = self.network(inputs)
+        return self.loss(prediction, target), prediction, target
+
+
+class RestorationTask:
+    """Degraded pictures to good ones.
+
+    Args:
+        name: Of the pipeline, for the bar.
+        network: With fresh weights.
+        train: Pictures to learn from.
+        valid: Pictures to watch; may be empty.
+        training: Augmentation and optimizer.
+    """
+
+    def __init__(
+        self, name: str, network: nn.Module, train: PicturePairs, valid: PicturePairs, training: Training
+    ) -> None:
+        self.name = name
+        self.network = network
+        self.train = train
+        self.valid = valid
+        self.training = training
+
+    def module(self, stage: Stage) -> RestorationModule:
+        """Give the Lightning module of a stage."""
+        return RestorationModule(self.network, stage, self.training)
+
+    def batches(self, stage: Stage, seed: int) -> PairCrops:
+        """Give the crops of a stage."""
+        return PairCrops(self.train, stage, self.training.augment, seed)
+
+    def validation(self) -> DataLoader[Batch] | None:
+        """Give validation pictures one by one, the middle of large ones."""
+        names = self.valid.names[:VALIDATION_PICTURES]
+        pictures: Sequence[Batch] = [self._middle(name) for name in names]
+        return DataLoader(pictures, batch_size=1) if pictures else None  # type: ignore[arg-type]
+
+    def _middle(self, name: str) -> Batch:
+        degraded, target = (np.asarray(side) for side in self.valid[name])
+        scale = self.valid.scale
+        side = VALIDATION_SIDE // scale
+        top, left = (max(0, length - side) // 2 for length in degraded.shape[:2])
+        inputs = degraded[top : top + side, left : left + side]
+        targets = target[top * scale : (top + side) * scale, left * scale : (left + side) * scale]
+        # Copies: tensors must not share the read-only memory of Pillow's pictures.
+        return tuple(torch.from_numpy(part.copy()).permute(2, 0, 1) for part in (inputs, targets))  # type: ignore[return-value]
