@@ -1,0 +1,1 @@
+"""Judging a model: metrics, beside doing nothing, with pictures to look at."""

@@ -1,0 +1,61 @@
+"""The trained model as MLflow knows models: an array in, an array out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import numpy.typing as npt
+from mlflow.models import ModelSignature
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from mlflow.types import Schema, TensorSpec
+
+import uncrappify
+
+WEIGHTS = "weights"
+
+
+class PictureModel(PythonModel):
+    """Applies a weights file to pictures."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the weights that were logged with the model."""
+        self.restore = uncrappify.load(context.artifacts[WEIGHTS])
+
+    def predict(self, context: PythonModelContext, model_input: Any, params: Any = None) -> npt.NDArray[np.uint8]:
+        """Restore pictures.
+
+        Args:
+            context: Given by MLflow.
+            model_input: (N, H, W, 3) or (H, W, 3), uint8, RGB.
+            params: None are known.
+
+        Returns:
+            (N, H * scale, W * scale, 3), or without N as the input is.
+        """
+        pictures = np.asarray(model_input, dtype=np.uint8)
+        if pictures.ndim == 3:
+            return self.restore(pictures)
+        return np.stack([self.restore(picture) for picture in pictures])
+
+
+def log_model(weights: Path, name: str = "model") -> None:
+    """Log a weights file as an MLflow model with a signature; `mlflow.pyfunc.load_model` gives it back.
+
+    The package's own code travels with it, so that loading needs the project's dependencies but no checkout.
+
+    Args:
+        weights: A ``model.safetensors``.
+        name: Of the logged model.
+    """
+    picture = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))])
+    mlflow.pyfunc.log_model(
+        name=name,
+        python_model=PictureModel(),
+        artifacts={WEIGHTS: str(weights)},
+        signature=ModelSignature(inputs=picture, outputs=picture),
+        code_paths=[str(Path(uncrappify.__file__).parent)],
+        pip_requirements=["torch", "pillow", "numpy", "safetensors", "kedro", "kedro-datasets", "pydantic", "mlflow"],
+    )

@@ -1,0 +1,77 @@
+"""The training's curves: what is drawn from which history."""
+
+import numpy as np
+import pandas as pd
+import plotly.io
+import pytest
+
+from uncrappify.evaluation.curves import training_curves
+
+
+def history(steps=100):
+    step = np.arange(steps)
+    valid = np.where(step % 20 == 0, 1.0, np.nan)
+    return pd.DataFrame(
+        {
+            "step": step,
+            "stage": step // 40,
+            "train_loss": 1 / (step + 1),
+            "valid_loss": 0.5 * valid,
+            "valid_psnr": (20 + step / 10) * valid,
+            "lr": 1e-3 * (1 - step / steps),
+        }
+    )
+
+
+def lines(figure):
+    return {trace.name: trace for trace in figure.data if trace.name}
+
+
+def test_loss_psnr_and_learning_rate_each_have_a_panel():
+    figure = training_curves(history())
+    assert {name: trace.yaxis for name, trace in lines(figure).items()} == {
+        "train": "y",
+        "valid": "y",
+        "valid PSNR": "y2",
+        "learning rate": "y3",
+    }
+    assert figure.layout.yaxis.type == "log"
+    assert figure.layout.yaxis2.type == "linear"
+    assert figure.layout.xaxis3.title.text == "step"
+
+
+def test_only_what_was_logged_is_drawn():
+    valid = lines(training_curves(history()))["valid PSNR"]
+    assert list(valid.x) == [0, 20, 40, 60, 80]
+    assert list(valid.y) == [20, 22, 24, 26, 28]
+
+
+def test_a_dotted_line_stands_where_each_later_stage_begins_in_every_panel():
+    shapes = training_curves(history()).layout.shapes
+    assert sorted(shape.x0 for shape in shapes) == [40] * 3 + [80] * 3
+    assert {shape.line.dash for shape in shapes} == {"dot"}
+
+
+def test_a_noisy_loss_is_drawn_faintly_below_its_running_median():
+    table = history(300)
+    table["train_loss"] = 1 + np.random.default_rng(0).normal(0, 0.2, 300)
+    faint, median = (trace for trace in training_curves(table).data if len(trace.x) == 300 and trace.yaxis == "y")
+    assert faint.opacity < 0.5
+    assert np.std(median.y) < np.std(faint.y) / 2
+
+
+def test_a_smoke_run_with_two_steps_and_no_validation_has_its_curves():
+    figure = training_curves(pd.DataFrame({"step": [1, 2], "train_loss": [0.3, 0.2], "valid_psnr": [np.nan, np.nan]}))
+    assert list(lines(figure)) == ["train"]
+
+
+def test_the_figure_is_written_as_plain_json_that_older_plotly_js_reads():
+    written = training_curves(history()).to_json()
+    assert list(lines(plotly.io.from_json(written))["valid PSNR"].y) == [20, 22, 24, 26, 28]
+    assert "bdata" not in written
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame(), pd.DataFrame({"step": [1]})])
+def test_a_history_without_values_is_an_error(table):
+    with pytest.raises(ValueError, match="nothing to draw"):
+        training_curves(table)

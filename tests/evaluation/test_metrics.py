@@ -1,0 +1,76 @@
+"""The metrics' values, against hand-computed ones and torchmetrics."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from uncrappify.evaluation import metrics
+from uncrappify.evaluation.metrics import psnr, ssim
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def flat(value, height=20, width=30):
+    return np.full((height, width, 3), value, dtype=np.uint8)
+
+
+def test_psnr_of_a_picture_that_is_five_steps_off_everywhere_is_34_15():
+    assert psnr(flat(100), flat(105)) == pytest.approx(10 * math.log10(255**2 / 25), abs=1e-4)
+
+
+def test_psnr_counts_the_border_and_every_channel_alike():
+    target, prediction = flat(100), flat(100)
+    prediction[0, 0, 2] = 200
+    assert psnr(prediction, target) == pytest.approx(10 * math.log10(255**2 / (100**2 / 1800)), abs=1e-4)
+
+
+def test_black_against_white_is_0_decibels():
+    assert psnr(flat(0), flat(255)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_identical_pictures_have_100_decibels_so_that_a_mean_stays_finite():
+    assert psnr(noise(9, 9), noise(9, 9)) == 100.0
+
+
+def test_identical_pictures_have_an_ssim_of_1():
+    assert ssim(noise(40, 30), noise(40, 30)) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_ssim_of_flat_pictures_is_its_luminance_term():
+    c1 = (0.01 * 255) ** 2
+    assert ssim(flat(100), flat(150)) == pytest.approx((2 * 100 * 150 + c1) / (100**2 + 150**2 + c1), abs=5e-4)
+
+
+@pytest.mark.parametrize("pixels_at_once", [1, 37 * 7, 1 << 20])
+def test_ssim_is_torchmetrics_value_however_the_picture_is_cut_into_strips(monkeypatch, pixels_at_once):
+    monkeypatch.setattr(metrics, "PIXELS_AT_ONCE", pixels_at_once)
+    first, second = noise(23, 37), noise(23, 37) // 2 + noise(23, 37, seed=1) // 2
+    tensors = [torch.from_numpy(picture).permute(2, 0, 1)[None].double() for picture in (first, second)]
+    expected = float(structural_similarity_index_measure(*tensors, data_range=255.0))
+    assert 0.3 < expected < 0.9
+    assert ssim(first, second) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (1, 30)])
+def test_ssim_is_defined_for_pictures_smaller_than_its_window(size):
+    assert ssim(noise(*size), noise(*size)) == pytest.approx(1.0, abs=5e-4)
+    assert ssim(noise(*size), noise(*size, seed=1)) < 0.9
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+def test_different_sizes_are_named(metric):
+    with pytest.raises(ValueError, match=r"\(20, 30, 3\).*\(20, 31, 3\)"):
+        metric(flat(0), flat(0, width=31))
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+def test_pictures_that_are_not_8_bit_rgb_are_refused(metric):
+    with pytest.raises(ValueError, match="8-bit"):
+        metric(flat(0).astype(np.float32), flat(0).astype(np.float32))
+    with pytest.raises(ValueError, match="RGB"):
+        metric(flat(0)[..., 0], flat(0)[..., 0])

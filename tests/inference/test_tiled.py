@@ -1,0 +1,155 @@
+"""Tiles give what the whole picture gives."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from uncrappify.errors import UserError
+from uncrappify.inference.tiled import predict_picture
+
+
+class Network(nn.Module):
+    """Zero-padded convolutions and a pixel shuffle; notes the largest input."""
+
+    def __init__(self, scale=2, layers=3):
+        super().__init__()
+        torch.manual_seed(0)
+        self.scale, self.receptive_radius, self.largest = scale, layers, 0
+        channels = [3, *[8] * (layers - 1), 3 * scale**2]
+        convolutions = [nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(channels)]
+        self.body = nn.Sequential(*(layer for conv in convolutions for layer in (conv, nn.Tanh())))
+
+    def forward(self, x):
+        self.largest = max(self.largest, *x.shape[2:])
+        return nn.functional.pixel_shuffle(self.body(3 * x) + 0.5, self.scale)
+
+
+class Bicubic(nn.Module):
+    """No weights, and in float32 exactly nearest enlargement."""
+
+    scale, receptive_radius = 2, 0
+
+    def forward(self, x):
+        return x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+class Forgetful(Network):
+    """Runs out of memory above a given input side."""
+
+    def __init__(self, limit, error):
+        super().__init__()
+        self.limit, self.error, self.tries = limit, error, []
+
+    def forward(self, x):
+        self.tries.append(max(x.shape[2:]))
+        if self.tries[-1] > self.limit:
+            raise self.error
+        return super().forward(x)
+
+
+def picture(width, height):
+    return Image.fromarray(np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def largest_difference(first, second):
+    assert first.size == second.size
+    return int(np.abs(np.asarray(first).astype(int) - np.asarray(second).astype(int)).max())
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+@pytest.mark.parametrize("size", [(33, 17), (32, 16), (7, 50), (16, 16), (5, 3), (1, 1), (49, 48)])
+def test_the_tiled_picture_is_the_whole_one_bit_for_bit(size, scale):
+    network, good = Network(scale).double(), picture(*size)
+    whole = predict_picture(network, good, tile=1000)
+    assert whole.size == (size[0] * scale, size[1] * scale)
+    assert np.asarray(whole).std() > 5
+    assert predict_picture(network, good, tile=16).tobytes() == whole.tobytes()
+
+
+def test_in_single_precision_no_value_is_further_off_than_a_rounding():
+    network, good = Network(3), picture(50, 33)
+    assert largest_difference(predict_picture(network, good, tile=16), predict_picture(network, good)) <= 1
+
+
+def test_a_halo_that_is_too_small_would_be_seen():
+    network, good = Network().double(), picture(40, 40)
+    whole = predict_picture(network, good)
+    network.receptive_radius -= 1
+    assert largest_difference(predict_picture(network, good, tile=16), whole) > 1
+
+
+def test_the_whole_picture_never_reaches_the_network():
+    network = Network()
+    predict_picture(network, picture(100, 90), tile=16)
+    assert network.largest == 16 + 2 * network.receptive_radius
+
+
+def test_a_network_that_repeats_pixels_gives_back_every_value():
+    grey = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).convert("RGB")
+    restored = np.asarray(predict_picture(Bicubic(), grey, tile=5))
+    assert (restored == np.asarray(grey).repeat(2, 0).repeat(2, 1)).all()
+
+
+def test_values_beyond_black_and_white_are_clamped():
+    network = Network(1)
+    network.forward = lambda x: 3 * x - 1
+    pixels = np.array([[[0, 85, 127], [128, 170, 255]]], np.uint8)
+    assert np.asarray(predict_picture(network, Image.fromarray(pixels))).tolist() == [[[0, 0, 126], [129, 255, 255]]]
+
+
+def test_the_network_is_applied_in_eval_mode():
+    network = Network(1)
+    network.body.append(nn.Dropout(0.9))
+    good = picture(20, 20)
+    assert predict_picture(network.train(), good).tobytes() == predict_picture(network, good).tobytes()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 88 bytes."),
+        MemoryError(),
+    ],
+)
+def test_tiles_are_halved_when_memory_ends(error):
+    network = Forgetful(limit=120, error=error).double()
+    restored = predict_picture(network, picture(300, 80), tile=256)
+    assert network.tries[:3] == [259, 131, 67]
+    assert restored.tobytes() == predict_picture(Network().double(), picture(300, 80)).tobytes()
+
+
+def test_memory_that_does_not_suffice_for_the_smallest_tile_is_said_in_a_sentence():
+    network = Forgetful(limit=10, error=torch.OutOfMemoryError("CUDA out of memory"))
+    with pytest.raises(UserError, match="tiles of 64 pixels"):
+        predict_picture(network, picture(200, 200), tile=200)
+    assert network.tries == [200, 103, 67]
+
+
+def test_any_other_error_in_a_tile_comes_out():
+    with pytest.raises(RuntimeError, match="expected scalar type"):
+        predict_picture(Forgetful(limit=10, error=RuntimeError("expected scalar type")), picture(20, 20))
+
+
+def test_an_output_of_another_size_than_promised_is_an_error():
+    network = Network(2)
+    network.scale = 3
+    with pytest.raises((ValueError, RuntimeError)):
+        predict_picture(network, picture(8, 8))
+
+
+def test_an_output_that_is_not_a_number_is_an_error_and_no_black_picture():
+    network = Network(1)
+    network.forward = lambda x: x * float("nan")
+    with pytest.raises(FloatingPointError, match="not numbers"):
+        predict_picture(network, picture(8, 8))
+
+
+def test_a_picture_that_is_not_rgb_is_refused():
+    with pytest.raises(ValueError, match="RGBA"):
+        predict_picture(Network(), Image.new("RGBA", (8, 8)))
