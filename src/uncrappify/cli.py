@@ -1,0 +1,98 @@
+"""Kedro's commands, with a ``run`` that speaks to a person: clean messages, and a clean stop."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from kedro.framework.cli import project
+from kedro.framework.project import settings
+
+from uncrappify.errors import UserError
+from uncrappify.pipeline_registry import DEFAULT_PIPELINE
+
+
+@click.group()
+def cli() -> None:
+    """Commands that take the place of Kedro's own."""
+
+
+class Run(click.Command):
+    """Kedro's ``run``, pipeline after pipeline, each with an MLflow run of its own."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the pipelines.
+
+        Raises:
+            click.ClickException: With one paragraph, where the user can mend what is wrong.
+        """
+        verbose = ctx.params.pop("verbose")
+        names = ctx.params["pipelines"] or [ctx.params["pipeline"] or DEFAULT_PIPELINE]
+        # A machine that shuts down sends SIGTERM: the same clean stop as Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        _calm()
+        results = {}
+        try:
+            for name in dict.fromkeys(names):
+                ctx.params |= {"pipeline": None, "pipelines": [name]}
+                results[name] = super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            _stop()
+            raise click.ClickException("stopped; the same command goes on from here.") from error
+        except Exception as error:
+            message = explained(error)
+            if message is None or verbose:
+                raise
+            raise click.ClickException(message) from error
+        return results
+
+
+def explained(error: BaseException) -> str | None:
+    """Find what a person can mend in an exception or its causes.
+
+    Returns:
+        The message, or nothing where the exception is a fault of the program.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, UserError):
+            return str(cause)
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            place = cause.filename or "while writing"
+            return f"the disk is full ({place}). Free space and run again; what is done is kept."
+        if isinstance(cause, OSError) and cause.errno in (errno.EACCES, errno.EROFS):
+            return f"{cause.filename}: no permission to write. Allow it and run again; what is done is kept."
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _calm() -> None:
+    """Send the libraries' messages to the log file: mlflow has a handler of its own for the terminal."""
+    for name in ("mlflow", "alembic"):
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
+
+
+def _stop() -> None:
+    for hook in settings.HOOKS:
+        if hasattr(hook, "stop"):
+            hook.stop()
+
+
+cli.add_command(
+    Run(
+        "run",
+        params=[*project.run.params, click.Option(["--verbose"], is_flag=True, help="Show tracebacks.")],
+        callback=project.run.callback,
+        help=project.run.help,
+    )
+)

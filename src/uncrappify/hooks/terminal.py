@@ -1,0 +1,72 @@
+"""What a person sees of a run: a line a node, and a summary."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import rich
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from rich.table import Table
+
+from uncrappify.datasets import Picture, Weights
+
+log = logging.getLogger(__name__)
+
+
+class TerminalHook:
+    """Says which node is done and how long it took, and what came out in the end."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, float] = {}
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Start the node's clock."""
+        self._started[node.name] = time.perf_counter()
+
+    @hook_impl(trylast=True)
+    def after_node_run(self, node: Node) -> None:
+        """Say that the node is done; its outputs are written right after."""
+        log.info("✓ %s  %.1f s", node.name, time.perf_counter() - self._started[node.name])
+
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Print the comparison with the baselines, and where everything is."""
+        console = rich.get_console()
+        outputs = sorted(pipeline.all_outputs())
+        for name in (name for name in outputs if name.endswith(".comparison")):
+            console.print(_comparison(name.removesuffix(".comparison"), catalog.load(name)))
+        grid = Table.grid(padding=(0, 2))
+        for name in outputs:
+            if isinstance(dataset := catalog[name], Picture | Weights):
+                grid.add_row(name, _short(dataset))
+        grid.add_row("compare runs", _mlflow_line(mlflow.get_tracking_uri()))
+        grid.add_row("see the pipeline", "kedro viz run")
+        console.print(grid)
+
+
+def _comparison(pipeline: str, scores: Any) -> Table:
+    """Draw a table of methods, the first row being the model's."""
+    table = Table(title=pipeline, title_style="bold", title_justify="left")
+    for column in scores.columns:
+        table.add_column(str(column), justify="left" if column == "method" else "right")
+    for position, row in enumerate(scores.itertuples(index=False)):
+        cells = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in row)
+        table.add_row(*cells, style="bold green" if position == 0 else "")
+    return table
+
+
+def _mlflow_line(uri: str) -> str:
+    return uri if uri.startswith("http") else "mlflow ui --backend-store-uri sqlite:///mlflow.db"
+
+
+def _short(dataset: Any) -> str:
+    path = Path(dataset._filepath)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

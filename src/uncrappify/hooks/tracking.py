@@ -1,0 +1,207 @@
+"""A run in MLflow: what it was started with, what it made, and how it ended, also when it is killed and goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
+from mlflow.data.pandas_dataset import from_pandas
+from mlflow.exceptions import MlflowException
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+from uncrappify.datasets.weights import git
+from uncrappify.errors import UserError
+from uncrappify.parameters import flatten
+from uncrappify.tracking import log_file, log_model_file, log_values
+
+log = logging.getLogger(__name__)
+
+LOGGED_LAYERS = ("models", "reporting")
+# MLflow takes so many parameters at once.
+PARAMETERS_A_BATCH = 100
+
+
+class TrackingHook(MlflowHook):  # type: ignore[misc]
+    """kedro-mlflow's hook, with all parameters at the start, resume, and artifacts by the catalog's layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._context: KedroContext
+        self._monitor: SystemMetricsMonitor | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Open the store.
+
+        Raises:
+            UserError: If it cannot be opened.
+        """
+        self._context = context
+        try:
+            super().after_context_created(context)
+        except Exception as error:
+            raise UserError(
+                f"MLflow's store {mlflow.get_tracking_uri()} cannot be opened: {_first_line(error)}. "
+                "Make it readable and writable, or set MLFLOW_TRACKING_URI to a store that is."
+            ) from error
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Start a run, or go on in the one of a training that was killed; log all parameters."""
+        parameters = self._parameters(pipeline)
+        states = {
+            name: f"{name}.training_state"
+            for name in parameters
+            if any("training" in node.tags for node in pipeline.nodes)
+        }
+        fingerprint = _fingerprint(parameters)
+        self.mlflow_config.tracking.run.id = self._unfinished_run(states, catalog, fingerprint)
+        super().before_pipeline_run(run_params, pipeline, catalog)
+        for state in states.values():
+            catalog.save(state, {"run_id": self.run_id, "fingerprint": fingerprint, "finished": False})
+        plain = list(flatten(parameters))
+        for start in range(0, len(plain), PARAMETERS_A_BATCH):
+            mlflow.log_params(dict(plain[start : start + PARAMETERS_A_BATCH]))
+        mlflow.set_tags(_tags(run_params))
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool) -> None:
+        """Watch the machine while a training runs; parameters were logged before."""
+        super().before_node_run(node, catalog, {}, is_async)
+        if "training" in node.tags and self.run_id:
+            from uncrappify.training import hardware
+
+            machine = hardware.describe()
+            mlflow.set_tags({f"hardware.{name}": value for name, value in machine.items()})
+            self._monitor = SystemMetricsMonitor(self.run_id, sampling_interval=5, resume_logging=True)  # type: ignore[no-untyped-call]
+            self._monitor.start()  # type: ignore[no-untyped-call]
+
+    @hook_impl
+    def after_node_run(self, node: Node, outputs: dict[str, Any]) -> None:
+        """Log metrics and the data's digest."""
+        self._stop_monitor()
+        for name, data in outputs.items():
+            if name.endswith("_metrics"):
+                log_values(data)
+            if name.endswith(".split"):
+                source = from_pandas(data[["name", "sha256", "split"]], name=name, targets="split")
+                mlflow.log_input(source, context="training")
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Log the file of whatever the catalog keeps in the layers ``models`` and ``reporting``."""
+        dataset = self._context.catalog.get(dataset_name)
+        layer = ((getattr(dataset, "metadata", None) or {}).get("kedro-viz") or {}).get("layer")
+        path = getattr(dataset, "_filepath", None)
+        if layer not in LOGGED_LAYERS or path is None:
+            return
+        log_file(Path(path), layer)
+        if Path(path).suffix == ".safetensors":
+            log_model_file(Path(path))
+
+    @hook_impl
+    def on_node_error(self, error: Exception) -> None:
+        """Stop watching the machine."""
+        self._stop_monitor()
+
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """End the run, and note that its training needs no resume."""
+        for name in self._parameters(pipeline):
+            state = f"{name}.training_state"
+            if catalog.exists(state) and (noted := catalog.load(state))["run_id"] == self.run_id:
+                catalog.save(state, noted | {"finished": True})
+        super().after_pipeline_run(run_params, pipeline, catalog)
+
+    @hook_impl
+    def on_pipeline_error(
+        self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """End the run as failed."""
+        if mlflow.active_run():
+            super().on_pipeline_error(error, run_params, pipeline, catalog)
+
+    def stop(self) -> None:
+        """End the run as killed, after Ctrl-C."""
+        self._stop_monitor()
+        while mlflow.active_run():
+            mlflow.end_run("KILLED")
+
+    def _stop_monitor(self) -> None:
+        if self._monitor:
+            self._monitor.finish()  # type: ignore[no-untyped-call]
+            self._monitor = None
+
+    def _parameters(self, pipeline: Pipeline) -> dict[str, Any]:
+        """Give the sections of the pipelines that run."""
+        tree = self._context.config_loader["parameters"]
+        names = {node.namespace for node in pipeline.nodes if node.namespace}
+        return {name: tree[name] for name in sorted(names)}
+
+    def _unfinished_run(self, states: dict[str, str], catalog: DataCatalog, fingerprint: str) -> str | None:
+        """Find the run to go on in; end those that nobody will go on in, and forget what they computed."""
+        going_on: str | None = None
+        for name, state in states.items():
+            noted: dict[str, Any] = catalog.load(state) if catalog.exists(state) else {"finished": True}
+            if not noted["finished"] and noted["fingerprint"] == fingerprint and self._is_alive(noted["run_id"]):
+                going_on = noted["run_id"]
+                log.info("going on in run %s", going_on)
+                continue
+            if not noted["finished"]:
+                self._give_up(noted["run_id"])
+            shutil.rmtree(catalog.load(f"{name}.checkpoints"), ignore_errors=True)
+        return going_on
+
+    def _is_alive(self, run_id: str) -> bool:
+        try:
+            return bool(mlflow.get_run(run_id).info.lifecycle_stage == "active")
+        except MlflowException:
+            return False
+
+    def _give_up(self, run_id: str) -> None:
+        if self._is_alive(run_id):
+            client = mlflow.MlflowClient()
+            client.set_tag(run_id, "ended_because", "a later run had other parameters or data")
+            client.set_terminated(run_id, "KILLED")
+            log.info("the unfinished run %s had other parameters or data and is ended", run_id)
+
+
+def _fingerprint(parameters: dict[str, Any]) -> str:
+    """Hash parameters, and the files of a user's folder by name, size and time."""
+    folders = [section["source"].get("folder") for section in parameters.values()]
+    files = [
+        [str(path), path.stat().st_size, path.stat().st_mtime_ns]
+        for folder in folders
+        if folder
+        for path in sorted(Path(folder["path"]).expanduser().rglob("*"))
+        if path.is_file()
+    ]
+    return hashlib.sha256(json.dumps([parameters, files], sort_keys=True).encode()).hexdigest()
+
+
+def _tags(run_params: dict[str, Any]) -> dict[str, str]:
+    tags = {
+        "command": shlex.join(["kedro", *sys.argv[1:]]),
+        "env": run_params.get("env") or "local",
+        "params": json.dumps(run_params.get("runtime_params") or {}),
+    }
+    if commit := git("rev-parse", "HEAD"):
+        tags |= {"mlflow.source.git.commit": commit, "git_dirty": str(bool(git("status", "--porcelain"))).lower()}
+    return tags
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,60 @@
+"""The model card: what a person should know before using the weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import yaml
+
+
+def model_card(description: dict[str, Any], comparison: pd.DataFrame) -> str:
+    """Write the card that lies beside the weights (Mitchell et al. 2019, Model cards for model reporting).
+
+    Args:
+        description: Of the trained model.
+        comparison: Mean scores on the test pictures by method.
+
+    Returns:
+        Markdown.
+    """
+    options = ", ".join(f"{name} {value}" for name, value in description["options"].items())
+    licences = "\n".join(f"- {licence}" for licence in description["data"]["licence"].split("; "))
+    rows = "\n".join(
+        f"| {row.method} | {row.psnr:.2f} | {row.ssim:.4f} |" for row in comparison.itertuples(index=False)
+    )
+    return f"""# {description["model"]}, x{description["scale"]}
+
+{options}; trained {description["metrics"]["train_seconds"]:.0f} s on {description["data"]["pictures"]} pictures
+(source: {description["data"]["source"]}).
+
+```python
+import uncrappify
+from PIL import Image
+
+restore = uncrappify.load("model.safetensors")
+restore(Image.open("bad.jpg")).save("good.png")
+```
+
+## What it undoes
+
+The damage of this recipe, and no other:
+
+```yaml
+{yaml.safe_dump(description["recipe"], sort_keys=False)}```
+
+## How good it is
+
+Means over the test pictures, on whole 8-bit RGB pictures, PSNR in dB:
+
+| method | PSNR | SSIM |
+|---|---|---|
+{rows}
+
+## Where it comes from
+
+Commit {description.get("git_commit", "unknown")}, MLflow run {description.get("run_id", "none")},
+uncrappify {description.get("uncrappify", "unknown")}. Licences of the training data:
+
+{licences}
+"""

@@ -1,0 +1,213 @@
+"""The nodes of a restoration pipeline, each a sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+from plotly.graph_objects import Figure
+
+from uncrappify import sources
+from uncrappify.datasets import PicturePairs, Pictures, TrainedModel
+from uncrappify.degradations import Crappified, Recipe
+from uncrappify.models.parameters import Model
+from uncrappify.pictures import write_picture
+from uncrappify.pipelines.restoration.model_card import model_card
+from uncrappify.pipelines.restoration.parameters import Evaluation
+from uncrappify.sources import PictureSource, Source
+from uncrappify.tracking import log_file
+from uncrappify.training.parameters import Training
+
+log = logging.getLogger(__name__)
+
+RAW = Path("data/01_raw")
+DAMAGE_PICTURES = 6
+
+
+def download(source: Source) -> PictureSource:
+    """Bring the source's pictures here.
+
+    Args:
+        source: Where they come from.
+
+    Returns:
+        The folder that they are in.
+    """
+    return sources.fetch(source, RAW)
+
+
+def list_pictures(raw: PictureSource) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Look at every picture once and write down what is wrong with it.
+
+    Args:
+        raw: The folder with pictures.
+
+    Returns:
+        The manifest, one row a picture, and ``pictures_usable`` and ``pictures_unusable``.
+    """
+    manifest = sources.list_pictures(raw)
+    usable = int(manifest["usable"].sum())
+    return manifest, {"pictures_usable": usable, "pictures_unusable": len(manifest) - usable}
+
+
+def crappify(
+    raw: PictureSource, manifest: pd.DataFrame, recipe: Recipe, seed: int
+) -> tuple[dict[str, Callable[[], Image.Image]], pd.DataFrame, Image.Image]:
+    """Plan the degraded twin of every usable picture; the catalog computes and writes them when it saves.
+
+    Args:
+        raw: The folder with good pictures.
+        manifest: One row a picture; rows with ``usable`` false are left out.
+        recipe: What happens to a picture, in order.
+        seed: A picture is degraded by seed and name, whatever the others are.
+
+    Returns:
+        Name to a callable that gives the degraded picture; what each step drew for each picture; and good and
+        degraded side by side, for six pictures.
+    """
+    from uncrappify.evaluation.sheet import damage_sheet
+
+    usable = manifest.loc[manifest["usable"], ["name", "file", "sha256"]]
+    planned = {
+        name: Crappified(name, raw.root / file, sha256, recipe, seed)
+        for name, file, sha256 in usable.itertuples(index=False)
+    }
+    draws = {name: recipe.draw(name, seed) for name in planned}
+    shown = islice(planned.items(), DAMAGE_PICTURES)
+    damage = damage_sheet((name, picture.good(), picture(), draws[name]) for name, picture in shown)
+    return dict(planned), pd.DataFrame([{"name": name, **drawn} for name, drawn in draws.items()]), damage
+
+
+def split(raw: PictureSource, manifest: pd.DataFrame) -> pd.DataFrame:
+    """Assign every usable picture to train, valid or test.
+
+    Args:
+        raw: Says which pictures its source holds back, if it does.
+        manifest: One row a picture.
+
+    Returns:
+        The usable rows of the manifest with ``split``.
+    """
+    return sources.assign_splits(raw, manifest[manifest["usable"]])
+
+
+def train(
+    raw: PictureSource,
+    degraded: Pictures,
+    split: pd.DataFrame,
+    recipe: Recipe,
+    model: Model,
+    training: Training,
+    seed: int,
+    checkpoints: Path,
+    snapshots: Path,
+) -> tuple[TrainedModel, pd.DataFrame, Figure, dict[str, float]]:
+    """Train the network.
+
+    Args:
+        raw: The folder with good pictures.
+        degraded: Their degraded twins.
+        split: Which picture is for what.
+        recipe: Goes into the model's description.
+        model: Which network.
+        training: How it is trained.
+        seed: Of everything random.
+        checkpoints: A folder of this training's own, where a killed one goes on.
+        snapshots: A folder for pictures of the training.
+
+    Returns:
+        The model, the history, its curves, and the metrics of the training.
+    """
+    import lightning.pytorch as pl
+
+    from uncrappify.evaluation.curves import learning_rate_curve, training_curves
+    from uncrappify.evaluation.sheet import batch_sheet
+    from uncrappify.models import build
+    from uncrappify.training.fit import find_learning_rate, fit
+    from uncrappify.training.restoration import RestorationTask
+
+    pl.seed_everything(seed, verbose=False)
+    network = build(model.name, model.options.model_dump())
+    pairs = {part: _pairs(raw, degraded, split, part, model.scale) for part in ("train", "valid")}
+    task = RestorationTask(checkpoints.parent.name, network, pairs["train"], pairs["valid"], training)
+    inputs, targets = (side.permute(0, 2, 3, 1).numpy() for side in task.batches(training.stages[0], seed)[0])
+    _show(batch_sheet(inputs, targets), snapshots / "batch.png")
+    if training.lr_find:
+        found = find_learning_rate(task, training, seed, checkpoints)
+        _show(learning_rate_curve(found.rates, found.losses, found.steepest), snapshots / "lr_find.png")
+        log.info("the loss falls most steeply at a learning rate of %.1e (lr_find.png)", found.steepest)
+    fitted = fit(
+        task,
+        training,
+        seed=seed,
+        checkpoints=checkpoints,
+        fingerprint=_fingerprint(split, recipe, model, training, seed),
+    )
+    description = {
+        "model": model.name,
+        "options": model.options.model_dump(),
+        "scale": model.scale,
+        "recipe": recipe.model_dump(mode="json"),
+        "normalisation": "RGB in 0..1",
+        "metrics": fitted.metrics,
+        "data": {"source": raw.name, "licence": raw.licence, "pictures": len(pairs["train"])},
+    }
+    return TrainedModel(fitted.state, description), fitted.history, training_curves(fitted.history), fitted.metrics
+
+
+def evaluate(
+    raw: PictureSource, degraded: Pictures, split: pd.DataFrame, model: TrainedModel, evaluation: Evaluation
+) -> tuple[pd.DataFrame, pd.DataFrame, Image.Image, dict[str, float], str]:
+    """Score the test pictures, beside doing nothing but enlarging them.
+
+    Args:
+        raw: The folder with good pictures.
+        degraded: Their degraded twins.
+        split: Which picture is for what.
+        model: The trained model.
+        evaluation: What is shown.
+
+    Returns:
+        Scores by picture and method, their means by method, a sheet of pictures, the metrics, and the model card.
+    """
+    from uncrappify.evaluation.scores import headline, score_pictures, summarise
+    from uncrappify.evaluation.sheet import comparison_sheet
+    from uncrappify.inference import Restorer
+    from uncrappify.progress import track
+
+    restore = Restorer.from_trained(model)
+    pairs = _pairs(raw, degraded, split, "test", restore.scale)
+
+    def restored(name: str) -> tuple[str, Image.Image, Image.Image, Image.Image]:
+        bad, good = pairs[name]
+        return name, bad, restore(bad), good
+
+    scores = score_pictures(map(restored, track(pairs.names, "evaluating", len(pairs))))
+    comparison, metrics = summarise(scores), headline(scores)
+    sheet = comparison_sheet(map(restored, pairs.names), rows=evaluation.sheet_rows)
+    return scores, comparison, sheet, metrics, model_card(model.description, comparison)
+
+
+def _show(picture: Image.Image, file: Path) -> None:
+    write_picture(picture, file)
+    log_file(file, "reporting/snapshots")
+
+
+def _pairs(raw: PictureSource, degraded: Pictures, split: pd.DataFrame, part: str, scale: int) -> PicturePairs:
+    rows = split[split["split"] == part]
+    targets = Pictures({name: raw.root / file for name, file in zip(rows["name"], rows["file"], strict=True)})
+    # The input has at most as many pixels as the target.
+    pixels = int((rows["width"] * rows["height"]).sum()) * 2
+    return PicturePairs(degraded, targets, rows["name"].tolist(), scale, pixels)
+
+
+def _fingerprint(split: pd.DataFrame, recipe: Recipe, model: Model, training: Training, seed: int) -> str:
+    pictures = split[["name", "sha256", "split"]].to_csv(index=False)
+    parameters = [recipe.fingerprint, model.model_dump(), training.model_dump(mode="json"), seed]
+    return hashlib.sha256((pictures + json.dumps(parameters, sort_keys=True)).encode()).hexdigest()

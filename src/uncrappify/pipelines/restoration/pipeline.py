@@ -1,0 +1,55 @@
+"""How the nodes of a restoration pipeline hang together."""
+
+from kedro.pipeline import Node, Pipeline
+
+from uncrappify.pipelines.restoration import nodes
+
+
+def create_pipeline(name: str) -> Pipeline:
+    """Instantiate the template.
+
+    Args:
+        name: Namespace, which is the pipeline's name: node ``superres.train``, parameter ``params:superres.model``.
+
+    Returns:
+        The pipeline.
+    """
+    return Pipeline(
+        [
+            Node(nodes.download, "params:source", "raw", name="download", tags="data"),
+            Node(nodes.list_pictures, "raw", ["manifest", "listing_metrics"], name="list", tags="data"),
+            Node(
+                nodes.crappify,
+                ["raw", "manifest", "params:recipe", "params:seed"],
+                ["degraded", "draws", "damage"],
+                name="crappify",
+                tags="data",
+            ),
+            Node(nodes.split, ["raw", "manifest"], "split", name="split", tags="data"),
+            Node(
+                nodes.train,
+                {
+                    "raw": "raw",
+                    "degraded": "degraded",
+                    "split": "split",
+                    "recipe": "params:recipe",
+                    "model": "params:model",
+                    "training": "params:training",
+                    "seed": "params:seed",
+                    "checkpoints": "checkpoints",
+                    "snapshots": "snapshots",
+                },
+                ["model", "history", "curves", "training_metrics"],
+                name="train",
+                tags="training",
+            ),
+            Node(
+                nodes.evaluate,
+                ["raw", "degraded", "split", "model", "params:evaluation"],
+                ["scores", "comparison", "sheet", "test_metrics", "model_card"],
+                name="evaluate",
+                tags="evaluation",
+            ),
+        ],
+        namespace=name,
+    )

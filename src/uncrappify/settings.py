@@ -1,0 +1,39 @@
+"""Kedro's project settings."""
+
+import os
+from pathlib import Path
+
+from kedro.utils import find_kedro_project
+
+from uncrappify.hooks import ParameterHook, TerminalHook, TrackingHook
+
+# Threads that wait actively are up to ten times slower on a machine that does other things too. Read when torch loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("KMP_BLOCKTIME", "0")
+# The terminal belongs to the project's own bars.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+PROJECT = find_kedro_project(Path.cwd()) or Path.cwd()
+
+
+def tracking_uri() -> str:
+    """Give the MLflow server of the environment, or the project's own store."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{PROJECT / 'mlflow.db'}"
+
+
+def artifact_location() -> str | None:
+    """Give the folder for artifacts, or nothing where a server decides that."""
+    return None if os.environ.get("MLFLOW_TRACKING_URI") else (PROJECT / "mlartifacts").as_uri()
+
+
+HOOKS = (ParameterHook(), TrackingHook(), TerminalHook())
+# TrackingHook extends kedro-mlflow's own hook, which would otherwise run beside it.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-mlflow", "kedro-telemetry")
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # An environment's file changes the keys that it names and leaves their siblings alone.
+    "merge_strategy": {"parameters": "soft"},
+    "config_patterns": {"mlflow": ["mlflow*"]},
+    "custom_resolvers": {"tracking_uri": tracking_uri, "artifact_location": artifact_location},
+}
