@@ -1,4 +1,4 @@
-"""How fast crappify is: a recipe on one thread and on all cores, beside bare Pillow doing the same steps.
+"""How fast crappify is: the pipeline's own dataset on one thread and on all cores, beside bare Pillow.
 
 Every round measures all three in turn, because timings on a shared machine differ by a factor of three from one
 minute to the next; only the ratios within a round mean anything.
@@ -13,7 +13,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from itertools import cycle, islice
 from pathlib import Path
@@ -22,61 +21,62 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from uncrappify.degradations import Recipe
-from uncrappify.pictures import read_picture, write_picture
+from uncrappify.datasets import PictureFolder
+from uncrappify.degradations import Crappified, Recipe
 from uncrappify.sources import FolderOptions, Source, fetch, list_pictures
 
 RECIPE = Recipe.model_validate([{"resize": {"factor": 3, "resample": "bicubic"}}, {"jpeg": {"quality": 60}}])
-Job = tuple[Path, Path]
+Way = Callable[[list[Path], Path, int], None]
 
 
-def degrade_with_the_recipe(job: Job) -> None:
-    """Read, degrade and write one picture as the pipeline does."""
-    source, target = job
-    write_picture(RECIPE.degrade(read_picture(source), source.stem, 42), target)
+def with_the_dataset(files: list[Path], folder: Path, threads: int) -> None:
+    """Degrade and write all pictures as the pipeline does."""
+    plan = {f"{index}": Crappified(f"{index}", file, f"{index}", RECIPE, 42) for index, file in enumerate(files)}
+    PictureFolder(path=str(folder), workers=threads).save(plan)
 
 
-def degrade_with_bare_pillow(job: Job) -> None:
-    """Do the same steps with nothing but Pillow's calls."""
-    source, target = job
-    picture = Image.open(source).convert("RGB")
-    width, height = picture.width // 3, picture.height // 3
-    small = picture.crop((0, 0, width * 3, height * 3)).resize((width, height), Image.Resampling.BICUBIC)
-    file = BytesIO()
-    small.save(file, "JPEG", quality=60)
-    Image.open(file).save(target, compress_level=1)
+def with_bare_pillow(files: list[Path], folder: Path, _: int) -> None:
+    """Do the same steps with nothing but Pillow's calls, on one thread."""
+    folder.mkdir()
+    for index, file in enumerate(files):
+        picture = Image.open(file).convert("RGB")
+        width, height = picture.width // 3, picture.height // 3
+        small = picture.crop((0, 0, width * 3, height * 3)).resize((width, height), Image.Resampling.BICUBIC)
+        jpeg = BytesIO()
+        small.save(jpeg, "JPEG", quality=60)
+        Image.open(jpeg).save(folder / f"{index}.png", compress_level=1)
 
 
-def seconds(degrade: Callable[[Job], None], jobs: list[Job], threads: int) -> float:
-    """Wall time for all jobs on so many threads."""
-    start = time.perf_counter()
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(degrade, jobs))
-    return time.perf_counter() - start
+def seconds(way: Way, files: list[Path], threads: int) -> float:
+    """Wall time for all pictures, into a new folder."""
+    with tempfile.TemporaryDirectory() as scratch:
+        start = time.perf_counter()
+        way(files, Path(scratch) / "degraded", threads)
+        return time.perf_counter() - start
 
 
-def find_jobs(folder: Path | None, count: int, scratch: Path) -> list[Job]:
+def find_pictures(folder: Path | None, count: int, scratch: Path) -> list[Path]:
     """Take ``count`` pictures, some of them more than once when there are fewer."""
     source = Source() if folder is None else Source(kind="folder", folder=FolderOptions(path=str(folder)))
     found = fetch(source, scratch / "raw")
     manifest = list_pictures(found)
     files = [found.root / file for file in manifest.loc[manifest["usable"], "file"]]
-    return [(file, scratch / f"{index}.png") for index, file in enumerate(islice(cycle(files), count))]
+    return list(islice(cycle(files), count))
 
 
-def measure(jobs: list[Job], rounds: int) -> dict[str, list[float]]:
+def measure(files: list[Path], rounds: int) -> dict[str, list[float]]:
     """Time the three ways in turn, ``rounds`` times, after one round that warms the caches."""
     cores = os.cpu_count() or 1
-    ways: dict[str, tuple[Callable[[Job], None], int]] = {
-        "bare Pillow, 1 thread": (degrade_with_bare_pillow, 1),
-        "recipe, 1 thread": (degrade_with_the_recipe, 1),
-        f"recipe, {cores} threads": (degrade_with_the_recipe, cores),
+    ways: dict[str, tuple[Way, int]] = {
+        "bare Pillow, 1 thread": (with_bare_pillow, 1),
+        "crappify, 1 thread": (with_the_dataset, 1),
+        f"crappify, {cores} threads": (with_the_dataset, cores),
     }
-    times: dict[str, list[float]] = {way: [] for way in ways}
+    times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds + 1):
-        for way, (degrade, threads) in ways.items():
-            times[way].append(seconds(degrade, jobs, threads))
-    return {way: taken[1:] for way, taken in times.items()}
+        for name, (way, threads) in ways.items():
+            times[name].append(seconds(way, files, threads))
+    return {name: taken[1:] for name, taken in times.items()}
 
 
 def report(times: dict[str, list[float]], count: int) -> Table:
@@ -101,8 +101,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="rounds that are counted (default 5)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        jobs = find_jobs(arguments.folder, arguments.pictures, Path(scratch))
-        Console().print(report(measure(jobs, arguments.rounds), len(jobs)))
+        files = find_pictures(arguments.folder, arguments.pictures, Path(scratch))
+        Console().print(report(measure(files, arguments.rounds), len(files)))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ def test_the_comparison_is_the_mean_over_pictures_with_the_model_first():
     nearest = scores.loc[scores["method"] == "nearest", "psnr"]
     assert comparison.loc[1, "psnr"] == pytest.approx(nearest.mean())
     assert comparison.loc[1, "psnr"] < comparison.loc[3, "psnr"]
+    assert comparison.loc[0, "gain_over_bicubic"] == pytest.approx(headline(scores)["psnr_gain_over_bicubic"])
+    assert comparison.loc[3, "gain_over_bicubic"] == 0
 
 
 def test_the_worst_gain_shows_the_one_picture_that_got_worse():

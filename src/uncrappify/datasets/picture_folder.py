@@ -54,11 +54,13 @@ class PictureFolder(AbstractDataset[LazyPictures, Pictures]):
 
     Args:
         path: The folder; it belongs to this dataset alone, other files in it are removed.
+        workers: Threads that compute (Pillow works outside of Python's lock); nothing: as many as there are cores.
         metadata: For kedro-viz.
     """
 
-    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(self, *, path: str, workers: int | None = None, metadata: dict[str, Any] | None = None) -> None:
         self._path = Path(path)
+        self._workers = workers
         self.metadata = metadata
 
     def save(self, data: LazyPictures) -> None:
@@ -69,7 +71,7 @@ class PictureFolder(AbstractDataset[LazyPictures, Pictures]):
         missing = [name for name, key in wanted.items() if key is None or done.get(name, {}).get("key") != key]
         entries = {name: done[name] for name in wanted if name not in set(missing)}
         self._remove_strangers(set(entries))
-        pool = ThreadPoolExecutor(os.cpu_count())
+        pool = ThreadPoolExecutor(self._workers or os.cpu_count())
         try:
             with (self._path / JOURNAL).open("a", encoding="utf-8") as journal:
                 written = pool.map(lambda name: self._write(name, data[name]), missing)

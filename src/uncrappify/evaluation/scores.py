@@ -42,9 +42,11 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
         scores: The table of ``score_pictures``.
 
     Returns:
-        One row a method: ``method``, ``psnr`` (dB), ``ssim``.
+        One row a method: ``method``, ``psnr`` (dB), ``ssim``, ``gain_over_bicubic`` (dB).
     """
-    return scores.groupby("method", sort=False)[METRICS].mean().loc[[MODEL, *BASELINES]].reset_index()
+    means = scores.groupby("method", sort=False)[METRICS].mean().loc[[MODEL, *BASELINES]]
+    gains = means["psnr"] - float(means["psnr"].to_dict()["bicubic"])
+    return means.assign(gain_over_bicubic=gains).reset_index()
 
 
 def headline(scores: pd.DataFrame) -> dict[str, float]:

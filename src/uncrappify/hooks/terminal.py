@@ -56,9 +56,9 @@ def _comparison(pipeline: str, scores: Any) -> Table:
     """Draw a table of methods, the first row being the model's."""
     table = Table(title=pipeline, title_style="bold", title_justify="left")
     for column in scores.columns:
-        table.add_column(str(column), justify="left" if column == "method" else "right")
+        table.add_column(str(column).replace("_", " "), justify="left" if column == "method" else "right")
     for position, row in enumerate(scores.itertuples(index=False)):
-        cells = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in row)
+        cells = (f"{value:.3f}" if isinstance(value, float) else str(value) for value in row)
         table.add_row(*cells, style="bold green" if position == 0 else "")
     return table
 

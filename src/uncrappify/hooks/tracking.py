@@ -7,7 +7,9 @@ import json
 import logging
 import shlex
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ from uncrappify.tracking import log_file, log_model_file, log_values
 log = logging.getLogger(__name__)
 
 LOGGED_LAYERS = ("models", "reporting")
+# What kedro-mlflow would set as tags and _tags says in a form that is easier to read.
+TOLD_BETTER = ("project_path", "run_id", "runner", "runtime_params")
 # MLflow takes so many parameters at once.
 PARAMETERS_A_BATCH = 100
 
@@ -50,11 +54,13 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
             UserError: If it cannot be opened.
         """
         self._context = context
+        store = context.config_loader["mlflow"]["server"]["mlflow_tracking_uri"]
         try:
+            _try_to_write(store)
             super().after_context_created(context)
         except Exception as error:
             raise UserError(
-                f"MLflow's store {mlflow.get_tracking_uri()} cannot be opened: {_first_line(error)}. "
+                f"MLflow's store {store} cannot be opened: {_first_line(error)}. "
                 "Make it readable and writable, or set MLFLOW_TRACKING_URI to a store that is."
             ) from error
 
@@ -69,7 +75,8 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         }
         fingerprint = _fingerprint(parameters)
         self.mlflow_config.tracking.run.id = self._unfinished_run(states, catalog, fingerprint)
-        super().before_pipeline_run(run_params, pipeline, catalog)
+        told = {name: value for name, value in run_params.items() if name not in TOLD_BETTER}
+        super().before_pipeline_run(told, pipeline, catalog)
         for state in states.values():
             catalog.save(state, {"run_id": self.run_id, "fingerprint": fingerprint, "finished": False})
         plain = list(flatten(parameters))
@@ -134,11 +141,11 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         if mlflow.active_run():
             super().on_pipeline_error(error, run_params, pipeline, catalog)
 
-    def stop(self) -> None:
-        """End the run as killed, after Ctrl-C."""
+    def stop(self, status: str) -> None:
+        """End the run where Kedro calls no hook: after Ctrl-C (KILLED), or when a hook failed (FAILED)."""
         self._stop_monitor()
         while mlflow.active_run():
-            mlflow.end_run("KILLED")
+            mlflow.end_run(status)
 
     def _stop_monitor(self) -> None:
         if self._monitor:
@@ -192,9 +199,19 @@ def _fingerprint(parameters: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps([parameters, files], sort_keys=True).encode()).hexdigest()
 
 
+def _try_to_write(store: str) -> None:
+    """Lock a store that is a file, for a moment; MLflow tries ten times, for more than a minute, before it says so."""
+    if store.startswith("sqlite:///"):
+        path = Path(store.removeprefix("sqlite:///"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path, timeout=30)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+
+
 def _tags(run_params: dict[str, Any]) -> dict[str, str]:
     tags = {
-        "command": shlex.join(["kedro", *sys.argv[1:]]),
+        "kedro_command": shlex.join(["kedro", *sys.argv[1:]]),
         "env": run_params.get("env") or "local",
         "params": json.dumps(run_params.get("runtime_params") or {}),
     }

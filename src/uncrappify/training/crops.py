@@ -3,46 +3,55 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor
 
 from uncrappify.datasets import PicturePairs
+from uncrappify.datasets.pairs import fitted
+from uncrappify.degradations import Recipe
+from uncrappify.progress import track
+from uncrappify.training.augmentation import augmented
 from uncrappify.training.hardware import fits_in_memory
 from uncrappify.training.parameters import Stage
 
 Pixels = npt.NDArray[np.uint8]
+PixelPairs = Mapping[str, Sequence[tuple[Pixels, Pixels]]]
+"""Picture name to input and target, in as many variants as there are; empty where they do not fit into memory."""
 
 
 class PairCrops:
     """Batches of crops, drawn evenly over pictures: a small set would else be ruled by its largest picture.
 
-    Pixels are decoded once and kept as bytes where that takes a quarter of the memory at most; else worker processes
-    decode them for each crop. The batch of a step depends on the seed and the step alone.
+    The batch of a step depends on the seed and the step alone.
 
     Args:
         pairs: Degraded pictures and targets.
+        pixels: The same, decoded; where it is empty, worker processes decode a picture for each crop.
         stage: Its ``size`` (of the target's crops, a multiple of the scale) and ``batch_size`` count.
-        augment: Any of ``flip``, ``turn`` (by quarters) and ``permute_channels``, the same for input and target.
+        augment: Any of ``flip`` and ``turn`` (by quarters), the same for input and target; others were done before.
         seed: Of the draws.
     """
 
-    def __init__(self, pairs: PicturePairs, stage: Stage, augment: Sequence[str], seed: int) -> None:
+    def __init__(
+        self, pairs: PicturePairs, pixels: PixelPairs, stage: Stage, augment: Sequence[str], seed: int
+    ) -> None:
         self.pairs = pairs
         self.size = stage.size // pairs.scale
         self.batch_size = stage.batch_size
         self.augment = frozenset(augment)
         self.seed = seed
-        self._pixels = _decoded(pairs)
+        self.pixels = pixels
 
     @property
     def workers(self) -> int:
         """None when all pixels are in memory: cutting a crop out takes less than handing it over."""
-        return 0 if self._pixels else os.cpu_count() or 1
+        return 0 if self.pixels else os.cpu_count() or 1
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         """Give the batch of a step.
@@ -56,7 +65,8 @@ class PairCrops:
         return tuple(torch.from_numpy(side).permute(0, 3, 1, 2) for side in (inputs, targets))  # type: ignore[return-value]
 
     def _crop(self, name: str, random: np.random.Generator) -> tuple[Pixels, Pixels]:
-        degraded, target = self._pixels[name] if self._pixels else _arrays(self.pairs, name)
+        variants = self.pixels[name] if self.pixels else [_arrays(self.pairs, name)]
+        degraded, target = variants[int(random.integers(len(variants)))]
         scale, size = self.pairs.scale, self.size
         top, left = (int(random.integers(max(0, side - size) + 1)) for side in degraded.shape[:2])
         sides = (
@@ -70,14 +80,12 @@ def _augmented(
     sides: tuple[Pixels, Pixels], augment: frozenset[str], random: np.random.Generator
 ) -> tuple[Pixels, Pixels]:
     """Do the same to input and target; views as far as possible."""
-    flip, turns, order = random.random() < 0.5, int(random.integers(4)), random.permutation(3)
+    flip, turns = random.random() < 0.5, int(random.integers(4))
     a, b = sides
     if "flip" in augment and flip:
         a, b = a[:, ::-1], b[:, ::-1]
     if "turn" in augment:
         a, b = np.rot90(a, turns), np.rot90(b, turns)
-    if "permute_channels" in augment:
-        a, b = a[..., order], b[..., order]
     return a, b
 
 
@@ -87,14 +95,48 @@ def _filled(crop: Pixels, size: int) -> Pixels:
     return np.pad(crop, [(0, short[0]), (0, short[1]), (0, 0)], mode="symmetric") if any(short) else crop
 
 
-def _decoded(pairs: PicturePairs) -> dict[str, tuple[Pixels, Pixels]]:
-    """Decode all pictures on all cores, or nothing when they do not fit."""
+def decoded(pairs: PicturePairs, recipe: Recipe, augment: Sequence[str], variants: int, seed: int) -> PixelPairs:
+    """Decode all pictures once, on all cores, and make variants of the few.
+
+    A variant is an augmented copy of the good picture that is degraded anew: what a JPEG does to a colour or an edge
+    stays what a JPEG does. A set of many pictures has variety of its own and gets none.
+
+    Args:
+        pairs: Degraded pictures and targets.
+        recipe: What degrades a variant.
+        augment: Any keys of :data:`~uncrappify.training.augmentation.AUGMENTATIONS`, and others that are left alone.
+        variants: How many to make in all.
+        seed: Of the variants.
+
+    Returns:
+        Every picture with its variants, or nothing when they take more than a quarter of the machine's memory.
+    """
     if not fits_in_memory(pairs.pixels):
         return {}
+    each = variants // len(pairs)
+    if not fits_in_memory(pairs.pixels * (1 + each)):
+        each = 0
+
+    def variant(name: str, number: int) -> tuple[Pixels, Pixels]:
+        if number == 0:
+            return _arrays(pairs, name)
+        random = np.random.default_rng([seed, number, *name.encode()])
+        good = augmented(pairs.targets[name], augment, random)
+        bad = recipe.degrade(good, f"{name} {number}", seed)
+        return _as_arrays(fitted(bad, good, pairs.scale, name))
+
+    wanted = [(name, number) for name in pairs.names for number in range(1 + each)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(pairs.names, pool.map(lambda name: _arrays(pairs, name), pairs.names), strict=True))
+        made = track(pool.map(variant, *zip(*wanted, strict=True)), "varying pictures", len(wanted))
+        found: dict[str, list[tuple[Pixels, Pixels]]] = {name: [] for name in pairs.names}
+        for (name, _), arrays in zip(wanted, made, strict=True):
+            found[name].append(arrays)
+    return found
 
 
 def _arrays(pairs: PicturePairs, name: str) -> tuple[Pixels, Pixels]:
-    degraded, target = pairs[name]
-    return np.asarray(degraded), np.asarray(target)
+    return _as_arrays(pairs[name])
+
+
+def _as_arrays(pair: tuple[Image.Image, Image.Image]) -> tuple[Pixels, Pixels]:
+    return np.asarray(pair[0]), np.asarray(pair[1])

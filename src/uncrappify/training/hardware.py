@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import resource
 import sys
+from pathlib import Path
 from typing import Any, Literal
 
 import psutil
@@ -29,13 +30,21 @@ def precision(wanted: Literal["auto", "fp32", "bf16"]) -> Literal["32-true", "bf
 def describe() -> dict[str, Any]:
     """Name the machine: processor, cores, memory in GB, GPU; plain values for tags."""
     return {
-        "cpu": platform.processor() or platform.machine(),
+        "cpu": _processor(),
         "cores": psutil.cpu_count(logical=False),
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
     }
+
+
+def _processor() -> str:
+    """Name the processor as well as the system knows it; Linux tells it nowhere but in a file."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 def peak_memory_mb() -> float:

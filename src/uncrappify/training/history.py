@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from lightning.pytorch.loggers.logger import Logger
 
+from uncrappify.atomic import written_whole
 from uncrappify.tracking import Point, log_points
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,10 @@ class History(Logger):
         self.file = file
         self.offset = 0
         rows = _rows(file)
+        if file.is_file():
+            # What a killed process left of its last line must not be continued by the next one.
+            with written_whole(file) as path:
+                path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         self._last = {name: row["step"] for row in rows for name in row}
         self._unsent = [point for row in rows for point in _points(row)]
         self._sent_at = time.monotonic()

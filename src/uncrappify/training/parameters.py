@@ -69,8 +69,14 @@ class Training(BaseModel):
     ema: float = Field(
         0.999, ge=0, lt=1, description="Decay of the weights' moving average, which is delivered; 0: none"
     )
-    augment: list[Literal["flip", "turn", "permute_channels"]] = Field(
-        ["flip", "turn", "permute_channels"], description="What may happen to input and target alike"
+    augment: list[Literal["flip", "turn", "zoom", "permute_channels", "gamma", "saturation"]] = Field(
+        ["flip", "turn", "zoom", "permute_channels", "gamma", "saturation"],
+        description="flip and turn happen to every crop, the others to variants of a picture",
+    )
+    variants: int = Field(
+        300,
+        ge=0,
+        description="Copies to augment and degrade before training, in all; a set of more pictures needs none",
     )
     weight_decay: float = Field(0.01, ge=0, description="AdamW's, on all parameters")
     betas: tuple[float, float] = Field((0.9, 0.99), description="AdamW's")

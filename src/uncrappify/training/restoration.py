@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from uncrappify.datasets import PicturePairs
+from uncrappify.degradations import Recipe
 from uncrappify.losses import WeightedLoss
-from uncrappify.training.crops import PairCrops
+from uncrappify.training.crops import PairCrops, decoded
 from uncrappify.training.parameters import Stage, Training
 
 # Validation is watched, not reported: these bounds keep it quick and its memory small on any folder.
@@ -93,17 +94,27 @@ class RestorationTask:
         network: With fresh weights.
         train: Pictures to learn from.
         valid: Pictures to watch; may be empty.
+        recipe: How variants of training pictures are degraded.
         training: Augmentation and optimizer.
+        seed: Of the variants.
     """
 
     def __init__(
-        self, name: str, network: nn.Module, train: PicturePairs, valid: PicturePairs, training: Training
+        self,
+        name: str,
+        network: nn.Module,
+        train: PicturePairs,
+        valid: PicturePairs,
+        recipe: Recipe,
+        training: Training,
+        seed: int,
     ) -> None:
         self.name = name
         self.network = network
         self.train = train
         self.valid = valid
         self.training = training
+        self.pixels = decoded(train, recipe, training.augment, training.variants, seed)
 
     def module(self, stage: Stage) -> RestorationModule:
         """Give the Lightning module of a stage."""
@@ -111,7 +122,7 @@ class RestorationTask:
 
     def batches(self, stage: Stage, seed: int) -> PairCrops:
         """Give the crops of a stage."""
-        return PairCrops(self.train, stage, self.training.augment, seed)
+        return PairCrops(self.train, self.pixels, stage, self.training.augment, seed)
 
     def validation(self) -> DataLoader[Batch] | None:
         """Give validation pictures one by one, the middle of large ones."""

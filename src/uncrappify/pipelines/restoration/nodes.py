@@ -135,7 +135,8 @@ def train(
     pl.seed_everything(seed, verbose=False)
     network = build(model.name, model.options.model_dump())
     pairs = {part: _pairs(raw, degraded, split, part, model.scale) for part in ("train", "valid")}
-    task = RestorationTask(checkpoints.parent.name, network, pairs["train"], pairs["valid"], training)
+    name = checkpoints.parent.name
+    task = RestorationTask(name, network, pairs["train"], pairs["valid"], recipe, training, seed)
     inputs, targets = (side.permute(0, 2, 3, 1).numpy() for side in task.batches(training.stages[0], seed)[0])
     _show(batch_sheet(inputs, targets), snapshots / "batch.png")
     if training.lr_find:
