@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
+import yaml
+from kedro.config import MissingConfigException
 from kedro.framework.cli import project
-from kedro.framework.project import settings
+from kedro.framework.project import pipelines, settings
 
 from uncrappify.errors import UserError
+from uncrappify.parameters import nearest
 from uncrappify.pipeline_registry import DEFAULT_PIPELINE
 
 
@@ -37,13 +40,15 @@ class Run(click.Command):
         _calm()
         results = {}
         try:
+            _check_names(names, ctx.params)
             for name in dict.fromkeys(names):
                 ctx.params |= {"pipeline": None, "pipelines": [name]}
                 results[name] = super().invoke(ctx)
         except KeyboardInterrupt as error:
-            _stop()
+            _stop("KILLED")
             raise click.ClickException("stopped; the same command goes on from here.") from error
         except Exception as error:
+            _stop("FAILED")
             message = explained(error)
             if message is None or verbose:
                 raise
@@ -65,7 +70,27 @@ def explained(error: BaseException) -> str | None:
             return f"the disk is full ({place}). Free space and run again; what is done is kept."
         if isinstance(cause, OSError) and cause.errno in (errno.EACCES, errno.EROFS):
             return f"{cause.filename}: no permission to write. Allow it and run again; what is done is kept."
+        if isinstance(cause, MissingConfigException):
+            return f"{cause}. Make that folder, or name another one with --env."
+        if isinstance(cause, yaml.YAMLError):
+            return f"A file in conf/ is no valid YAML: {' '.join(str(cause).split())}"
     return None
+
+
+def _check_names(names: list[str], params: dict[str, Any]) -> None:
+    """Say which names of pipelines, nodes and tags are unknown; Kedro does so in a traceback."""
+    for name in names:
+        if name not in pipelines:
+            raise UserError(nearest("pipeline", name, pipelines))
+    nodes = [node for name in names for node in pipelines[name].nodes]
+    known = {
+        "node": ({node.name for node in nodes}, ("from_nodes", "to_nodes", "node_names")),
+        "tag": ({tag for node in nodes for tag in node.tags}, ("tags",)),
+    }
+    for kind, (there, options) in known.items():
+        for given in (given for option in options for given in params[option]):
+            if given not in there:
+                raise UserError(nearest(kind, given, sorted(there)))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -76,16 +101,18 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _calm() -> None:
     """Send the libraries' messages to the log file: mlflow has a handler of its own for the terminal."""
+    # A log that does not fit on a full disk must not bury the message about it.
+    logging.raiseExceptions = False
     for name in ("mlflow", "alembic"):
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
 
 
-def _stop() -> None:
+def _stop(status: str) -> None:
     for hook in settings.HOOKS:
         if hasattr(hook, "stop"):
-            hook.stop()
+            hook.stop(status)
 
 
 cli.add_command(

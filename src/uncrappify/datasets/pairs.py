@@ -53,12 +53,13 @@ def fitted(degraded: Image.Image, target: Image.Image, scale: int, name: str) ->
     if scale == 1:
         return enlarged(degraded, target.size), target
     width, height = degraded.width * scale, degraded.height * scale
-    if target.width < width or target.height < height or target.width >= width + 2 * scale:
+    left_over = (target.width - width, target.height - height)
+    if not all(0 <= pixels < 2 * scale for pixels in left_over):
         raise UserError(
             f"{name}: the target has {target.width}x{target.height} pixels and the degraded picture "
             f"{degraded.width}x{degraded.height}; a model of scale {scale} needs {width}x{height}."
         )
-    return degraded, target.crop((0, 0, width, height)) if target.size != (width, height) else target
+    return degraded, target.crop((0, 0, width, height)) if any(left_over) else target
 
 
 def enlarged(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -102,7 +102,8 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         self._stop_monitor()
         for name, data in outputs.items():
             if name.endswith("_metrics"):
-                log_values(data)
+                # The last validation's values are the ends of curves that are there already.
+                log_values({metric: value for metric, value in data.items() if not metric.startswith("valid_")})
             if name.endswith(".split"):
                 source = from_pandas(data[["name", "sha256", "split"]], name=name, targets="split")
                 mlflow.log_input(source, context="training")
@@ -132,6 +133,8 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
             if catalog.exists(state) and (noted := catalog.load(state))["run_id"] == self.run_id:
                 catalog.save(state, noted | {"finished": True})
         super().after_pipeline_run(run_params, pipeline, catalog)
+        # kedro-mlflow opens the run once more for every node, and closes it once: the next pipeline would go on in it.
+        self.stop("FINISHED")
 
     @hook_impl
     def on_pipeline_error(
@@ -142,7 +145,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
             super().on_pipeline_error(error, run_params, pipeline, catalog)
 
     def stop(self, status: str) -> None:
-        """End the run where Kedro calls no hook: after Ctrl-C (KILLED), or when a hook failed (FAILED)."""
+        """End the run, however often it was opened; the command line calls it where Kedro calls no hook."""
         self._stop_monitor()
         while mlflow.active_run():
             mlflow.end_run(status)
@@ -188,12 +191,12 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
 def _fingerprint(parameters: dict[str, Any]) -> str:
     """Hash parameters, and the files of a user's folder by name, size and time."""
-    folders = [section["source"].get("folder") for section in parameters.values()]
+    sources = [section["source"] for section in parameters.values()]
     files = [
         [str(path), path.stat().st_size, path.stat().st_mtime_ns]
-        for folder in folders
-        if folder
-        for path in sorted(Path(folder["path"]).expanduser().rglob("*"))
+        for source in sources
+        if source["kind"] == "folder"
+        for path in sorted(Path(source["folder"]["path"]).expanduser().rglob("*"))
         if path.is_file()
     ]
     return hashlib.sha256(json.dumps([parameters, files], sort_keys=True).encode()).hexdigest()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 import numpy as np
 from PIL import Image, ImageEnhance
 
-SMALLEST_ZOOM = 0.7
+SMALLEST_ZOOM = 0.6
 LARGEST_GAMMA_EXPONENT = 0.4
 SATURATIONS = (0.3, 1.6)
 
@@ -15,7 +15,7 @@ Augmentation = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
 def zoom(picture: Image.Image, random: np.random.Generator) -> Image.Image:
-    """Shrink by 0.7 to 1, evenly on a logarithmic scale: the same things in another size, and sharper."""
+    """Shrink by 0.6 to 1, evenly on a logarithmic scale: the same things in another size, and sharper."""
     factor = SMALLEST_ZOOM ** random.random()
     size = [max(1, round(side * factor)) for side in picture.size]
     return picture.resize((size[0], size[1]), Image.Resampling.BICUBIC)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+import torch
 from torch.utils.data import DataLoader
 
 
@@ -28,6 +29,8 @@ class Batches:
         steps: How many.
 
     Attributes:
+        position: How many were trained on, counted by :class:`~uncrappify.training.callbacks.Clock`: a batch that was
+            handed out when a training was stopped is handed out again.
         seconds_waited: Time that the training waited for batches.
     """
 
@@ -47,7 +50,7 @@ class Batches:
             batch_size=None,
             sampler=range(self.position, self.steps),
             num_workers=self.source.workers,
-            pin_memory=True,
+            pin_memory=torch.cuda.is_available(),
         )
         batches = iter(loader)
         while True:
@@ -56,7 +59,6 @@ class Batches:
             self.seconds_waited += time.perf_counter() - started
             if batch is None:
                 return
-            self.position += 1
             yield batch
 
     def state_dict(self) -> dict[str, Any]:

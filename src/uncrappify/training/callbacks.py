@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
 from rich.progress import Progress, TaskID
 
 from uncrappify.progress import bar
@@ -43,6 +43,10 @@ class Clock(Callback):
         """Start the clock."""
         self._ticked = time.perf_counter()
 
+    def on_train_batch_start(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
+        """Set Lightning's count for the log, which is one too high after a checkpoint that an exception left."""
+        trainer.fit_loop.epoch_loop._batches_that_stepped = self.batches.position
+
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note when validation started."""
         self._validated = time.perf_counter()
@@ -54,7 +58,8 @@ class Clock(Callback):
         self._ticked += elapsed
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
-        """Take the time of a step."""
+        """Count the batch and take the time of its step."""
+        self.batches.position += 1
         now = time.perf_counter()
         self.step_seconds.append(now - self._ticked)
         self.seconds += self.step_seconds[-1]
@@ -74,6 +79,31 @@ class Clock(Callback):
         """Take the measures of a checkpoint."""
         self.seconds, self.step_seconds = state_dict["seconds"], state_dict["step_seconds"]
         self.batches.seconds_waited = state_dict["seconds_waited"]
+
+
+class MovingAverage(EMAWeightAveraging):
+    """Lightning's moving average of the weights, which takes the network's place while it is validated.
+
+    An interrupt in the middle of a validation must not leave it there: the checkpoint that is written then would hold
+    average and network the wrong way round.
+    """
+
+    _validating = False
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the average into the network's place."""
+        super().on_validation_epoch_start(trainer, pl_module)
+        self._validating = True
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the network back."""
+        super().on_validation_epoch_end(trainer, pl_module)
+        self._validating = False
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Put the network back before the checkpoint is written."""
+        if self._validating:
+            self.on_validation_epoch_end(trainer, pl_module)
 
 
 class Bar(Callback):

@@ -17,13 +17,13 @@ import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import Tensor, nn
 
 from uncrappify.atomic import written_whole
 from uncrappify.training import hardware
 from uncrappify.training.batches import Batches, BatchSource
-from uncrappify.training.callbacks import Bar, Clock
+from uncrappify.training.callbacks import Bar, Clock, MovingAverage
 from uncrappify.training.history import History
 from uncrappify.training.parameters import Stage, Training
 
@@ -184,7 +184,7 @@ def _train(task: Task, stage: Stage, training: Training, batches: Batches, histo
     )
     callbacks: list[Callback] = [clock, Bar(f"training {task.name}"), saver]
     if training.ema:
-        callbacks.append(EMAWeightAveraging(decay=training.ema))
+        callbacks.append(MovingAverage(decay=training.ema))
     trainer = _trainer(training, stage.steps, callbacks, history, file.parent)
     with _quiet_interrupt(trainer):
         trainer.fit(module, batches, task.validation(), ckpt_path=file if done else None, weights_only=False)

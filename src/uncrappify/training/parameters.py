@@ -54,8 +54,9 @@ class Stage(BaseModel):
     lr: float = Field(1e-3, gt=0, description="Learning rate at its highest")
     loss: Loss = Field([{"charbonnier": 1.0}], description="Losses and their weights: l1, mse, charbonnier")
     schedule: Literal["one_cycle", "constant"] = Field(
-        "one_cycle", description="one_cycle: cosine up over 30 % of the steps, cosine down over the rest"
+        "one_cycle", description="one_cycle: cosine up over pct_start of the steps, cosine down over the rest"
     )
+    pct_start: float = Field(0.3, gt=0, lt=1, description="Share of the steps in which one_cycle goes up")
 
 
 class Training(BaseModel):
@@ -74,7 +75,7 @@ class Training(BaseModel):
         description="flip and turn happen to every crop, the others to variants of a picture",
     )
     variants: int = Field(
-        300,
+        600,
         ge=0,
         description="Copies to augment and degrade before training, in all; a set of more pictures needs none",
     )

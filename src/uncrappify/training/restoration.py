@@ -72,7 +72,7 @@ class RestorationModule(pl.LightningModule):
             optimizer,
             max_lr=self.stage.lr,
             total_steps=self.stage.steps,
-            pct_start=0.3,
+            pct_start=self.stage.pct_start,
             div_factor=25,
             final_div_factor=1e4,
             base_momentum=0.85,

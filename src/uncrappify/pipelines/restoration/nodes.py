@@ -26,20 +26,20 @@ from uncrappify.training.parameters import Training
 
 log = logging.getLogger(__name__)
 
-RAW = Path("data/01_raw")
 DAMAGE_PICTURES = 6
 
 
-def download(source: Source) -> PictureSource:
+def download(source: Source, raw_data: Path) -> PictureSource:
     """Bring the source's pictures here.
 
     Args:
         source: Where they come from.
+        raw_data: The folder for raw data of all sources.
 
     Returns:
         The folder that they are in.
     """
-    return sources.fetch(source, RAW)
+    return sources.fetch(source, raw_data)
 
 
 def list_pictures(raw: PictureSource) -> tuple[pd.DataFrame, dict[str, float]]:

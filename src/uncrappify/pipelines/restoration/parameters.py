@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from uncrappify.degradations import Recipe
 from uncrappify.models.parameters import Model
+from uncrappify.parameters import located
 from uncrappify.sources import FolderOptions, Source
 from uncrappify.training.parameters import Training
 
@@ -38,16 +39,18 @@ class Parameters(BaseModel):
         scale, factor = self.model.scale, self.recipe.scale
         if scale > 1 and scale != factor:
             made = "does not make pictures smaller by a fixed factor" if factor is None else f"has factor {factor}"
-            raise ValueError(
-                f"model.{self.model.name}.scale is {scale}, but the recipe {made}. A model that enlarges needs one "
-                f"resize by its own scale, such as resize: {{factor: {scale}}}; with scale: 1 the degraded picture is "
-                "first enlarged to the size of the good one."
+            raise located(
+                ("model", self.model.name, "scale"),
+                f"the scale is {scale}, but the recipe {made}. A model that enlarges needs one resize by its own "
+                f"scale, such as resize: {{factor: {scale}}}; with scale: 1 the degraded picture is first enlarged to "
+                "the size of the good one.",
             )
         for number, stage in enumerate(self.training.stages):
             if stage.size % scale:
-                raise ValueError(
-                    f"training.stages.{number}.size is {stage.size}, which is no multiple of the scale {scale}. "
-                    f"Take {stage.size - stage.size % scale or scale}."
+                raise located(
+                    ("training", "stages", number, "size"),
+                    f"{stage.size} is no multiple of the model's scale {scale}. "
+                    f"Take {stage.size + -stage.size % scale}.",
                 )
         return self
 

@@ -16,7 +16,7 @@ def create_pipeline(name: str) -> Pipeline:
     """
     return Pipeline(
         [
-            Node(nodes.download, "params:source", "raw", name="download", tags="data"),
+            Node(nodes.download, ["params:source", "raw_data"], "raw", name="download", tags="data"),
             Node(nodes.list_pictures, "raw", ["manifest", "listing_metrics"], name="list", tags="data"),
             Node(
                 nodes.crappify,
@@ -52,4 +52,6 @@ def create_pipeline(name: str) -> Pipeline:
             ),
         ],
         namespace=name,
+        # Shared by all pipelines: what two of them name is downloaded once.
+        inputs="raw_data",
     )

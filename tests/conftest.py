@@ -1,0 +1,70 @@
+"""Small synthetic pictures that several rooms' tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncrappify.datasets import PicturePairs
+from uncrappify.degradations import Recipe
+from uncrappify.sources import PictureSource
+
+
+def synthetic(seed: int, width: int, height: int) -> Image.Image:
+    """Coloured waves and a sharp edge, another picture for every seed."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [np.sin(x * a + y * b) for a, b in random.uniform(0.05, 0.6, (3, 2))]
+    pixels = 128 + 60 * np.stack(waves, axis=-1)
+    pixels[height // 3 :, width // 2 :] += random.uniform(-60, 60, 3)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+@pytest.fixture
+def picture_source(tmp_path: Path) -> PictureSource:
+    """Six pictures on disk: two for training, one to watch and three for the test, of sizes that 3 does not divide."""
+    root = tmp_path / "good"
+    root.mkdir()
+    for number, name in enumerate("abcdef"):
+        synthetic(number, 64 + number, 50 + 2 * number).save(root / f"{name}.png")
+    return PictureSource(name="good", root=root, licence="CC0", own_split={"valid": ["c"], "test": ["d", "e", "f"]})
+
+
+@pytest.fixture
+def pairs() -> PicturePairs:
+    """Four pictures in memory, degraded by factor 3 and JPEG 60."""
+    recipe = Recipe.model_validate([{"resize": {"factor": 3}}, {"jpeg": {"quality": 60}}])
+    targets = {name: synthetic(number, 60, 48) for number, name in enumerate("abcd")}
+    degraded = {name: recipe.degrade(picture, name, 0) for name, picture in targets.items()}
+    return PicturePairs(degraded, targets, list(targets), 3, pixels=2 * 4 * 60 * 48)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Tensors as tiny as those of the tests are not worth a second thread, least of all on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URI of an MLflow store, made once because making its tables takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+
+
+@pytest.fixture
+def experiment(sqlite_store: str, tmp_path: Path) -> Iterator[str]:
+    """Id of a fresh experiment in the store, whose artifacts lie in the test's folder; nothing is left active."""
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(sqlite_store)
+    identifier = mlflow.create_experiment(tmp_path.name, artifact_location=(tmp_path / "artifacts").as_uri())
+    yield identifier
+    mlflow.end_run()
+    mlflow.set_tracking_uri(before)

@@ -1,0 +1,52 @@
+"""The degraded twin is computed when it is called, and its key says all that it depends on."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from uncrappify.degradations import Crappified, Recipe
+
+
+@pytest.fixture
+def planned(tmp_path: Path, picture: Image.Image) -> Crappified:
+    picture.save(tmp_path / "a.png")
+    recipe = Recipe.model_validate([{"resize": {"factor": 2}}, {"gaussian_noise": {"sigma": [5, 20]}}])
+    return Crappified("a", tmp_path / "a.png", "1234", recipe, 42)
+
+
+def test_the_result_is_the_recipes(planned: Crappified, picture: Image.Image) -> None:
+    assert planned.good() == picture
+    assert planned() == planned.recipe.degrade(picture, "a", 42)
+    assert planned().size == (100, 75)
+    assert planned() == planned()
+
+
+def test_the_key_is_the_same_wherever_the_file_lies(planned: Crappified) -> None:
+    assert len(planned.key) == 64
+    assert replace(planned, file=Path("elsewhere.png")).key == planned.key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "b"},
+        {"sha256": "4321"},
+        {"seed": 43},
+        {"recipe": Recipe.model_validate([{"resize": {"factor": 3}}, {"gaussian_noise": {"sigma": [5, 20]}}])},
+    ],
+)
+def test_whatever_changes_the_result_changes_the_key(planned: Crappified, change: dict[str, object]) -> None:
+    assert replace(planned, **change).key != planned.key
+
+
+def test_recipes_that_mean_the_same_have_the_same_key(planned: Crappified) -> None:
+    same = Recipe.model_validate(
+        [{"resize": {"factor": 2.0, "resample": "bicubic"}}, {"gaussian_noise": {"sigma": [5.0, 20], "probability": 1}}]
+    )
+    assert replace(planned, recipe=same).key == planned.key
+
+
+def test_nothing_is_read_before_it_is_called(planned: Crappified) -> None:
+    assert replace(planned, file=Path("nowhere.png")).key == planned.key

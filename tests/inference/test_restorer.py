@@ -1,0 +1,96 @@
+"""One file gives the same function back, in Python and in MLflow."""
+
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import uncrappify
+from uncrappify.datasets import TrainedModel, Weights
+from uncrappify.errors import UserError
+from uncrappify.inference import Restorer
+from uncrappify.inference.mlflow_model import log_model
+from uncrappify.models import build
+
+OPTIONS = {"scale": 2, "channels": 4, "blocks": 1}
+
+
+@pytest.fixture
+def trained() -> TrainedModel:
+    torch.manual_seed(0)
+    network = build("upscaler", OPTIONS)
+    torch.nn.init.normal_(network.tail.weight, std=0.1)
+    state = {name: tensor.detach() for name, tensor in network.state_dict().items()}
+    return TrainedModel(state, {"model": "upscaler", "options": OPTIONS, "scale": 2, "recipe": []})
+
+
+@pytest.fixture
+def file(trained: TrainedModel, tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    Weights(filepath=str(path)).save(trained)
+    return path
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (11, 17, 3), dtype=np.uint8)
+
+
+def test_a_file_gives_the_same_function_back(trained: TrainedModel, file: Path, pixels: np.ndarray) -> None:
+    before, after = Restorer.from_trained(trained), uncrappify.load(file)
+    assert after.scale == 2
+    assert np.array_equal(after(pixels), before(pixels))
+    network = build("upscaler", OPTIONS).eval()
+    network.load_state_dict(trained.state)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)[0].permute(1, 2, 0)
+    difference = after(pixels).astype(int) - (expected.clamp(0, 1) * 255).round().int().numpy()
+    assert np.abs(difference).max() <= 1
+    assert (difference == 0).mean() > 0.99
+
+
+def test_an_array_gives_an_array_and_a_picture_a_picture(file: Path, pixels: np.ndarray) -> None:
+    restore = uncrappify.load(str(file))
+    array, picture = restore(pixels), restore(Image.fromarray(pixels))
+    assert (array.shape, array.dtype) == ((22, 34, 3), np.uint8)
+    assert (picture.size, picture.mode) == ((34, 22), "RGB")
+    assert np.array_equal(array, picture)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "L", "P", "CMYK"])
+def test_a_picture_of_any_mode_is_taken_as_rgb(file: Path, pixels: np.ndarray, mode: str) -> None:
+    restore = uncrappify.load(file)
+    picture = Image.fromarray(pixels).convert(mode)
+    assert restore(picture) == restore(picture.convert("RGB"))
+
+
+def test_the_picture_that_is_given_is_left_alone(file: Path, pixels: np.ndarray) -> None:
+    before = pixels.copy()
+    uncrappify.load(file)(pixels)
+    assert np.array_equal(pixels, before)
+
+
+def test_an_unknown_model_says_what_to_do(trained: TrainedModel) -> None:
+    newer = TrainedModel(trained.state, trained.description | {"model": "unet"})
+    with pytest.raises(UserError, match=r"a model 'unet', which this version .* \(it has upscaler\)\. Update"):
+        Restorer.from_trained(newer)
+
+
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no such file"):
+        uncrappify.load(tmp_path / "nowhere.safetensors")
+
+
+def test_mlflow_gives_the_model_back_for_numpy_pictures(file: Path, pixels: np.ndarray, experiment: str) -> None:
+    with mlflow.start_run(experiment_id=experiment) as run:
+        log_model(file)
+    loaded = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+    restored = uncrappify.load(file)(pixels)
+    assert np.array_equal(loaded.predict(pixels[None]), restored[None])
+    two = np.stack([pixels, pixels[::-1]])
+    assert loaded.predict(two).shape == (2, 22, 34, 3)
+    assert [tensor.shape for tensor in loaded.metadata.signature.inputs] == [(-1, -1, -1, 3)]
+    assert loaded.metadata.signature.inputs.inputs[0].type == np.uint8

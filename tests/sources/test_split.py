@@ -1,0 +1,94 @@
+"""A picture's split follows from its name alone, and too few pictures are an error with numbers."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from uncrappify.errors import UserError
+from uncrappify.sources import PictureSource, assign_splits
+
+
+def source(**more: object) -> PictureSource:
+    return PictureSource.model_validate({"name": "a", "root": Path("/a"), "licence": "CC0"} | more)
+
+
+def split(names: list[str], **more: object) -> dict[str, str]:
+    assigned = assign_splits(source(**more), pd.DataFrame({"name": names}))
+    return dict(zip(assigned["name"], assigned["split"], strict=True))
+
+
+def counts(parts: dict[str, str]) -> dict[str, int]:
+    return {part: list(parts.values()).count(part) for part in ("train", "valid", "test")}
+
+
+THOUSAND = [f"holiday/{number:04d}" for number in range(1000)]
+
+
+def test_a_tenth_is_for_validation_and_a_tenth_for_the_test() -> None:
+    found = counts(split(THOUSAND))
+    # Three standard deviations of a thousand draws.
+    assert found["test"] == pytest.approx(100, abs=29)
+    assert found["valid"] == pytest.approx(100, abs=29)
+    assert sum(found.values()) == 1000
+
+
+def test_new_pictures_move_no_old_ones() -> None:
+    before = split(THOUSAND[::2])
+    after = split(THOUSAND)
+    assert {name: after[name] for name in before} == before
+
+
+def test_the_order_of_pictures_does_not_matter() -> None:
+    assert split(THOUSAND[::-1]) == split(THOUSAND)
+
+
+def test_rows_keep_their_other_columns_and_order() -> None:
+    table = pd.DataFrame({"name": ["c", "a", "b"], "width": [3, 1, 2]}, index=[7, 8, 9])
+    assigned = assign_splits(source(), table)
+    assert assigned[["name", "width"]].to_dict("list") == {"name": ["c", "a", "b"], "width": [3, 1, 2]}
+    assert assigned.index.tolist() == [0, 1, 2]
+    assert "split" not in table
+
+
+def test_pictures_of_one_group_are_together() -> None:
+    groups = {name: f"scene {int(name[-4:]) // 4}" for name in THOUSAND}
+    parts = split(THOUSAND, groups=groups)
+    together: dict[str, set[str]] = {}
+    for name, part in parts.items():
+        together.setdefault(groups[name], set()).add(part)
+    assert len(together) == 250
+    assert all(len(found) == 1 for found in together.values())
+    assert all(number > 0 for number in counts(parts).values())
+
+
+@pytest.mark.parametrize("number", [3, 4, 5, 8])
+def test_a_small_set_fills_every_split(number: int) -> None:
+    found = counts(split([f"p{n}" for n in range(number)]))
+    assert min(found.values()) >= 1
+    assert sum(found.values()) == number
+
+
+def test_a_source_that_names_its_own_splits_is_obeyed() -> None:
+    parts = split(list("abcdef"), own_split={"valid": ["b"], "test": ["e", "f"]})
+    assert parts == {"a": "train", "b": "valid", "c": "train", "d": "train", "e": "test", "f": "test"}
+
+
+def test_a_group_follows_its_picture_that_is_named() -> None:
+    parts = split(list("abcd"), own_split={"valid": ["a"], "test": ["b"]}, groups={"b": "scene", "c": "scene"})
+    assert parts == {"a": "valid", "b": "test", "c": "test", "d": "train"}
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_too_few_pictures_say_how_many_there_are_and_are_needed(number: int) -> None:
+    with pytest.raises(UserError) as caught:
+        split([f"p{n}" for n in range(number)])
+    told = str(caught.value)
+    assert f"{number} usable pictures are too few" in told
+    assert "At least 3 different ones are needed" in told
+    assert "0 for train" in told
+
+
+def test_a_source_whose_test_pictures_are_gone_says_which_split_is_empty() -> None:
+    with pytest.raises(UserError, match=r"1 for train, 1 for valid, 0 for test"):
+        split(["a", "b"], own_split={"valid": ["b"], "test": ["gone"]})

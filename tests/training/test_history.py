@@ -1,0 +1,138 @@
+"""What was measured stands once in the file and once in MLflow, also after a kill."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from uncrappify.training import history
+from uncrappify.training.history import History
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "history.jsonl"
+
+
+def lines(file: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def log(logger: History, steps: range) -> None:
+    for step in steps:
+        logger.log_metrics({"train_loss": 1 / (step + 1), "lr": 0.1, "epoch": 0}, step)
+
+
+def rows(store: str, run_id: str) -> list[tuple[str, int, float]]:
+    with sqlite3.connect(store.removeprefix("sqlite:///")) as database:
+        return database.execute(
+            "select key, step, value from metrics where run_uuid = ? order by key, step", (run_id,)
+        ).fetchall()
+
+
+def test_a_row_is_one_json_line_with_step_and_time(file: Path) -> None:
+    History(file).log_metrics({"train_loss": 0.031, "epoch": 3}, 120)
+    (row,) = lines(file)
+    assert set(row) == {"step", "train_loss", "time"}
+    assert (row["step"], row["train_loss"]) == (120, 0.031)
+    assert row["time"] > 1e12
+
+
+def test_steps_of_a_later_stage_count_on(file: Path) -> None:
+    logger = History(file)
+    log(logger, range(2))
+    logger.offset = 100
+    log(logger, range(2))
+    assert logger.table()["step"].tolist() == [0, 1, 100, 101]
+
+
+def test_values_that_are_no_numbers_are_left_out(file: Path) -> None:
+    logger = History(file)
+    logger.log_metrics({"train_loss": float("nan"), "lr": 0.1}, 0)
+    logger.log_metrics({"train_loss": float("inf")}, 1)
+    assert [set(row) - {"time"} for row in lines(file)] == [{"step", "lr"}]
+
+
+def test_the_table_has_one_row_a_step_and_one_column_a_metric(file: Path) -> None:
+    logger = History(file)
+    logger.log_metrics({"train_loss": 0.5}, 9)
+    logger.log_metrics({"valid_psnr": 30.0}, 9)
+    logger.log_metrics({"train_loss": 0.4}, 19)
+    table = logger.table()
+    assert table.columns.tolist() == ["step", "train_loss", "valid_psnr"]
+    assert table["train_loss"].tolist() == [0.5, 0.4]
+    assert table["valid_psnr"].dropna().tolist() == [30.0]
+
+
+def test_a_resumed_history_writes_nothing_twice(file: Path) -> None:
+    log(History(file), range(6))
+    log(History(file), range(3, 8))
+    assert [row["step"] for row in lines(file)] == list(range(8))
+
+
+def test_a_metric_that_was_not_there_yet_is_written_for_a_step_that_was(file: Path) -> None:
+    log(History(file), range(6))
+    resumed = History(file)
+    resumed.log_metrics({"train_loss": 1 / 6, "valid_psnr": 30.0}, 5)
+    assert len(resumed.table()) == 6
+    assert resumed.table()["valid_psnr"].iloc[-1] == 30.0
+
+
+@pytest.mark.parametrize("cut", [1, 12])
+def test_a_last_line_that_was_cut_short_is_measured_again(file: Path, cut: int) -> None:
+    log(History(file), range(3))
+    file.write_bytes(file.read_bytes()[:-cut])
+    resumed = History(file)
+    log(resumed, range(2, 5))
+    assert [row["step"] for row in lines(file)] == list(range(5))
+    assert resumed.table()["train_loss"].tolist() == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4, 1 / 5])
+
+
+def test_mlflow_gets_every_row_once_also_after_a_resume(file: Path, experiment: str, sqlite_store: str) -> None:
+    with mlflow.start_run(experiment_id=experiment) as run:
+        log(History(file), range(4))  # killed: nothing was sent
+        assert rows(sqlite_store, run.info.run_id) == []
+        first = History(file)
+        log(first, range(2, 6))
+        first.finalize("success")
+        assert len(rows(sqlite_store, run.info.run_id)) == 12
+        second = History(file)
+        log(second, range(4, 8))
+        second.finalize("success")
+        second.finalize("success")
+    stored = rows(sqlite_store, run.info.run_id)
+    assert [step for key, step, _ in stored if key == "train_loss"] == list(range(8))
+    assert [step for key, step, _ in stored if key == "lr"] == list(range(8))
+    assert len(stored) == 16
+    assert [value for key, _, value in stored if key == "train_loss"] == pytest.approx([1 / n for n in range(1, 9)])
+
+
+def test_rows_are_sent_in_batches_while_training(
+    file: Path, experiment: str, sqlite_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    monkeypatch.setattr(history, "log_points", lambda points: sent.append(len(points)))
+    logger = History(file)
+    log(logger, range(50))
+    assert sent == []
+    monkeypatch.setattr(history, "SECONDS_BETWEEN_BATCHES", 0.0)
+    log(logger, range(50, 51))
+    assert sent == [102]
+
+
+def test_a_server_that_is_away_costs_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+
+    def away(points: list[object]) -> None:
+        raise ConnectionError("refused")
+
+    logger = History(file)
+    log(logger, range(3))
+    monkeypatch.setattr(history, "log_points", away)
+    logger.finalize("success")
+    monkeypatch.setattr(history, "log_points", lambda points: sent.append(len(points)))
+    logger.finalize("success")
+    assert sent == [6]
+    assert len(lines(file)) == 3
