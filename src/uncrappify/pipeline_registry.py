@@ -46,7 +46,10 @@ def templates() -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for file in sorted((_conf_source() / "base" / "parameters").glob("*.yml")):
-        for name, section in (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).items():
+        # Opened as a file, so that a mistake in the YAML is reported with the file's name.
+        with file.open(encoding="utf-8") as stream:
+            sections = yaml.safe_load(stream) or {}
+        for name, section in sections.items():
             if not isinstance(section, dict) or "template" not in section:
                 continue
             if section["template"] not in TEMPLATES:

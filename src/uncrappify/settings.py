@@ -28,7 +28,7 @@ def artifact_location() -> str | None:
 
 HOOKS = (ParameterHook(), TrackingHook(), TerminalHook())
 # TrackingHook extends kedro-mlflow's own hook, which would otherwise run beside it.
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-mlflow", "kedro-telemetry")
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-mlflow", "kedro_telemetry", "kedro-telemetry")
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

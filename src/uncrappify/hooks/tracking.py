@@ -27,6 +27,7 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from uncrappify.datasets.weights import git
 from uncrappify.errors import UserError
 from uncrappify.parameters import flatten
+from uncrappify.sources import FolderOptions
 from uncrappify.tracking import log_file, log_model_file, log_values
 
 log = logging.getLogger(__name__)
@@ -182,7 +183,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
             return False
 
     def _give_up(self, run_id: str) -> None:
-        if self._is_alive(run_id):
+        if self._is_alive(run_id) and mlflow.get_run(run_id).info.status in ("RUNNING", "KILLED"):
             client = mlflow.MlflowClient()
             client.set_tag(run_id, "ended_because", "a later run had other parameters or data")
             client.set_terminated(run_id, "KILLED")
@@ -191,12 +192,15 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
 def _fingerprint(parameters: dict[str, Any]) -> str:
     """Hash parameters, and the files of a user's folder by name, size and time."""
-    sources = [section["source"] for section in parameters.values()]
+    folders = [
+        FolderOptions.model_validate(section["source"]["folder"]).root
+        for section in parameters.values()
+        if section["source"]["kind"] == "folder"
+    ]
     files = [
         [str(path), path.stat().st_size, path.stat().st_mtime_ns]
-        for source in sources
-        if source["kind"] == "folder"
-        for path in sorted(Path(source["folder"]["path"]).expanduser().rglob("*"))
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
         if path.is_file()
     ]
     return hashlib.sha256(json.dumps([parameters, files], sort_keys=True).encode()).hexdigest()

@@ -28,7 +28,7 @@ def point_at(options: FolderOptions) -> PictureSource:
     Raises:
         UserError: There is no such folder, it is no folder, or there is no picture in it.
     """
-    root = Path(options.path).expanduser().absolute()
+    root = options.root
     where = f'source.folder.path: "{options.path}"'
     if not root.exists():
         raise UserError(f"{where}: no folder {root}.\n{_ADVICE}")

@@ -4,6 +4,7 @@ A further kind is one options model here, its name in ``kind``, its key in :clas
 :func:`uncrappify.sources.fetch`.
 """
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +32,12 @@ class FolderOptions(BaseModel):
         description="Folder with pictures (jpg, png, webp, tiff, bmp, gif) at any depth; ~ is the home folder. "
         "Pictures are read there and never changed.",
     )
+
+    @property
+    def root(self) -> Path:
+        """The folder, absolute."""
+        # Path.expanduser raises where there is no such user; this leaves ~nobody as it is, a folder that is not there.
+        return Path(os.path.expanduser(self.path)).absolute()  # noqa: PTH111
 
 
 class Source(BaseModel):

@@ -1,0 +1,178 @@
+"""A project of its own for each test, and Kedro's command line as a user has it: a new process each time."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from PIL import Image
+
+CHECKOUT = Path(__file__).parents[2]
+PATIENCE = 300
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project's configuration in a folder of its own, with a store of its own."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def kedro(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(self._command(arguments), capture_output=True, text=True, timeout=PATIENCE, **self._where)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command in a process group of its own, as a shell does."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(self._command(arguments), start_new_session=True, **pipes, **self._where)
+
+    def runs(self) -> list[Run]:
+        """All runs in the store, the oldest first."""
+        experiment = self.client.get_experiment_by_name("uncrappify")
+        return self.client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(f"sqlite:///{self.root / 'mlflow.db'}")
+
+    @property
+    def log(self) -> str:
+        return (self.root / "uncrappify.log").read_text(encoding="utf-8")
+
+    def history(self) -> list[dict[str, Any]]:
+        """What a training has measured so far."""
+        file = self.root / "data/06_models/superres/checkpoints/history.jsonl"
+        lines = file.read_text().splitlines() if file.is_file() else []
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def environment_file(self, name: str, text: str) -> None:
+        """Add ``conf/<name>/parameters.yml``."""
+        folder = self.root / "conf" / name
+        folder.mkdir(exist_ok=True)
+        (folder / "parameters.yml").write_text(text, encoding="utf-8")
+
+    def leftovers(self) -> list[Path]:
+        """What a process that did not end cleanly leaves below ``data``."""
+        return list((self.root / "data").rglob(".*.partial*"))
+
+    def _command(self, arguments: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "kedro", *arguments]
+
+    @property
+    def _where(self) -> dict[str, Any]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+        # One thread: tiny networks gain nothing from more, and lose much on a machine that is busy.
+        fixed = {"PYTHONPATH": str(CHECKOUT / "src"), "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
+        return {"cwd": self.root, "env": inherited | fixed | self.environment}
+
+
+def make_project(root: Path) -> Project:
+    """Copy what a fresh clone has, apart from the code, which stays where it is."""
+    for name in (".telemetry", "pyproject.toml"):
+        shutil.copy(CHECKOUT / name, root / name)
+    shutil.copytree(CHECKOUT / "conf", root / "conf", ignore=shutil.ignore_patterns("local"))
+    # Kedro wants the folder; the package comes by PYTHONPATH.
+    for folder in ("src", "data", "conf/local"):
+        (root / folder).mkdir()
+    return Project(root)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "project").mkdir()
+    return make_project(tmp_path / "project")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A project, and what its run said."""
+
+    project: Project
+    stdout: str
+    stderr: str
+    commit: str
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """One smoke run on the embedded photographs, in a git checkout."""
+    project = make_project(tmp_path_factory.mktemp("smoke"))
+    git = ["git", "-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
+    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "start"]):
+        subprocess.run([*git, *command], cwd=project.root, check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], cwd=project.root, check=True, capture_output=True, text=True)
+    done = project.kedro("run", "--pipeline", "superres", "--params", "smoke=true")
+    assert done.returncode == 0, done.stderr
+    return Finished(project, done.stdout, done.stderr, commit.stdout.strip())
+
+
+@pytest.fixture
+def trained(smoke_run: Finished, tmp_path: Path) -> Project:
+    """A copy of the project after its smoke run, to change at will."""
+    root = shutil.copytree(smoke_run.project.root, tmp_path / "trained")
+    return Project(root)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A user's folder: a name with a space and an umlaut, subfolders, 12 good pictures and four that are not."""
+    folder = tmp_path / "meine schönen Bilder"
+    (folder / "Süden/1998").mkdir(parents=True)
+    for number in range(12):
+        places = (folder, folder / "Süden", folder / "Süden/1998")
+        draw_picture(number).save(places[number % 3] / f"Bild {number}.png")
+    whole = (folder / "Bild 0.png").read_bytes()
+    (folder / "empty.jpg").touch()
+    (folder / "notes.jpg").write_text("not a picture")
+    (folder / "cut short.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "once more.png").write_bytes(whole)
+    return folder
+
+
+def draw_picture(seed: int) -> Image.Image:
+    """Waves in three colours, 120 x 96."""
+    y, x = np.mgrid[0:96, 0:120]
+    waves = [np.sin(x * a + y * b) for a, b in np.random.default_rng(seed).uniform(0.05, 0.6, (3, 2))]
+    return Image.fromarray((128 + 100 * np.stack(waves, axis=-1)).astype(np.uint8))
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start commands that are ended with the test, whatever happens."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
+        processes.append(project.start(*arguments))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], object], subprocess.Popen[str]], None]:
+    """Wait for something that a running process does; it must not end before."""
+
+    def wait(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+        while not condition():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.1)
+
+    return wait

@@ -1,0 +1,156 @@
+"""Mistakes at the command line: one short paragraph that says what, where and what to do, and no traceback."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from uncrappify.degradations.step import STEPS
+from uncrappify.losses import LOSSES
+
+
+def complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """Check the form of an error and give its text on one line."""
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stdout + done.stderr
+    assert len(done.stderr) < 600
+    assert "\n\n" not in done.stderr
+    return " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("parameter", "said"),
+    [
+        ("superres.modle.name=unet", ["superres.modle", 'no parameter "modle"; did you mean "model"?']),
+        ("superes.seed=3", ['"superes"', 'did you mean "superres"?']),
+        ("superres.training.stages=3", ["superres.training.stages: expected", "[{size, batch_size, steps, lr, loss"]),
+        ("superres.training.ema=2", ["superres.training.ema", "1", "got 2"]),
+        ("superres.model.upscaler.scale=2", ["scale is 2", "factor 3"]),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_what_is_right(project, parameter, said):
+    text = complaint(project.kedro("run", "--pipeline", "superres", "--params", parameter))
+    assert all(part in text for part in said), text
+    assert not (project.root / "mlflow.db").exists()
+
+
+def test_unknown_model_loss_and_step_list_the_known_ones(project):
+    project.environment_file(
+        "wrong",
+        """
+superres:
+  model: {name: upscalr}
+  recipe: [{jpg: {quality: 3}}]
+  training:
+    stages: [{size: 72, steps: 2, loss: [{charbonier: 1.0}]}]
+""",
+    )
+    text = complaint(project.kedro("run", "--env", "wrong"))
+    assert 'superres.model.name: there is no choice "upscalr"; did you mean "upscaler"?' in text
+    assert 'superres.training.stages.0.loss: there is no loss "charbonier"; did you mean "charbonnier"?' in text
+    assert ", ".join(LOSSES) in text
+    assert "there is no step jpg, did you mean jpeg?" in text
+    assert ", ".join(sorted(STEPS)) in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--pipeline", "supperres"], 'There is no pipeline "supperres"; did you mean "superres"?'),
+        (["--pipelines", "superres,x"], 'There is no pipeline "x"'),
+        (
+            ["--from-nodes", "superres.evaluat"],
+            'There is no node "superres.evaluat"; did you mean "superres.evaluate"?',
+        ),
+        (["--tags", "evaluate"], 'There is no tag "evaluate"; did you mean "evaluation"?'),
+        (["--env", "nowhere"], "conf/nowhere"),
+    ],
+)
+def test_unknown_names_are_told_with_the_nearest(project, arguments, said):
+    assert said in complaint(project.kedro("run", *arguments))
+
+
+def test_yaml_that_cannot_be_read_is_named(project):
+    project.environment_file("broken", "superres: {seed: [1")
+    text = complaint(project.kedro("run", "--env", "broken"))
+    assert "conf/broken/parameters.yml" in text
+
+
+def test_folders_without_pictures_are_told_apart_and_the_run_is_recorded(project, pictures: Path, tmp_path: Path):
+    cases = {
+        "missing": "no folder",
+        "empty": "is empty",
+        "without": "has no pictures in it",
+        "broken": "none of the pictures",
+        "few": "too few",
+    }
+    for name in list(cases)[1:]:
+        (tmp_path / name).mkdir()
+    (tmp_path / "without/readme.txt").write_text("hello")
+    (tmp_path / "broken/a.jpg").touch()
+    (tmp_path / "broken/b.jpg").write_text("no picture")
+    (pictures / "Bild 3.png").rename(tmp_path / "few/one.png")
+    for name, said in cases.items():
+        done = project.kedro("run", "--params", f"pictures={tmp_path / name}")
+        text = complaint(done)
+        assert said in text
+        assert name == "few" or str(tmp_path / name) in text
+        run = project.runs()[-1]
+        assert run.info.status == "FAILED"
+        assert run.data.params["superres.source.folder.path"] == str(tmp_path / name)
+
+
+@pytest.mark.parametrize("case", ["no folder", "no database"])
+def test_a_store_that_cannot_be_written_is_named(project, tmp_path: Path, case: str):
+    store = tmp_path / "notes.txt" if case == "no database" else Path("/proc/x.db")
+    if case == "no database":
+        store.write_text("these are notes and no database of any kind")
+    project.environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{store}"
+    text = complaint(project.kedro("run", "--params", "smoke=true"))
+    assert f"MLflow's store sqlite:///{store} cannot be opened" in text
+    assert "set MLFLOW_TRACKING_URI" in text
+
+
+def test_truncated_weights_are_told_and_verbose_shows_the_traceback(trained):
+    weights = trained.root / "data/06_models/superres/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    text = complaint(trained.kedro("run", "--tags", "evaluation"))
+    assert "model.safetensors: not a whole safetensors file" in text
+    assert trained.runs()[-1].info.status == "FAILED"
+    verbose = trained.kedro("run", "--from-nodes", "superres.evaluate", "--verbose")
+    assert verbose.returncode == 1
+    assert "Traceback" in verbose.stderr
+    assert "not a whole safetensors file" in verbose.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_told_and_what_was_done_is_kept(project, small_disk: Path):
+    (project.root / "data").rmdir()
+    (project.root / "data").symlink_to(small_disk, target_is_directory=True)
+    text = complaint(project.kedro("run", "--params", "smoke=true"))
+    assert "the disk is full" in text
+    assert "run again" in text
+    assert list((small_disk / "01_raw/embedded").iterdir())
+    assert project.leftovers() == []
+    assert project.runs()[-1].info.status == "FAILED"
+
+
+def test_a_full_disk_below_store_and_log_is_told_too(project, small_disk: Path, pictures: Path):
+    for path in project.root.iterdir():
+        shutil.move(path, small_disk / path.name)
+    crowded = type(project)(small_disk)
+    (small_disk / "filler").write_bytes(b"0" * (3 * 2**20))
+    text = complaint(crowded.kedro("run", "--params", f"smoke=true,pictures={pictures}"))
+    assert "disk is full" in text

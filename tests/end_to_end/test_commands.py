@@ -1,0 +1,79 @@
+"""Parts of a pipeline, several pipelines, environments, and the commands that list."""
+
+import pandas as pd
+import yaml
+
+
+def test_evaluate_alone_works_in_a_new_process_and_gives_the_same_scores(trained, smoke_run):
+    before = pd.read_parquet(trained.root / "data/08_reporting/superres/scores.parquet")
+    (trained.root / "data/08_reporting/superres/scores.parquet").unlink()
+    done = trained.kedro("run", "--from-nodes", "superres.evaluate")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "superres.evaluate" in done.stdout
+    assert "superres.train" not in done.stdout
+    after = pd.read_parquet(trained.root / "data/08_reporting/superres/scores.parquet")
+    pd.testing.assert_frame_equal(before, after)
+    old, new = trained.runs()
+    assert (new.info.run_name, new.info.status) == ("superres", "FINISHED")
+    assert new.data.metrics["psnr"] == old.data.metrics["psnr"]
+
+
+def test_the_damage_can_be_seen_before_any_training(project):
+    done = project.kedro("run", "--pipeline", "superres", "--to-nodes", "superres.crappify")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "data/08_reporting/superres/damage.png" in done.stdout
+    assert (project.root / "data/08_reporting/superres/damage.png").stat().st_size > 10_000
+    degraded = (project.root / "data/02_intermediate/superres/degraded").glob("*.png")
+    good = (project.root / "data/01_raw/embedded").iterdir()
+    assert {file.stem for file in degraded} == {file.stem for file in good}
+    assert not (project.root / "data/06_models").exists()
+    (run,) = project.runs()
+    assert run.info.status == "FINISHED"
+
+
+def test_registry_and_catalog_can_be_listed(project):
+    registry = project.kedro("registry", "list")
+    assert registry.returncode == 0
+    assert yaml.safe_load(registry.stdout) == ["__default__", "superres"]
+    catalog = project.kedro("catalog", "describe-datasets", "--pipeline", "superres")
+    assert catalog.returncode == 0
+    by_type = yaml.safe_load(catalog.stdout)["superres"]["factories"]
+    assert by_type["uncrappify.datasets.weights.Weights"] == ["superres.model"]
+    assert "superres.manifest" in by_type["kedro_datasets.pandas.parquet_dataset.ParquetDataset"]
+
+
+DEBLUR = """
+deblur:
+  template: restoration
+  recipe:
+    - gaussian_blur: {radius: [1.0, 2.0]}
+  model: {upscaler: {scale: 1, channels: 8, blocks: 1}}
+  training:
+    stages:
+      - {size: 48, batch_size: 4, steps: 100, lr: 1.0e-3, loss: [{l1: 1.0}]}
+"""
+
+
+def test_a_second_task_is_one_yaml_file_and_each_pipeline_has_its_own_run(project, pictures):
+    (project.root / "conf/base/parameters/deblur.yml").write_text(DEBLUR)
+    parameters = f"smoke=true,pictures={pictures}"
+    done = project.kedro("run", "--pipelines", "superres,deblur", "--params", parameters)
+    assert (done.returncode, done.stderr) == (0, "")
+    runs = project.runs()
+    assert [run.info.run_name for run in runs] == ["superres", "deblur"]
+    for run in runs:
+        assert run.info.status == "FINISHED"
+        assert {name.split(".")[0] for name in run.data.params} == {run.info.run_name}
+        assert run.data.metrics["psnr"] > 5
+    assert (project.root / "data/06_models/deblur/model.safetensors").is_file()
+
+
+def test_an_environment_changes_one_value_and_leaves_its_siblings(project):
+    project.environment_file("wide", "superres: {model: {upscaler: {channels: 8}}}")
+    done = project.kedro("run", "--env", "wide", "--to-nodes", "superres.list")
+    assert (done.returncode, done.stderr) == (0, "")
+    (run,) = project.runs()
+    assert run.data.tags["env"] == "wide"
+    wanted = {"channels": "8", "blocks": "4", "scale": "3"}
+    assert {name: run.data.params[f"superres.model.upscaler.{name}"] for name in wanted} == wanted
+    assert run.data.params["superres.training.ema"] == "0.999"

@@ -1,0 +1,153 @@
+"""What `kedro run --pipeline superres` leaves behind, on the terminal, on disk and in MLflow."""
+
+import json
+import re
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from mlflow.entities import Run
+
+import uncrappify
+from uncrappify.parameters import complete, flatten
+
+NODES = ["download", "list", "crappify", "split", "train", "evaluate"]
+TIMED = re.compile(r"✓ superres\.(\w+) +\d+\.\d s")
+
+
+@pytest.fixture(scope="module")
+def run(smoke_run) -> Run:
+    (run,) = smoke_run.project.runs()
+    return run
+
+
+@pytest.fixture(scope="module")
+def artifacts(smoke_run, run: Run) -> Path:
+    return Path(run.info.artifact_uri.removeprefix("file://"))
+
+
+def test_the_terminal_shows_a_line_a_node_the_comparison_and_where_everything_is(smoke_run):
+    lines = [line.strip() for line in smoke_run.stdout.splitlines()]
+    assert [match[1] for line in lines[: len(NODES)] if (match := TIMED.fullmatch(line))] == NODES
+    table = [line.split("│")[1].strip() for line in lines if line.startswith("│")]
+    assert table == ["model", "nearest", "bilinear", "bicubic", "lanczos"]
+    closing = [re.split(r"\s{2,}", line) for line in lines[-5:]]
+    assert closing == [
+        ["superres.damage", "data/08_reporting/superres/damage.png"],
+        ["superres.model", "data/06_models/superres/model.safetensors"],
+        ["superres.sheet", "data/08_reporting/superres/sheet.png"],
+        ["compare runs", "mlflow ui --backend-store-uri sqlite:///mlflow.db"],
+        ["see the pipeline", "kedro viz run"],
+    ]
+    # Nodes, the table's title, frame and rows, and the closing lines: nothing else.
+    assert len(lines) == len(NODES) + 1 + 4 + 5 + 5
+
+
+def test_no_library_speaks_on_the_terminal_and_the_log_file_has_the_rest(smoke_run):
+    assert smoke_run.stderr == ""
+    assert "WARNING" not in smoke_run.stdout
+    log = smoke_run.project.log
+    for library in ("kedro.runner", "pytorch_lightning", "mlflow.store.db", "py.warnings"):
+        assert library in log
+    assert "ERROR" not in log
+
+
+def test_every_file_of_the_catalog_is_there_and_nothing_half_written(smoke_run):
+    root = smoke_run.project.root
+    catalog = yaml.safe_load((root / "conf/base/catalog.yml").read_text())
+    places = {name: entry.get("filepath") or entry["path"] for name, entry in catalog.items()}
+    for name, place in places.items():
+        for stage in ("listing", "training", "test") if "{stage}" in place else ("",):
+            assert (root / place.format(pipeline="superres", stage=stage)).exists(), name
+    assert smoke_run.project.leftovers() == []
+    state = json.loads((root / "data/06_models/superres/training.json").read_text())
+    assert state["finished"] is True
+
+
+def test_mlflow_has_one_finished_run_of_the_pipelines_name(run: Run):
+    assert (run.info.run_name, run.info.status) == ("superres", "FINISHED")
+
+
+def test_all_parameters_are_in_mlflow_by_dotted_names_with_plain_values(smoke_run, run: Run):
+    section = yaml.safe_load((smoke_run.project.root / "conf/base/parameters/superres.yml").read_text())
+    tree = complete(section | {"smoke": True}, {"superres": "restoration"})
+    expected = {name: str(value) for name, value in flatten({"superres": tree["superres"]})}
+    assert run.data.params == expected
+    assert run.data.params["superres.training.stages.0.lr"] == "0.0015"
+    assert run.data.params["superres.training.stages.0.steps"] == "2"
+    assert float(run.data.params["superres.recipe.0.resize.factor"]) == 3
+
+
+def test_the_metrics_are_in_mlflow_and_agree_with_the_files(smoke_run, run: Run):
+    metrics, root = run.data.metrics, smoke_run.project.root
+    reporting = root / "data/08_reporting/superres"
+    for stage in ("listing", "training", "test"):
+        for name, value in json.loads((reporting / f"{stage}_metrics.json").read_text()).items():
+            assert metrics[name] == pytest.approx(value, abs=1e-9), name
+    named = {"psnr", "ssim", "psnr_gain_over_bicubic", "train_seconds", "images_per_second", "data_wait_share"}
+    assert named | {"peak_memory_mb", "pictures_unusable"} <= metrics.keys()
+    scores = pd.read_parquet(reporting / "scores.parquet")
+    assert metrics["psnr"] == pytest.approx(scores.loc[scores["method"] == "model", "psnr"].mean())
+    assert 5 < metrics["psnr"] < 40
+    assert 0 < metrics["ssim"] < 1
+    assert 0 <= metrics["data_wait_share"] < 1
+    assert metrics["pictures_unusable"] == 0
+    photographs = list((root / "data/01_raw/embedded").iterdir())
+    assert metrics["pictures_usable"] == len(photographs) > 8
+
+
+@pytest.mark.parametrize("name", ["train_loss", "valid_loss", "valid_psnr"])
+def test_the_history_in_mlflow_is_that_of_the_file(smoke_run, run: Run, name: str):
+    points = smoke_run.project.client.get_metric_history(run.info.run_id, name)
+    history = pd.read_parquet(smoke_run.project.root / "data/06_models/superres/history.parquet")
+    measured = history[["step", name]].dropna()
+    by_step = {point.step: point.value for point in points}
+    assert len(points) == len(by_step) == len(measured)
+    assert by_step == pytest.approx(dict(zip(measured["step"], measured[name], strict=True)))
+
+
+def test_the_tags_say_which_commit_command_environment_and_machine(smoke_run, run: Run):
+    tags = run.data.tags
+    assert tags["mlflow.source.git.commit"] == smoke_run.commit
+    assert tags["git_dirty"] == "true"
+    assert tags["env"] == "local"
+    assert json.loads(tags["params"]) == {"smoke": True}
+    assert tags["kedro_command"] == "kedro run --pipeline superres --params smoke=true"
+    assert {"hardware.cpu", "hardware.cores", "hardware.memory_gb", "hardware.gpu"} <= tags.keys()
+    assert int(tags["hardware.cores"]) >= 1
+
+
+def test_the_split_is_a_dataset_input_with_a_digest(run: Run):
+    (given,) = run.inputs.dataset_inputs
+    assert given.dataset.name == "superres.split"
+    assert len(given.dataset.digest) == 8
+    assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "training")]
+
+
+def test_pictures_curves_scores_and_weights_are_artifacts(artifacts: Path):
+    found = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
+    wanted = {"sheet.png", "damage.png", "curves.json", "scores.parquet", "comparison.parquet", "snapshots/batch.png"}
+    assert {f"reporting/{name}" for name in wanted} <= found
+    assert {"models/model.safetensors", "models/README.md", "models/history.parquet"} <= found
+
+
+def test_the_logged_model_and_the_file_enlarge_a_picture_alike(smoke_run, run: Run):
+    mlflow.set_tracking_uri(f"sqlite:///{smoke_run.project.root / 'mlflow.db'}")
+    (output,) = run.outputs.model_outputs
+    model = mlflow.pyfunc.load_model(f"models:/{output.model_id}")
+    picture = np.random.default_rng(0).integers(0, 256, (1, 20, 30, 3), dtype=np.uint8)
+    enlarged = model.predict(picture)
+    assert enlarged.shape == (1, 60, 90, 3)
+    assert enlarged.dtype == np.uint8
+    restore = uncrappify.load(smoke_run.project.root / "data/06_models/superres/model.safetensors")
+    assert np.array_equal(restore(picture[0]), enlarged[0])
+
+
+def test_the_model_card_and_the_weights_name_the_run_and_the_commit(smoke_run, run: Run):
+    card = (smoke_run.project.root / "data/06_models/superres/README.md").read_text()
+    assert run.info.run_id in card
+    assert smoke_run.commit in card
+    assert "public domain (NASA)" in card
