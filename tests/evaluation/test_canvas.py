@@ -17,15 +17,6 @@ def test_the_strongest_region_holds_the_energy_and_stays_inside():
     assert bottom <= 40
 
 
-def test_gradient_energy_is_at_the_edge():
-    pixels = np.zeros((10, 12, 3), np.uint8)
-    pixels[:, 6:] = 100
-    energy = canvas.gradient_energy(Image.fromarray(pixels))
-    assert energy.shape == (10, 12)
-    assert energy[:, 5].tolist() == [10000.0] * 10
-    assert energy.sum() == 100000.0
-
-
 @pytest.mark.parametrize("picture", [(1, 1), (3, 200), (36, 24), (451, 300), (4000, 6000)])
 def test_the_detail_is_a_part_of_the_picture_magnified_four_times_or_more(picture):
     width, height = canvas.detail_size(picture, (368, 232))

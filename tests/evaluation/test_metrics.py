@@ -8,7 +8,7 @@ import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from uncrappify.evaluation import metrics
-from uncrappify.evaluation.metrics import psnr, ssim
+from uncrappify.evaluation.metrics import gradient_energy, gradient_energy_ratio, psnr, ssim
 
 
 def noise(height, width, seed=0):
@@ -43,7 +43,7 @@ def test_identical_pictures_have_an_ssim_of_1():
 
 def test_ssim_of_flat_pictures_is_its_luminance_term():
     c1 = (0.01 * 255) ** 2
-    assert ssim(flat(100), flat(150)) == pytest.approx((2 * 100 * 150 + c1) / (100**2 + 150**2 + c1), abs=5e-4)
+    assert ssim(flat(100), flat(150)) == pytest.approx((2 * 100 * 150 + c1) / (100**2 + 150**2 + c1), abs=1e-9)
 
 
 @pytest.mark.parametrize("pixels_at_once", [1, 37 * 7, 1 << 20])
@@ -58,17 +58,39 @@ def test_ssim_is_torchmetrics_value_however_the_picture_is_cut_into_strips(monke
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (1, 30)])
 def test_ssim_is_defined_for_pictures_smaller_than_its_window(size):
-    assert ssim(noise(*size), noise(*size)) == pytest.approx(1.0, abs=5e-4)
+    assert ssim(noise(*size), noise(*size)) == pytest.approx(1.0, abs=1e-9)
     assert ssim(noise(*size), noise(*size, seed=1)) < 0.9
 
 
-@pytest.mark.parametrize("metric", [psnr, ssim])
+def test_gradient_energy_is_at_the_edge():
+    pixels = flat(0, 10, 12)
+    pixels[:, 6:] = 100
+    energy = gradient_energy(pixels)
+    assert energy.shape == (10, 12)
+    assert energy[:, 5].tolist() == [10000.0] * 10
+    assert energy.sum() == 100000.0
+
+
+def test_half_the_contrast_is_a_quarter_of_the_gradient_energy():
+    target, prediction = flat(50), flat(50)
+    target[:, 10:] = 150
+    prediction[:, 10:] = 100
+    assert gradient_energy_ratio(prediction, target) == 0.25
+    assert gradient_energy_ratio(target, target) == 1.0
+
+
+def test_gradient_energy_does_not_ask_where_the_detail_is():
+    assert gradient_energy_ratio(noise(30, 40, seed=1), noise(30, 40)) == pytest.approx(1, abs=0.1)
+    assert math.isnan(gradient_energy_ratio(noise(20, 30), flat(7)))
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, gradient_energy_ratio])
 def test_different_sizes_are_named(metric):
     with pytest.raises(ValueError, match=r"\(20, 30, 3\).*\(20, 31, 3\)"):
         metric(flat(0), flat(0, width=31))
 
 
-@pytest.mark.parametrize("metric", [psnr, ssim])
+@pytest.mark.parametrize("metric", [psnr, ssim, gradient_energy_ratio])
 def test_pictures_that_are_not_8_bit_rgb_are_refused(metric):
     with pytest.raises(ValueError, match="8-bit"):
         metric(flat(0).astype(np.float32), flat(0).astype(np.float32))

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uncrappify.evaluation.protocol import psnr_y, ssim_y
 from uncrappify.evaluation.scores import headline, score_pictures, summarise
+
+METRICS = ["psnr", "ssim", "psnr_y", "ssim_y", "gradient_energy_ratio", "feature_distance"]
+
+
+@pytest.fixture(autouse=True)
+def _no_lpips(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
 
 def scored(name, seed=0, prediction=None):
@@ -17,7 +25,7 @@ def scored(name, seed=0, prediction=None):
 
 def test_each_picture_is_scored_by_the_model_and_by_every_baseline():
     scores = score_pictures(scored(name, seed) for seed, name in enumerate(["a", "b"]))
-    assert list(scores.columns) == ["picture", "method", "psnr", "ssim"]
+    assert list(scores.columns) == ["picture", "method", *METRICS]
     assert scores["picture"].tolist() == ["a"] * 5 + ["b"] * 5
     assert scores["method"].tolist() == ["model", "nearest", "bilinear", "bicubic", "lanczos"] * 2
     assert scores.loc[scores["method"] == "model", "psnr"].tolist() == pytest.approx([42.11] * 2, abs=0.1)
@@ -55,13 +63,28 @@ def test_the_worst_gain_shows_the_one_picture_that_got_worse():
     assert figures["psnr_gain_over_bicubic_worst"] < -5
     assert figures["psnr_gain_over_bicubic"] == pytest.approx(figures["psnr"] - figures["psnr_bicubic"])
     assert set(figures) == {
-        "psnr",
-        "ssim",
-        "psnr_bicubic",
-        "ssim_bicubic",
+        *METRICS,
+        *(f"{metric}_bicubic" for metric in METRICS),
         "psnr_gain_over_bicubic",
         "psnr_gain_over_bicubic_worst",
     }
+
+
+def test_the_fields_protocol_takes_the_scale_from_the_sizes():
+    name, degraded, prediction, target = scored("a")
+    figures = headline(score_pictures([(name, degraded, prediction, target)]))
+    arrays = np.asarray(prediction), np.asarray(target)
+    assert figures["psnr_y"] == psnr_y(*arrays, scale=2)
+    assert figures["ssim_y"] == ssim_y(*arrays, scale=2)
+    bicubic = np.asarray(degraded.resize(target.size, Image.Resampling.BICUBIC))
+    assert figures["psnr_y_bicubic"] == psnr_y(bicubic, arrays[1], scale=2)
+
+
+def test_a_metric_that_no_picture_has_is_left_out():
+    grey = Image.new("RGB", (32, 24), "grey")
+    figures = headline(score_pictures([("flat", grey.resize((16, 12)), grey, grey)]))
+    assert not {"gradient_energy_ratio", "gradient_energy_ratio_bicubic"} & set(figures)
+    assert figures["psnr"] == 100
 
 
 def test_a_model_that_does_what_bicubic_does_gains_nothing():

@@ -127,9 +127,3 @@ def strongest_region(energy: NDArray[np.float64], size: tuple[int, int]) -> Box:
     regions = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
     top, left = np.unravel_index(int(regions.argmax()), regions.shape)
     return int(left), int(top), int(left) + width, int(top) + height
-
-
-def gradient_energy(picture: Image.Image) -> NDArray[np.float64]:
-    """Squared gradients of the luminance, (H, W): where there is something to see."""
-    grey = np.pad(np.asarray(picture.convert("L"), dtype=np.float64), ((0, 1), (0, 1)), mode="edge")
-    return np.diff(grey, axis=0)[:, :-1] ** 2 + np.diff(grey, axis=1)[:-1] ** 2

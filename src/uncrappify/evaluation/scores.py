@@ -1,5 +1,6 @@
 """The table of scores: each picture by the model and by every baseline, and what is concluded from it."""
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -7,10 +8,11 @@ import pandas as pd
 from PIL import Image
 
 from uncrappify.evaluation.baselines import BASELINES, enlarge
-from uncrappify.evaluation.metrics import psnr, ssim
+from uncrappify.evaluation.metrics import Pixels, gradient_energy_ratio, psnr, ssim
+from uncrappify.evaluation.perceptual import feature_distances, lpips_distances
+from uncrappify.evaluation.protocol import psnr_y, ssim_y
 
 MODEL = "model"
-METRICS = ["psnr", "ssim"]
 
 #: Name, degraded, prediction, target; prediction and target have the same size.
 ScoredPicture = tuple[str, Image.Image, Image.Image, Image.Image]
@@ -24,7 +26,8 @@ def score_pictures(pictures: Iterable[ScoredPicture]) -> pd.DataFrame:
 
     Returns:
         One row a picture and method: ``picture``, ``method`` (model, nearest, bilinear, bicubic, lanczos), ``psnr``
-        (dB), ``ssim``.
+        (dB), ``ssim``, ``psnr_y`` (dB), ``ssim_y``, ``feature_distance``, ``gradient_energy_ratio``, and ``lpips``
+        where its weights are at hand.
 
     Raises:
         ValueError: If there are no pictures, or a prediction differs in size from its target (names the picture).
@@ -42,9 +45,9 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
         scores: The table of ``score_pictures``.
 
     Returns:
-        One row a method: ``method``, ``psnr`` (dB), ``ssim``, ``gain_over_bicubic`` (dB).
+        One row a method: ``method``, each metric of ``scores``, ``gain_over_bicubic`` (PSNR, dB).
     """
-    means = scores.groupby("method", sort=False)[METRICS].mean().loc[[MODEL, *BASELINES]]
+    means = scores.drop(columns="picture").groupby("method", sort=False).mean().loc[[MODEL, *BASELINES]]
     gains = means["psnr"] - float(means["psnr"].to_dict()["bicubic"])
     return means.assign(gain_over_bicubic=gains).reset_index()
 
@@ -56,17 +59,20 @@ def headline(scores: pd.DataFrame) -> dict[str, float]:
         scores: The table of ``score_pictures``.
 
     Returns:
-        Means over pictures ``psnr``, ``ssim`` (of the model), ``psnr_bicubic``, ``ssim_bicubic``,
-        ``psnr_gain_over_bicubic`` (dB), and ``psnr_gain_over_bicubic_worst``: the least gain of any one picture (dB),
-        negative where the model made a picture worse.
+        Means over pictures of each metric of ``scores`` for the model (``psnr``) and for bicubic enlargement
+        (``psnr_bicubic``), without those that no picture has; ``psnr_gain_over_bicubic`` (dB), and
+        ``psnr_gain_over_bicubic_worst``: the least gain of any one picture (dB), negative where the model made a
+        picture worse.
     """
-    model, bicubic = (scores[scores["method"] == method].set_index("picture")[METRICS] for method in (MODEL, "bicubic"))
+    model, bicubic = (scores[scores["method"] == method].set_index("picture") for method in (MODEL, "bicubic"))
     gain = model["psnr"] - bicubic["psnr"]
+    means = {
+        f"{metric}{suffix}": float(table[metric].mean())
+        for table, suffix in ((model, ""), (bicubic, "_bicubic"))
+        for metric in scores.columns.drop(["picture", "method"])
+    }
     return {
-        "psnr": float(model["psnr"].mean()),
-        "ssim": float(model["ssim"].mean()),
-        "psnr_bicubic": float(bicubic["psnr"].mean()),
-        "ssim_bicubic": float(bicubic["ssim"].mean()),
+        **{name: mean for name, mean in means.items() if not math.isnan(mean)},
         "psnr_gain_over_bicubic": float(gain.mean()),
         "psnr_gain_over_bicubic_worst": float(gain.min()),
     }
@@ -77,9 +83,24 @@ def _score(
 ) -> list[dict[str, str | float]]:
     if prediction.size != target.size:
         raise ValueError(f"{name}: the prediction is {prediction.size}, its target {target.size}")
-    candidates = {MODEL: prediction} | {method: enlarge(degraded, target.size, method) for method in BASELINES}
+    pictures = {MODEL: prediction} | {method: enlarge(degraded, target.size, method) for method in BASELINES}
+    candidates = {method: np.asarray(picture) for method, picture in pictures.items()}
     truth = np.asarray(target)
-    return [
-        {"picture": name, "method": method, "psnr": psnr(pixels, truth), "ssim": ssim(pixels, truth)}
-        for method, pixels in ((method, np.asarray(picture)) for method, picture in candidates.items())
+    scale = max(1, round(target.width / degraded.width))
+    rows: list[dict[str, str | float]] = [
+        {"picture": name, "method": method, **_figures(pixels, truth, scale)} for method, pixels in candidates.items()
     ]
+    for metric, measure in (("feature_distance", feature_distances), ("lpips", lpips_distances)):
+        for row, distance in zip(rows, measure(list(candidates.values()), truth), strict=False):
+            row[metric] = distance
+    return rows
+
+
+def _figures(prediction: Pixels, target: Pixels, scale: int) -> dict[str, float]:
+    return {
+        "psnr": psnr(prediction, target),
+        "ssim": ssim(prediction, target),
+        "psnr_y": psnr_y(prediction, target, scale),
+        "ssim_y": ssim_y(prediction, target, scale),
+        "gradient_energy_ratio": gradient_energy_ratio(prediction, target),
+    }

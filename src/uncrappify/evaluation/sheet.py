@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from uncrappify.evaluation import canvas
 from uncrappify.evaluation.baselines import enlarge
 from uncrappify.evaluation.canvas import GAP, MARGIN, MUTED, WIDTH, Box, write
-from uncrappify.evaluation.metrics import Pixels, psnr, ssim
+from uncrappify.evaluation.metrics import Pixels, gradient_energy, psnr, ssim
 from uncrappify.evaluation.scores import ScoredPicture
 
 COLUMN = (WIDTH - 2 * MARGIN - 3 * GAP) // 4
@@ -127,7 +127,7 @@ def _comparison_block(name: str, degraded: Image.Image, prediction: Image.Image,
 
 def _damage_card(name: str, good: Image.Image, degraded: Image.Image, draws: Mapping[str, object]) -> Image.Image:
     enlarged = enlarge(degraded, good.size, "nearest")
-    region = canvas.strongest_region(canvas.gradient_energy(good), canvas.detail_size(good.size, DETAIL))
+    region = canvas.strongest_region(gradient_energy(np.asarray(good)), canvas.detail_size(good.size, DETAIL))
     width = 2 * COLUMN + NARROW_GAP
     caption = ", ".join(f"{step} {_shown(value)}" for step, value in draws.items()) or "nothing drawn"
     lines = _wrapped(caption, width, 19)
@@ -180,7 +180,7 @@ def _detail_of_comparison(bicubic: Image.Image, prediction: Image.Image, target:
     if prediction.size != target.size:
         raise ValueError(f"the prediction is {prediction.size}, its target {target.size}")
     difference = np.abs(_squared_error(bicubic, target) - _squared_error(prediction, target))
-    energy = difference if difference.any() else canvas.gradient_energy(target)
+    energy = difference if difference.any() else gradient_energy(np.asarray(target))
     return canvas.strongest_region(energy, canvas.detail_size(target.size, DETAIL))
 
 

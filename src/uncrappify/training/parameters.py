@@ -2,45 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
-from uncrappify.losses import LOSSES
-from uncrappify.parameters import nearest
-
-
-def _known_losses(terms: list[dict[str, float]]) -> list[dict[str, float]]:
-    for term in terms:
-        if len(term) != 1:
-            raise PydanticCustomError("loss_form", "each entry is one loss with its weight, such as - l1: 1.0")
-        for name, weight in term.items():
-            if name not in LOSSES:
-                raise PydanticCustomError("unknown_loss", "{text}", {"text": nearest("loss", name, LOSSES)})
-            if weight <= 0:
-                raise PydanticCustomError("loss_weight", "the weight of a loss is greater than 0")
-    return terms
-
-
-Loss = Annotated[
-    list[dict[str, float]],
-    Field(min_length=1),
-    AfterValidator(_known_losses),
-    WithJsonSchema(
-        {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "properties": {name: {"type": "number", "exclusiveMinimum": 0} for name in LOSSES},
-                "additionalProperties": False,
-                "minProperties": 1,
-                "maxProperties": 1,
-            },
-        }
-    ),
-]
+from uncrappify.losses.parameters import Loss
 
 
 class Stage(BaseModel):
@@ -52,7 +18,7 @@ class Stage(BaseModel):
     batch_size: int = Field(16, ge=1, description="Crops a step")
     steps: int = Field(..., ge=1, description="Optimizer steps")
     lr: float = Field(1e-3, gt=0, description="Learning rate at its highest")
-    loss: Loss = Field([{"charbonnier": 1.0}], description="Losses and their weights: l1, mse, charbonnier")
+    loss: Loss = Field([{"charbonnier": 1.0}], description="Losses and their weights: l1, mse, charbonnier, feature")
     schedule: Literal["one_cycle", "constant"] = Field(
         "one_cycle", description="one_cycle: cosine up over pct_start of the steps, cosine down over the rest"
     )

@@ -39,7 +39,7 @@ class RestorationModule(pl.LightningModule):
         self.network = network.to(memory_format=torch.channels_last)
         self.stage = stage
         self.training_parameters = training
-        self.loss = WeightedLoss([(name, weight) for term in stage.loss for name, weight in term.items()])
+        self.loss = _weighted_loss(stage)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Give the loss of a batch of crops."""
@@ -114,6 +114,9 @@ class RestorationTask:
         self.train = train
         self.valid = valid
         self.training = training
+        # What a loss of a later stage lacks must not show only when the earlier ones are done.
+        for stage in training.stages:
+            _weighted_loss(stage)
         self.pixels = decoded(train, recipe, training.augment, training.variants, seed)
 
     def module(self, stage: Stage) -> RestorationModule:
@@ -139,3 +142,7 @@ class RestorationTask:
         targets = target[top * scale : (top + side) * scale, left * scale : (left + side) * scale]
         # Copies: tensors must not share the read-only memory of Pillow's pictures.
         return tuple(torch.from_numpy(part.copy()).permute(2, 0, 1) for part in (inputs, targets))  # type: ignore[return-value]
+
+
+def _weighted_loss(stage: Stage) -> WeightedLoss:
+    return WeightedLoss([(name, weight) for term in stage.loss for name, weight in term.items()])

@@ -1,0 +1,146 @@
+"""How far apart two pictures are for a network that knows objects: the judge, and LPIPS where its weights are at hand.
+
+The judge is no part of a model or a loss: who trains against a network learns to please it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uncrappify.evaluation.metrics import Pixels, check
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+JUDGE = "efficientnet_lite1"
+LARGEST_TILE = 1024
+#: SqueezeNet halves a picture four times, and its trunk comes from torchvision under this name.
+SMALLEST_LPIPS_SIDE = 32
+LPIPS_TRUNK = "squeezenet1_1-b8a52dc0.pth"
+
+
+def feature_distances(predictions: Sequence[Pixels], target: Pixels) -> list[float]:
+    """The metric ``feature_distance``: how different pictures look to a classifier; lower is better.
+
+    Mean over the five stages of EfficientNet-Lite1 (ImageNet weights) of the squared distance between the activations
+    of prediction and target, each position's channels normalised to length 1, summed over channels, mean over
+    positions: LPIPS (Zhang et al. 2018) without its learned weights. A picture of more than 1024 pixels a side is
+    judged in equal tiles of at most that size, and their mean by area is taken.
+    The metric of a run is the mean over pictures.
+
+    Several predictions of one target are judged together, because the target's activations are half of the work.
+
+    Args:
+        predictions: Pictures to judge, uint8 (H, W, 3) each.
+        target: What they should be, uint8 (H, W, 3).
+
+    Returns:
+        Each prediction's distance, 0 (the same) to 4.
+
+    Raises:
+        ValueError: If the shapes differ or are not (H, W, 3), or the values are not uint8.
+    """
+    from uncrappify.models.encoders import MEAN, STD
+
+    encoder = _judge()
+
+    def look(tile: Tensor) -> list[Tensor]:
+        stages: list[Tensor] = encoder((tile - MEAN) / STD)
+        return stages
+
+    return _mean_over_tiles(predictions, target, look, _stage_distance)
+
+
+def lpips_distances(predictions: Sequence[Pixels], target: Pixels) -> list[float]:
+    """The metric ``lpips`` (Zhang et al. 2018, SqueezeNet trunk, torchmetrics); lower is better.
+
+    Tiled as in :func:`feature_distances`. Figures depend on the trunk's file: that in half precision differs a little.
+
+    Args:
+        predictions: Pictures to judge, uint8 (H, W, 3) each.
+        target: What they should be, uint8 (H, W, 3).
+
+    Returns:
+        Each prediction's distance, 0 (the same) to about 1; nothing where torchvision's ``squeezenet1_1`` is not in
+        TORCH_HOME; NaN for pictures of less than 32 pixels a side.
+
+    Raises:
+        ValueError: If the shapes differ or are not (H, W, 3), or the values are not uint8.
+    """
+    measure = _lpips()
+    if measure is None:
+        return []
+    if min(target.shape[:2]) < SMALLEST_LPIPS_SIDE:
+        return [float("nan")] * len(predictions)
+    return _mean_over_tiles(predictions, target, lambda tile: [tile], lambda a, b: measure(a[0], b[0]))
+
+
+def _mean_over_tiles(
+    predictions: Sequence[Pixels],
+    target: Pixels,
+    look: Callable[[Tensor], list[Tensor]],
+    distance: Callable[[list[Tensor], list[Tensor]], Tensor],
+) -> list[float]:
+    """Give each prediction's mean distance by area; what ``look`` sees of a target's tile is seen once."""
+    import torch
+
+    for prediction in predictions:
+        check(prediction, target)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    sums = [0.0] * len(predictions)
+    with torch.inference_mode():
+        for rows, columns in _tiles(*target.shape[:2]):
+            cut = [
+                torch.from_numpy(picture[rows, columns].copy()).to(device).permute(2, 0, 1)[None].float() / 255
+                for picture in (target, *predictions)
+            ]
+            wanted = look(cut[0])
+            area = cut[0].shape[-2] * cut[0].shape[-1]
+            for index, tile in enumerate(cut[1:]):
+                sums[index] += area * float(distance(look(tile), wanted))
+    return [total / (target.shape[0] * target.shape[1]) for total in sums]
+
+
+def _tiles(height: int, width: int) -> Iterator[tuple[slice, slice]]:
+    """Cut a picture into equal parts, so that none is a sliver."""
+    rows, columns = (np.linspace(0, side, -(-side // LARGEST_TILE) + 1).round().astype(int) for side in (height, width))
+    for top, bottom in pairwise(rows):
+        for left, right in pairwise(columns):
+            yield slice(top, bottom), slice(left, right)
+
+
+def _stage_distance(mine: list[Tensor], theirs: list[Tensor]) -> Tensor:
+    import torch
+    import torch.nn.functional as F  # noqa: N812
+
+    pairs = zip(mine, theirs, strict=True)
+    return torch.stack([(F.normalize(a) - F.normalize(b)).square().sum(dim=1).mean() for a, b in pairs]).mean()
+
+
+@lru_cache(maxsize=1)
+def _judge() -> nn.Module:
+    import torch
+
+    from uncrappify.models.encoders import build_encoder, freeze
+
+    return freeze(build_encoder(JUDGE)).to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@lru_cache(maxsize=1)
+def _lpips() -> Callable[[Tensor, Tensor], Tensor] | None:
+    import torch
+
+    if not (Path(torch.hub.get_dir()) / "checkpoints" / LPIPS_TRUNK).is_file():
+        return None
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    metric = LearnedPerceptualImagePatchSimilarity(net_type="squeeze", normalize=True).to(device).eval()
+    measure: Callable[[Tensor, Tensor], Tensor] = metric.forward
+    return measure
