@@ -45,11 +45,13 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
         scores: The table of ``score_pictures``.
 
     Returns:
-        One row a method: ``method``, each metric of ``scores``, ``gain_over_bicubic`` (PSNR, dB).
+        One row a method: ``method``, ``psnr``, ``gain_over_bicubic`` (dB), and each other metric of ``scores``.
     """
     means = scores.drop(columns="picture").groupby("method", sort=False).mean().loc[[MODEL, *BASELINES]]
     gains = means["psnr"] - float(means["psnr"].to_dict()["bicubic"])
-    return means.assign(gain_over_bicubic=gains).reset_index()
+    # Beside the PSNR that it comes from.
+    means.insert(1, "gain_over_bicubic", gains)
+    return means.reset_index()
 
 
 def headline(scores: pd.DataFrame) -> dict[str, float]:
