@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from uncrappify.sources import EmbeddedOptions, FolderOptions, Source
+from uncrappify.sources import ArchiveOptions, EmbeddedOptions, FolderOptions, Layout, Source
 
 
 def test_nothing_said_means_the_embedded_pictures() -> None:
@@ -27,6 +27,70 @@ def test_a_folder_without_a_path_shows_the_form(tree: dict[str, object]) -> None
 def test_an_unknown_word_is_refused(tree: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Source.model_validate(tree)
+
+
+ARCHIVE = {"name": "pets", "file": "images.tar.gz", "sha256": "0" * 64, "size": 1, "licence": "CC0"}
+PAIRED = {"good": ["*_HR.png"], "degraded": ["*_LR.png"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [("pairs", r"pairs: \{degraded: ~/bad, target: ~/good\}"), ("archive", r"archive: \{name: \.\.\.")],
+)
+def test_a_kind_without_its_options_shows_the_form(kind: str, form: str) -> None:
+    with pytest.raises(ValidationError, match=form):
+        Source.model_validate({"kind": kind})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "../out"},
+        {"name": "a/b"},
+        {"name": ""},
+        {"file": "a/b.tar"},
+        {"sha256": "0" * 63},
+        {"sha256": None},
+        {"size": 0},
+        {"licence": ""},
+        {"url": "ftp://example.org/a.tar"},
+        {"url": "/a.tar"},
+        {"layout": {"good": []}},
+        {"layout": {"good": ["/a/*.png"]}},
+        {"layout": {"good": ["../*.png"]}},
+        {"layout": {"good": ["a\\*.png"]}},
+        {"layout": {"train": ["a/*.png"]}},
+    ],
+)
+def test_an_archive_that_names_what_cannot_be_is_refused(wrong: dict[str, object]) -> None:
+    ArchiveOptions.model_validate(ARCHIVE)
+    with pytest.raises(ValidationError):
+        ArchiveOptions.model_validate(ARCHIVE | wrong)
+
+
+def test_without_a_layout_every_picture_is_a_good_one() -> None:
+    assert ArchiveOptions.model_validate(ARCHIVE).layout == Layout(good=["**/*"], valid=[], test=[], degraded=[])
+
+
+@pytest.mark.parametrize(
+    ("tree", "paired"),
+    [
+        ({}, False),
+        ({"kind": "pairs", "pairs": {"degraded": "a", "target": "b"}}, True),
+        ({"kind": "embedded", "pairs": {"degraded": "a", "target": "b"}}, False),
+        ({"kind": "archive", "archive": ARCHIVE}, False),
+        ({"kind": "archive", "archive": ARCHIVE | {"layout": PAIRED}}, True),
+    ],
+)
+def test_a_source_is_paired_when_it_has_degraded_pictures_of_its_own(tree: dict[str, object], paired: bool) -> None:
+    assert Source.model_validate(tree).paired is paired
+
+
+def test_a_mirror_reaches_the_archive_and_harms_no_other_kind() -> None:
+    source = Source.model_validate({"kind": "archive", "archive": ARCHIVE}).with_mirror("/mirror")
+    assert source.archive is not None
+    assert source.archive.mirror == "/mirror"
+    assert Source().with_mirror("/mirror") == Source()
 
 
 def test_every_field_is_described_in_the_schema() -> None:

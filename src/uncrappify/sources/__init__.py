@@ -2,12 +2,36 @@
 
 from pathlib import Path
 
-from uncrappify.sources import embedded, folder
-from uncrappify.sources.manifest import list_pictures
-from uncrappify.sources.parameters import EmbeddedOptions, FolderOptions, PictureSource, Source
+from uncrappify.sources import archive, embedded, folder, pairs
+from uncrappify.sources.manifest import TEST_PREFIX, list_pictures, pictures_of
+from uncrappify.sources.pairs import GivenPair, check_sizes, given_pairs
+from uncrappify.sources.parameters import (
+    ArchiveOptions,
+    EmbeddedOptions,
+    FolderOptions,
+    Layout,
+    PairsOptions,
+    PictureSource,
+    Source,
+)
 from uncrappify.sources.split import assign_splits
 
-__all__ = ["EmbeddedOptions", "FolderOptions", "PictureSource", "Source", "assign_splits", "fetch", "list_pictures"]
+__all__ = [
+    "ArchiveOptions",
+    "EmbeddedOptions",
+    "FolderOptions",
+    "GivenPair",
+    "Layout",
+    "PairsOptions",
+    "PictureSource",
+    "Source",
+    "assign_splits",
+    "check_sizes",
+    "fetch",
+    "given_pairs",
+    "list_pictures",
+    "with_test_source",
+]
 
 
 def fetch(source: Source, raw: Path) -> PictureSource:
@@ -28,3 +52,21 @@ def fetch(source: Source, raw: Path) -> PictureSource:
             return embedded.collect(options, raw / "embedded")
         case FolderOptions() as options:
             return folder.point_at(options)
+        case PairsOptions() as options:
+            return pairs.point_at(options)
+        case ArchiveOptions() as options:
+            return archive.bring(options, raw)
+
+
+def with_test_source(source: PictureSource, test: PictureSource) -> PictureSource:
+    """Take the test split from another source: all of its pictures, and no others.
+
+    Args:
+        source: Pictures for training and validation; what it keeps for a test of its own is trained on.
+        test: Pictures for the test.
+
+    Returns:
+        The source with its test source.
+    """
+    names = [TEST_PREFIX + name for name in pictures_of(test)]
+    return source.model_copy(update={"test": test, "own_split": {**source.own_split, "test": names}})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from uncrappify.errors import UserError
 from uncrappify.pictures import SUFFIXES
-from uncrappify.sources.parameters import FolderOptions, PictureSource
+from uncrappify.sources.parameters import FolderOptions, PictureSource, absolute
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +28,25 @@ def point_at(options: FolderOptions) -> PictureSource:
     Raises:
         UserError: There is no such folder, it is no folder, or there is no picture in it.
     """
-    root = options.root
-    where = f'source.folder.path: "{options.path}"'
+    root = existing_folder(options.path, "source.folder.path")
+    return PictureSource(name=root.name, root=root, licence="the user's own pictures, no licence stated")
+
+
+def existing_folder(given: str, parameter: str) -> Path:
+    """Find a folder of the user's that has pictures in it.
+
+    Args:
+        given: What the user wrote; ``~`` is the home folder, a relative path counts from the current folder.
+        parameter: The parameter's name, for an error.
+
+    Returns:
+        The absolute folder.
+
+    Raises:
+        UserError: There is no such folder, it is no folder, or there is no picture in it.
+    """
+    root = absolute(given)
+    where = f'{parameter}: "{given}"'
     if not root.exists():
         raise UserError(f"{where}: no folder {root}.\n{_ADVICE}")
     if not root.is_dir():
@@ -40,7 +57,7 @@ def point_at(options: FolderOptions) -> PictureSource:
         raise UserError(f"{where}: the folder {root} is empty.\n{_ADVICE}")
     if not find_pictures(root):
         raise UserError(f"{where}: the folder {root} has no pictures in it, at any depth.\n{_ADVICE}")
-    return PictureSource(name=root.name, root=root, licence="the user's own pictures, no licence stated")
+    return root
 
 
 def find_pictures(root: Path) -> list[str]:

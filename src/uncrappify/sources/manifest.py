@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,12 +16,16 @@ from uncrappify.errors import UserError
 from uncrappify.pictures import UnusablePicture, decode, read_content
 from uncrappify.progress import track
 from uncrappify.sources.folder import find_pictures
+from uncrappify.sources.layout import matching, named
 from uncrappify.sources.parameters import PictureSource
 
 logger = logging.getLogger(__name__)
 
 _BAR_FROM = 50
 _SHOWN_NAMES = 3
+
+TEST_PREFIX = "test_source/"
+"""What the names of a test source's pictures begin with, to keep them apart from those of the source itself."""
 
 Row = dict[str, Any]
 
@@ -31,6 +35,9 @@ def list_pictures(source: PictureSource) -> pd.DataFrame:
 
     A picture that cannot be used stays in the table with the reason and is counted in a warning; it never stops a run.
 
+    The pictures of a test source have names that begin with ``test_source/``, and an absolute ``file``. Of two files
+    with the same content, one in each source, the test keeps its own. A pair is usable when both of its pictures are.
+
     Args:
         source: Where the pictures are.
 
@@ -38,35 +45,68 @@ def list_pictures(source: PictureSource) -> pd.DataFrame:
         One row a picture, sorted by ``name``: ``name`` (relative path without suffix; with it for the second of two
         files that differ in nothing else), ``file`` (relative to the root, forward slashes), ``width`` and ``height``
         (pixels, upright; 0 when unusable), ``mode`` (Pillow's, of the file), ``bytes``, ``sha256``, ``usable``,
-        ``reason`` (empty when usable) and ``notes`` (what changed its pixels when it was read; comma separated).
+        ``reason`` (empty when usable) and ``notes`` (what changed its pixels when it was read; comma separated). Where
+        there are pairs, also ``degraded`` (file), ``degraded_sha256``, ``degraded_width`` and ``degraded_height``,
+        which are empty where a recipe makes the degraded picture.
 
     Raises:
         UserError: No picture can be used; the message counts the reasons.
     """
-    files = find_pictures(source.root)
-    examine = partial(_examine, source.root)
-    pool = ThreadPoolExecutor(os.cpu_count() or 1)
-    try:
-        rows: Iterable[Row] = pool.map(examine, _names(files), files)
-        if len(files) > _BAR_FROM:
-            rows = track(rows, "Listing pictures", len(files))
-        manifest = _without_duplicates(sorted(rows, key=lambda row: str(row["name"])))
-    finally:
-        # Without this, Ctrl-C would wait until every picture of a large folder was read.
-        pool.shutdown(cancel_futures=True)
+    rows = _examined(source, source.test)
+    # The test's own pictures first: they are what is kept of duplicates.
+    rows.sort(key=lambda row: (not row["name"].startswith(TEST_PREFIX), row["name"]))
+    manifest = sorted(_without_duplicates(rows), key=lambda row: str(row["name"]))
     _report(manifest)
     if not any(row["usable"] for row in manifest):
         raise UserError(_nothing_usable(source.root, manifest))
     return pd.DataFrame(manifest)
 
 
-def _names(files: list[str]) -> list[str]:
-    """Name each file by its path without suffix, or by its whole path where that name is taken."""
-    names: dict[str, None] = {}
-    for file in files:
-        stem = str(PurePosixPath(file).with_suffix(""))
-        names[file if stem in names else stem] = None
-    return list(names)
+def pictures_of(source: PictureSource) -> dict[str, str]:
+    """Name the good picture files of a source, its test source left out.
+
+    Args:
+        source: Where the pictures are.
+
+    Returns:
+        Name to file, relative to the source's root.
+    """
+    return named(matching(find_pictures(source.root), source.good))
+
+
+def _examined(source: PictureSource, test: PictureSource | None) -> list[Row]:
+    entries = [(name, file, source.degraded.get(name, "")) for name, file in pictures_of(source).items()]
+    if test:
+        entries += [
+            (TEST_PREFIX + name, _absolute(test.root, file), _absolute(test.root, test.degraded.get(name, "")))
+            for name, file in pictures_of(test).items()
+        ]
+    paired = bool(source.degraded or (test and test.degraded))
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
+        rows: Iterable[Row] = pool.map(partial(_row, source.root, paired), entries)
+        return list(track(rows, "Listing pictures", len(entries)) if len(entries) > _BAR_FROM else rows)
+    finally:
+        # Without this, Ctrl-C would wait until every picture of a large folder was read.
+        pool.shutdown(cancel_futures=True)
+
+
+def _absolute(root: Path, file: str) -> str:
+    return file and (root / file).as_posix()
+
+
+def _row(root: Path, paired: bool, entry: tuple[str, str, str]) -> Row:
+    name, file, degraded = entry
+    row = _examine(root, name, file)
+    if not paired:
+        return row
+    row |= {"degraded": degraded, "degraded_sha256": "", "degraded_width": 0, "degraded_height": 0}
+    if not degraded:
+        return row
+    twin = _examine(root, name, degraded)
+    if row["usable"] and not twin["usable"]:
+        row |= {"usable": False, "reason": f"degraded picture: {twin['reason']}"}
+    return row | {f"degraded_{key}": twin[key] for key in ("sha256", "width", "height")}
 
 
 def _examine(root: Path, name: str, file: str) -> Row:

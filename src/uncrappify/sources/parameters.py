@@ -5,10 +5,16 @@ A further kind is one options model here, its name in ``kind``, its key in :clas
 """
 
 import os
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def absolute(given: str) -> Path:
+    """Give the absolute path of what a user wrote, which counts from the current folder; ``~`` is the home folder."""
+    # Path.expanduser raises where there is no such user; this leaves ~nobody as it is, a folder that is not there.
+    return Path(os.path.expanduser(given)).absolute()  # noqa: PTH111
 
 
 class EmbeddedOptions(BaseModel):
@@ -33,11 +39,63 @@ class FolderOptions(BaseModel):
         "Pictures are read there and never changed.",
     )
 
-    @property
-    def root(self) -> Path:
-        """The folder, absolute."""
-        # Path.expanduser raises where there is no such user; this leaves ~nobody as it is, a folder that is not there.
-        return Path(os.path.expanduser(self.path)).absolute()  # noqa: PTH111
+
+class PairsOptions(BaseModel):
+    """Two folders: pictures that are bad already, and what they should become."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    degraded: str = Field(min_length=1, description="Folder with the bad pictures; ~ is the home folder.")
+    target: str = Field(
+        min_length=1,
+        description="Folder with the good pictures, of the same names; a suffix may differ (a.jpg and a.png).",
+    )
+
+
+def _inside(glob: str) -> str:
+    if not glob or glob.startswith("/") or "\\" in glob or ".." in PurePosixPath(glob).parts:
+        raise ValueError('a glob counts from the archive\'s own root, as in "images/*.jpg" or "**/*.png"')
+    return glob
+
+
+Globs = list[Annotated[str, AfterValidator(_inside)]]
+
+
+class Layout(BaseModel):
+    """Which files of an archive are what: globs of ``*``, ``?`` (neither crosses a slash) and ``**/`` (any depth)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    good: Globs = Field(default=["**/*"], min_length=1, description="The good pictures.")
+    valid: Globs = Field(default=[], description="Those of them that choices are made on; empty: by hash.")
+    test: Globs = Field(default=[], description="Those of them that the reported scores come from; empty: by hash.")
+    degraded: Globs = Field(
+        default=[],
+        description="Their degraded twins, where the archive has them: good and degraded are a pair when the wildcards "
+        "stand for the same text, as in good: [x3/*_HR.png], degraded: [x3/*_LR.png].",
+    )
+
+
+class ArchiveOptions(BaseModel):
+    """A published data set in one file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^\w[\w-]*$", description="Folder in data/01_raw that all pipelines share.")
+    file: str = Field(
+        pattern=r"^[^/\\]+$", description="File name of the archive (tar, tar.gz, zip), which a mirror has too."
+    )
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the archive; always checked.")
+    size: int = Field(ge=1, description="Of the archive, in bytes.")
+    licence: str = Field(min_length=1, description="Under which terms the pictures may be used.")
+    url: str | None = Field(
+        default=None, pattern=r"^https?://", description="Where it can be downloaded; without it a mirror is needed."
+    )
+    layout: Layout = Field(default=Layout(), description="Which files are what; default: every picture is a good one.")
+    mirror: str | None = Field(
+        default=None,
+        description="Folder or URL that has the archive and a SHA256SUMS; usually given as --params mirror=<it>.",
+    )
 
 
 class Source(BaseModel):
@@ -45,38 +103,88 @@ class Source(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["embedded", "folder"] = Field(
+    kind: Literal["embedded", "folder", "pairs", "archive"] = Field(
         default="embedded",
         description="embedded: photographs that come with installed packages, nothing is downloaded; "
-        "folder: your own pictures.",
+        "folder: your own pictures; pairs: your own pictures that are degraded already, with their targets; "
+        "archive: a data set that is downloaded.",
     )
     embedded: EmbeddedOptions = Field(default=EmbeddedOptions(), description="Read when kind is embedded.")
     folder: FolderOptions | None = Field(default=None, description="Read when kind is folder: {path: ~/Pictures}.")
+    pairs: PairsOptions | None = Field(
+        default=None, description="Read when kind is pairs: {degraded: ~/bad, target: ~/good}."
+    )
+    archive: ArchiveOptions | None = Field(default=None, description="Read when kind is archive.")
 
     @model_validator(mode="after")
     def _the_chosen_kind_has_its_options(self) -> "Source":
         if getattr(self, self.kind) is None:
-            raise ValueError("kind: folder needs a path, for example {kind: folder, folder: {path: ~/Pictures}}")
+            raise ValueError(_MISSING[self.kind])
         return self
 
     @property
-    def chosen(self) -> EmbeddedOptions | FolderOptions:
+    def chosen(self) -> EmbeddedOptions | FolderOptions | PairsOptions | ArchiveOptions:
         """The options of the chosen kind."""
-        options: EmbeddedOptions | FolderOptions = getattr(self, self.kind)
+        options: EmbeddedOptions | FolderOptions | PairsOptions | ArchiveOptions = getattr(self, self.kind)
         return options
+
+    @property
+    def paired(self) -> bool:
+        """Whether the source has its own degraded pictures, so that there is nothing left for a recipe to do."""
+        options = self.chosen
+        return isinstance(options, PairsOptions) or (
+            isinstance(options, ArchiveOptions) and bool(options.layout.degraded)
+        )
+
+    @property
+    def folders(self) -> list[Path]:
+        """The user's own folders, absolute, which are read in place."""
+        match self.chosen:
+            case FolderOptions(path=path):
+                return [absolute(path)]
+            case PairsOptions(degraded=degraded, target=target):
+                return [absolute(degraded), absolute(target)]
+            case _:
+                return []
+
+    def with_mirror(self, mirror: str) -> Self:
+        """Take the archive, if it is one, from a mirror."""
+        archive = self.archive and self.archive.model_copy(update={"mirror": mirror})
+        return self.model_copy(update={"archive": archive})
+
+
+_MISSING = {
+    "folder": "kind: folder needs a path, for example {kind: folder, folder: {path: ~/Pictures}}",
+    "pairs": "kind: pairs needs two folders, for example {kind: pairs, pairs: {degraded: ~/bad, target: ~/good}}",
+    "archive": "kind: archive needs to know which, "
+    "{kind: archive, archive: {name: ..., file: ..., url: ..., sha256: ..., size: ..., licence: ..., layout: ...}}",
+}
 
 
 class PictureSource(BaseModel):
-    """A folder with good pictures on this machine, wherever they came from."""
+    """A folder with good pictures on this machine, wherever they came from.
+
+    Files are named by their path relative to ``root``, or by an absolute one where they lie elsewhere: ``root / file``
+    is right for both.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(description="Short name of the source.")
-    root: Path = Field(description="Absolute folder that all pictures lie under.")
+    root: Path = Field(description="Absolute folder that all good pictures lie under.")
     licence: str = Field(description="Under which terms the pictures may be used; goes into the trained weights.")
+    good: list[str] = Field(
+        default=Layout().good, description="Globs of the files under root that are good pictures, as in Layout."
+    )
     own_split: dict[str, list[str]] = Field(
-        default={}, description="Picture names by split (valid, test) where the source decides; empty: split by hash."
+        default={},
+        description="Picture names by split (valid, test) where the source decides; a split that is not named here is "
+        "taken from the other pictures by hash.",
     )
     groups: dict[str, str] = Field(
         default={}, description="Picture name to group, for pictures that must be in the same split as each other."
     )
+    degraded: dict[str, str] = Field(
+        default={}, description="Picture name to the file of its degraded twin, for pictures that have one."
+    )
+    test: "PictureSource | None" = Field(default=None, description="Another source, whose pictures are the test split.")

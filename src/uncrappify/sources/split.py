@@ -9,16 +9,15 @@ import pandas as pd
 from uncrappify.errors import UserError
 from uncrappify.sources.parameters import PictureSource
 
-TEST_SHARE = 0.1
-VALID_SHARE = 0.1
+SHARES = {"test": 0.1, "valid": 0.1}
 
 
 def assign_splits(source: PictureSource, pictures: pd.DataFrame) -> pd.DataFrame:
     """Assign every picture to a split, pictures of one group to the same.
 
-    A source that names its own valid and test pictures is obeyed, and the rest is for training. Else a tenth of the
-    pictures is for validation and a tenth for the test, by a hash of the name. Only where a set is so small that the
-    hash leaves a split empty, the pictures with the lowest hashes fill it.
+    A source that names its own valid and test pictures is obeyed. Of the others a tenth each goes into a split that it
+    does not name, by a hash of the name, and the rest is for training. Only where a set is so small that the hash
+    leaves a split empty, the pictures with the lowest hashes fill it.
 
     Args:
         source: Its ``own_split`` and ``groups`` count.
@@ -31,11 +30,9 @@ def assign_splits(source: PictureSource, pictures: pd.DataFrame) -> pd.DataFrame
         UserError: If there are too few pictures for three splits.
     """
     groups = pictures["name"].map(lambda name: source.groups.get(name, name))
-    if source.own_split:
-        owned = {source.groups.get(name, name): part for part, names in source.own_split.items() for name in names}
-        split = {group: owned.get(group, "train") for group in groups}
-    else:
-        split = _by_hash(sorted(set(groups), key=_share))
+    owned = {source.groups.get(name, name): part for part, names in source.own_split.items() for name in names}
+    others = sorted(set(groups) - set(owned), key=_share)
+    split = owned | _by_hash(others, [part for part in SHARES if part not in source.own_split])
     assigned = pictures.assign(split=groups.map(split)).reset_index(drop=True)
     counts = {part: int((assigned["split"] == part).sum()) for part in ("train", "valid", "test")}
     if not all(counts.values()):
@@ -47,12 +44,14 @@ def assign_splits(source: PictureSource, pictures: pd.DataFrame) -> pd.DataFrame
     return assigned
 
 
-def _by_hash(groups: list[str]) -> dict[str, str]:
-    """Split groups that are sorted by their hash."""
-    tests = max(1, sum(_share(group) < TEST_SHARE for group in groups))
-    valids = max(1, sum(_share(group) < TEST_SHARE + VALID_SHARE for group in groups[tests:]))
-    parts = ["test"] * tests + ["valid"] * valids
-    return dict(zip(groups, parts + ["train"] * len(groups), strict=False))
+def _by_hash(groups: list[str], parts: list[str]) -> dict[str, str]:
+    """Split groups that are sorted by their hash; what no part takes is for training."""
+    split: list[str] = []
+    bound = 0.0
+    for part in parts:
+        bound += SHARES[part]
+        split += [part] * max(1, sum(_share(group) < bound for group in groups[len(split) :]))
+    return dict(zip(groups, split + ["train"] * len(groups), strict=False))
 
 
 def _share(group: str) -> float:

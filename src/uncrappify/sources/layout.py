@@ -1,0 +1,68 @@
+"""Which files of a folder are what, by globs; and which two are a pair, by what their wildcards stand for."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+_WILDCARDS = {"**/": "((?:[^/]+/)*)", "*": "([^/]*)", "?": "([^/])"}
+_SHOWN = 8
+
+
+def matching(files: Iterable[str], globs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Find the files that match one of the globs.
+
+    Args:
+        files: Paths with forward slashes.
+        globs: ``*`` and ``?`` stand for anything but a slash, ``**/`` for any number of folders.
+
+    Returns:
+        File to what the wildcards stand for, of the first glob that matches; in the order of ``files``.
+
+    Example:
+        >>> matching(["x3/baby_HR.png", "x3/baby_LR.png"], ["x3/*_HR.png"])
+        {'x3/baby_HR.png': ('baby',)}
+    """
+    patterns = [_pattern(glob) for glob in globs]
+    found = {}
+    for file in files:
+        match = next((match for pattern in patterns if (match := pattern.fullmatch(file))), None)
+        if match:
+            found[file] = match.groups()
+    return found
+
+
+def named(files: Iterable[str]) -> dict[str, str]:
+    """Name each file by its path without suffix, or by its whole path where that name is taken.
+
+    Args:
+        files: Paths with forward slashes.
+
+    Returns:
+        Name to file.
+    """
+    names: dict[str, str] = {}
+    for file in files:
+        stem = str(PurePosixPath(file).with_suffix(""))
+        names[file if stem in names else stem] = file
+    return names
+
+
+def shape(files: Iterable[str]) -> str:
+    """Say in a few words what there is: ``bsds/train/*.jpg (200), bsds/val/*.jpg (100)``."""
+    counts = Counter(str(PurePosixPath(file).parent / f"*{PurePosixPath(file).suffix}") for file in files)
+    shown = [f"{glob} ({number})" for glob, number in sorted(counts.items())[:_SHOWN]]
+    return ", ".join(shown + ["..."] * (len(counts) > _SHOWN)) or "nothing"
+
+
+def inverted(keys: Mapping[str, tuple[str, ...]]) -> dict[tuple[str, ...], list[str]]:
+    """Turn file to key into key to its files."""
+    files: dict[tuple[str, ...], list[str]] = {}
+    for file, key in keys.items():
+        files.setdefault(key, []).append(file)
+    return files
+
+
+def _pattern(glob: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*/|\*|\?)", glob)
+    return re.compile("".join(_WILDCARDS.get(part, re.escape(part)) for part in parts))

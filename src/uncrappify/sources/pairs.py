@@ -1,0 +1,167 @@
+"""Pictures that are degraded already, each beside its target: matched by name, checked by size, passed through."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+from PIL import Image
+
+from uncrappify.errors import UserError
+from uncrappify.pictures import read_picture
+from uncrappify.sources.folder import existing_folder, find_pictures
+from uncrappify.sources.layout import inverted, named
+from uncrappify.sources.parameters import PairsOptions, PictureSource
+
+_SHOWN = 3
+
+Keys = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class GivenPair:
+    """A callable that gives the degraded picture that a source has; nothing is drawn.
+
+    Args:
+        target: The good picture.
+        degraded: The bad one.
+        sha256: Of the bad one's content.
+    """
+
+    target: Path
+    degraded: Path
+    sha256: str
+
+    @property
+    def key(self) -> str:
+        """What the result depends on."""
+        return f"given {self.sha256}"
+
+    def good(self) -> Image.Image:
+        """Read the good picture."""
+        return read_picture(self.target)
+
+    def __call__(self) -> Image.Image:
+        """Read the degraded picture."""
+        return read_picture(self.degraded)
+
+
+def point_at(options: PairsOptions) -> PictureSource:
+    """Check two folders of the user's and refer to them where they are.
+
+    Args:
+        options: The folders; a relative path counts from the current folder.
+
+    Returns:
+        The source; its pictures are split by hash.
+
+    Raises:
+        UserError: A folder is missing or has no pictures, or a picture of one has no twin of its name in the other.
+    """
+    degraded, target = (
+        existing_folder(given, f"source.pairs.{which}")
+        for which, given in (("degraded", options.degraded), ("target", options.target))
+    )
+    if degraded == target:
+        raise UserError(
+            f"source.pairs: degraded and target are the same folder, {target}. Give one folder with bad pictures and "
+            "another with good ones of the same names."
+        )
+    bad, good = (
+        {file: (str(PurePosixPath(file).with_suffix("")),) for file in find_pictures(root)}
+        for root in (degraded, target)
+    )
+    twins = match_twins(good, bad, "source.pairs")
+    return PictureSource(
+        name=target.name,
+        root=target,
+        licence="the user's own pictures, no licence stated",
+        degraded={name: str(degraded / file) for name, file in twins.items()},
+    )
+
+
+def match_twins(good: Keys, degraded: Keys, where: str) -> dict[str, str]:
+    """Find the degraded twin of every good picture.
+
+    Args:
+        good: File to what it must have in common with its twin.
+        degraded: The same of the degraded pictures.
+        where: Names the parameter in an error.
+
+    Returns:
+        Picture name to degraded file.
+
+    Raises:
+        UserError: A picture has no twin, or several; they are named.
+    """
+    goods, bads = inverted(good), inverted(degraded)
+    problems = {
+        "no degraded picture belongs to": [files[0] for key, files in goods.items() if key not in bads],
+        "no target belongs to": [files[0] for key, files in bads.items() if key not in goods],
+        "several pictures have the same name": [
+            " and ".join(files) for part in (goods, bads) for files in part.values() if len(files) > 1
+        ],
+    }
+    if found := [f"{what} {_some(files)}" for what, files in problems.items() if files]:
+        raise UserError(f"{where}: {'; '.join(found)}. Each pair needs one degraded picture and one target.")
+    return {name: bads[good[file]][0] for name, file in named(good).items()}
+
+
+def given_pairs(source: PictureSource, pictures: pd.DataFrame) -> dict[str, GivenPair]:
+    """Find the pairs among the pictures.
+
+    Args:
+        source: Where they lie.
+        pictures: Rows of its manifest.
+
+    Returns:
+        Picture name to its pair; empty where a recipe makes all degraded pictures.
+    """
+    if "degraded" not in pictures:
+        return {}
+    pairs = pictures.loc[pictures["degraded"] != "", ["name", "file", "degraded", "degraded_sha256"]]
+    return {
+        name: GivenPair(source.root / file, source.root / degraded, sha256)
+        for name, file, degraded, sha256 in pairs.itertuples(index=False, name=None)
+    }
+
+
+def check_sizes(pictures: pd.DataFrame, scale: int) -> None:
+    """Check that the pairs among the pictures fit the model's scale: else they show different things.
+
+    At scale s both sides of a target are s times the degraded picture's and less than 2 s pixels more (those are cut
+    off). At scale 1 the degraded picture is no larger than the target and has the same shape, rounded sides allowed.
+
+    Args:
+        pictures: The usable rows of a manifest.
+        scale: Size of the target over size of the network's input.
+
+    Raises:
+        UserError: A pair does not fit; it is named.
+    """
+    if "degraded" not in pictures:
+        return
+    pairs = pictures.loc[pictures["degraded"] != "", ["name", "degraded_width", "degraded_height", "width", "height"]]
+    wrong = [
+        f"{name} (degraded {bad[0]}x{bad[1]}, target {good[0]}x{good[1]})"
+        for name, bad, good in ((row[0], row[1:3], row[3:]) for row in pairs.itertuples(index=False, name=None))
+        if not _fits(bad, good, scale)
+    ]
+    if wrong:
+        rule = f"the target is {scale} times as large" if scale > 1 else "both have the same shape"
+        raise UserError(
+            f"the two pictures of a pair do not fit: {_some(wrong)}. The model's scale is {scale}: {rule}. "
+            "Put pictures of the same content together, or set the model's scale to theirs."
+        )
+
+
+def _fits(degraded: Sequence[int], target: Sequence[int], scale: int) -> bool:
+    if scale > 1:
+        return all(0 <= good - bad * scale < 2 * scale for bad, good in zip(degraded, target, strict=True))
+    shrunk = [bad / good for bad, good in zip(degraded, target, strict=True)]
+    return max(shrunk) <= 1 and abs(shrunk[0] - shrunk[1]) <= 1 / target[0] + 1 / target[1]
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

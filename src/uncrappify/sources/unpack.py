@@ -1,0 +1,101 @@
+"""Archives from elsewhere are unpacked with suspicion: whole and inside one folder, or not at all."""
+
+import gzip
+import lzma
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from stat import S_IFMT, S_ISDIR, S_ISREG
+from typing import NamedTuple
+
+from uncrappify.errors import UserError
+
+MOST_MEMBERS = 2_000_000
+
+EXPANSION = 20
+"""How many times the archive's own size it may fill; pictures are compressed already and hardly grow at all."""
+
+ALLOWANCE = 100_000_000
+"""Bytes that any archive may fill, however small it is."""
+
+_CONTRADICTIONS = (FileExistsError, IsADirectoryError, NotADirectoryError)
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+
+
+class _Member(NamedTuple):
+    """What an archive says of one of its files or folders, and how to get it out."""
+
+    name: str
+    size: int
+    plain: bool
+    extract: Callable[[], object]
+
+
+class _Refusal(Exception):  # noqa: N818 - a finding, turned into an explanation at once
+    """Why an archive is not unpacked."""
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a tar (plain or compressed) or a zip into an empty folder.
+
+    Args:
+        archive: The file.
+        folder: Where to. After an error it may hold a part; whoever made it removes it.
+
+    Raises:
+        UserError: The archive is damaged or neither; a member has an absolute path, leads out of the folder, is a link
+            or a device, or there are too many or too large ones.
+        OSError: It cannot be written, such as on a full disk.
+    """
+    limit = max(ALLOWANCE, EXPANSION * archive.stat().st_size)
+    unpacked = 0
+    try:
+        for number, member in enumerate(_members(archive, folder), 1):
+            unpacked += member.size
+            if number > MOST_MEMBERS:
+                raise _Refusal(f"it has more than {MOST_MEMBERS} members")
+            if unpacked > limit:
+                raise _Refusal(f"unpacked it is larger than {limit / 1e6:.0f} MB")
+            _check(member)
+            member.extract()
+    except _Refusal as refusal:
+        raise UserError(f"{archive.name} is refused: {refusal}. Nothing of it was kept.") from refusal
+    except (*_DAMAGE, *_CONTRADICTIONS, NotImplementedError, RuntimeError) as error:
+        raise UserError(
+            f"{archive.name} is damaged or of an unknown kind ({error}). Nothing of it was kept. "
+            "Archives are tar, tar.gz or zip, without a password."
+        ) from error
+
+
+def _check(member: _Member) -> None:
+    name = member.name.replace("\\", "/")
+    if name.startswith("/") or re.match("[A-Za-z]:", name):
+        raise _Refusal(f'"{member.name}" is an absolute path')
+    if ".." in name.split("/"):
+        raise _Refusal(f'"{member.name}" may lead out of the folder')
+    if not member.plain:
+        raise _Refusal(f'"{member.name}" is a link, a device or the like')
+
+
+def _members(archive: Path, folder: Path) -> Iterator[_Member]:
+    if tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as tar:
+            for entry in tar:
+                extract = partial(tar.extract, entry, folder, set_attrs=False, filter="data")
+                yield _Member(entry.name, entry.size, entry.isreg() or entry.isdir(), extract)
+    elif zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as zipped:
+            for info in zipped.infolist():
+                yield _Member(info.filename, info.file_size, _is_plain(info), partial(zipped.extract, info, folder))
+    else:
+        raise _Refusal("it is neither a tar nor a zip")
+
+
+def _is_plain(info: zipfile.ZipInfo) -> bool:
+    """Read the kind of file that Unix keeps in the upper half of a zip's attributes; others leave it 0."""
+    mode = info.external_attr >> 16
+    return S_IFMT(mode) == 0 or S_ISREG(mode) or S_ISDIR(mode)

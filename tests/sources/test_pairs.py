@@ -1,0 +1,152 @@
+"""Pictures that are degraded already, each beside its target: matched by name, checked by size, passed through."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from uncrappify.errors import UserError
+from uncrappify.sources import (
+    PairsOptions,
+    PictureSource,
+    Source,
+    check_sizes,
+    fetch,
+    given_pairs,
+    list_pictures,
+)
+
+
+@pytest.fixture
+def write(tmp_path: Path, make):
+    """Write pictures of given sizes, each with another content."""
+
+    def write(sizes: dict[str, tuple[int, int]]) -> None:
+        for number, (name, (width, height)) in enumerate(sizes.items()):
+            file = tmp_path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(make["picture"](number, width, height, "JPEG" if file.suffix == ".jpg" else "PNG"))
+
+    return write
+
+
+def pairs(tmp_path: Path) -> PictureSource:
+    options = PairsOptions(degraded=str(tmp_path / "bad"), target=str(tmp_path / "good"))
+    return fetch(Source(kind="pairs", pairs=options), tmp_path / "raw")
+
+
+def failure(tmp_path: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        pairs(tmp_path)
+    return str(caught.value)
+
+
+def test_pairs_are_used_where_they_are(tmp_path, write):
+    sizes = {"bad/a.jpg": (20, 16), "good/a.png": (40, 32), "bad/sub/b.png": (24, 16), "good/sub/b.png": (48, 32)}
+    write(sizes)
+    source = pairs(tmp_path)
+    assert (source.name, source.root) == ("good", tmp_path / "good")
+    assert source.degraded == {"a": str(tmp_path / "bad/a.jpg"), "sub/b": str(tmp_path / "bad/sub/b.png")}
+    assert not (tmp_path / "raw").exists()
+
+
+def test_a_picture_without_a_twin_is_named_on_either_side(tmp_path, write):
+    write({"bad/a.png": (20, 16), "good/a.png": (40, 32), "bad/b.png": (20, 16), "good/c.png": (40, 32)})
+    assert failure(tmp_path) == (
+        "source.pairs: no degraded picture belongs to c.png; no target belongs to b.png. "
+        "Each pair needs one degraded picture and one target."
+    )
+
+
+def test_of_many_pictures_without_a_twin_three_are_named(tmp_path, write):
+    write({"bad/a.png": (20, 16), **{f"good/{name}.png": (40, 32) for name in "abcdef"}})
+    assert "no degraded picture belongs to b.png, c.png, d.png and 2 more." in failure(tmp_path)
+
+
+def test_two_pictures_of_one_name_are_named(tmp_path, write):
+    write({"bad/a.png": (20, 16), "bad/a.jpg": (20, 16), "good/a.png": (40, 32)})
+    assert "several pictures have the same name a.jpg and a.png." in failure(tmp_path)
+
+
+def test_a_folder_that_is_missing_is_named_by_its_parameter(tmp_path, write):
+    write({"bad/a.png": (20, 16)})
+    assert failure(tmp_path).startswith(f'source.pairs.target: "{tmp_path / "good"}": no folder')
+
+
+def test_one_folder_cannot_be_both(tmp_path, write):
+    write({"bad/a.png": (20, 16)})
+    (tmp_path / "good").symlink_to(tmp_path / "bad")
+    options = PairsOptions(degraded=str(tmp_path / "bad"), target=str(tmp_path / "bad"))
+    with pytest.raises(UserError, match="degraded and target are the same folder"):
+        fetch(Source(kind="pairs", pairs=options), tmp_path)
+
+
+def test_the_manifest_describes_both_pictures_of_a_pair(tmp_path, write):
+    write({"bad/a.png": (20, 16), "good/a.png": (40, 32)})
+    (row,) = list_pictures(pairs(tmp_path)).to_dict("records")
+    assert (row["name"], row["width"], row["height"]) == ("a", 40, 32)
+    assert (row["degraded"], row["degraded_width"], row["degraded_height"]) == (str(tmp_path / "bad/a.png"), 20, 16)
+    assert len(row["degraded_sha256"]) == 64
+    assert row["degraded_sha256"] != row["sha256"]
+
+
+def test_a_pair_with_a_broken_picture_is_not_usable(tmp_path, write):
+    write({f"{side}/{name}.png": (40, 32) for name in "abc" for side in ("bad", "good")})
+    (tmp_path / "bad/a.png").write_text("no picture")
+    (tmp_path / "good/b.png").write_bytes(b"")
+    manifest = list_pictures(pairs(tmp_path)).set_index("name")
+    assert manifest["reason"].to_dict() == {"a": "degraded picture: not a picture", "b": "0 bytes", "c": ""}
+
+
+def test_a_pair_gives_its_pictures_as_they_are(tmp_path, write):
+    write({"bad/a.png": (20, 16), "good/a.png": (40, 32)})
+    source = pairs(tmp_path)
+    pair = given_pairs(source, list_pictures(source))["a"]
+    assert (pair().size, pair.good().size) == ((20, 16), (40, 32))
+    assert np.ptp(np.asarray(pair())) > 0
+    before = pair.key
+    write({"good/a.png": (40, 32), "bad/a.png": (20, 16)})
+    assert given_pairs(source, list_pictures(source))["a"].key != before
+
+
+def table(degraded: tuple[int, int], target: tuple[int, int]) -> pd.DataFrame:
+    sizes = {"degraded_width": degraded[0], "degraded_height": degraded[1], "width": target[0], "height": target[1]}
+    return pd.DataFrame([{"name": "x", "file": "x.png", "degraded": "y.png", "degraded_sha256": "", **sizes}])
+
+
+@pytest.mark.parametrize(
+    ("degraded", "target", "scale"),
+    [
+        ((20, 16), (60, 48), 3),
+        ((20, 16), (62, 50), 3),
+        ((20, 16), (20, 16), 1),
+        ((20, 16), (61, 47), 1),
+        ((96, 128), (301, 401), 1),
+    ],
+)
+def test_sizes_that_fit_the_scale_pass(degraded, target, scale):
+    check_sizes(table(degraded, target), scale)
+
+
+@pytest.mark.parametrize(
+    ("degraded", "target", "scale"),
+    [
+        ((20, 16), (40, 32), 3),
+        ((20, 16), (60, 47), 3),
+        ((20, 16), (66, 48), 3),
+        ((16, 20), (60, 48), 3),
+        ((21, 16), (20, 16), 1),
+        ((16, 20), (60, 48), 1),
+    ],
+)
+def test_a_pair_whose_sizes_do_not_fit_the_scale_is_named(degraded, target, scale):
+    with pytest.raises(UserError, match=rf"do not fit: x \(degraded {degraded[0]}x.*model's scale is {scale}:"):
+        check_sizes(table(degraded, target), scale)
+
+
+def test_pictures_that_a_recipe_degrades_have_no_sizes_to_check():
+    check_sizes(pd.DataFrame([{"name": "x", "width": 10, "height": 10}]), 3)
+    unpaired = table((1, 1), (100, 100)).assign(degraded="")
+    check_sizes(unpaired, 3)
+    assert given_pairs(PictureSource(name="n", root=Path("/"), licence="none"), unpaired) == {}
