@@ -28,6 +28,9 @@ class Shortcuts(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     pictures: str | None = Field(None, description="A folder of the user's own pictures, in place of the source")
+    mirror: str | None = Field(
+        None, description="A folder or URL that has the archives and a SHA256SUMS, in place of their own addresses"
+    )
     smoke: bool = Field(False, description="Run every node with two batches a stage, to see that all works")
 
 
@@ -36,6 +39,9 @@ class TemplateParameters(Protocol):
 
     def with_pictures(self, folder: str) -> Self:
         """Take the pictures of a folder instead of the source's."""
+
+    def with_mirror(self, mirror: str) -> Self:
+        """Take archives from a folder or URL instead of their own addresses."""
 
     def smoke(self) -> Self:
         """Train two batches a stage."""
@@ -51,7 +57,7 @@ def complete(tree: Mapping[str, Any], templates: Mapping[str, str]) -> dict[str,
     """Check every section, fill in the defaults and carry out the shortcuts.
 
     Args:
-        tree: Merged parameters: a section a pipeline, and shortcuts (``pictures``, ``smoke``).
+        tree: Merged parameters: a section a pipeline, and shortcuts (``pictures``, ``mirror``, ``smoke``).
         templates: Pipeline name to template name.
 
     Returns:
@@ -70,6 +76,8 @@ def complete(tree: Mapping[str, Any], templates: Mapping[str, str]) -> dict[str,
         parameters: Any = _validated(template_parameters(template), tree.get(name, {}), (name,))
         if shortcuts.pictures:
             parameters = parameters.with_pictures(shortcuts.pictures)
+        if shortcuts.mirror:
+            parameters = parameters.with_mirror(shortcuts.mirror)
         if shortcuts.smoke:
             parameters = parameters.smoke()
         sections[name] = parameters.model_dump(mode="json")

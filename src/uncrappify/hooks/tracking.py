@@ -27,7 +27,7 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from uncrappify.datasets.weights import git
 from uncrappify.errors import UserError
 from uncrappify.parameters import flatten
-from uncrappify.sources import FolderOptions
+from uncrappify.sources import Source
 from uncrappify.tracking import log_file, log_model_file, log_values
 
 log = logging.getLogger(__name__)
@@ -191,15 +191,13 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
 
 def _fingerprint(parameters: dict[str, Any]) -> str:
-    """Hash parameters, and the files of a user's folder by name, size and time."""
-    folders = [
-        FolderOptions.model_validate(section["source"]["folder"]).root
-        for section in parameters.values()
-        if section["source"]["kind"] == "folder"
-    ]
+    """Hash parameters, and the files of a user's folders by name, size and time."""
+    given = [section.get(key) for section in parameters.values() for key in ("source", "test_source")]
     files = [
         [str(path), path.stat().st_size, path.stat().st_mtime_ns]
-        for folder in folders
+        for source in given
+        if source
+        for folder in Source.model_validate(source).folders
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     ]

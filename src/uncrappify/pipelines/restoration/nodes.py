@@ -20,7 +20,7 @@ from uncrappify.models.parameters import Model
 from uncrappify.pictures import write_picture
 from uncrappify.pipelines.restoration.model_card import model_card
 from uncrappify.pipelines.restoration.parameters import Evaluation
-from uncrappify.sources import PictureSource, Source
+from uncrappify.sources import GivenPair, PictureSource, Source
 from uncrappify.tracking import log_file
 from uncrappify.training.parameters import Training
 
@@ -29,17 +29,19 @@ log = logging.getLogger(__name__)
 DAMAGE_PICTURES = 6
 
 
-def download(source: Source, raw_data: Path) -> PictureSource:
-    """Bring the source's pictures here.
+def download(source: Source, test_source: Source | None, raw_data: Path) -> PictureSource:
+    """Bring the sources' pictures here.
 
     Args:
         source: Where they come from.
+        test_source: Where those of the test split come from, if from elsewhere.
         raw_data: The folder for raw data of all sources.
 
     Returns:
-        The folder that they are in.
+        The folders that they are in.
     """
-    return sources.fetch(source, raw_data)
+    pictures = sources.fetch(source, raw_data)
+    return sources.with_test_source(pictures, sources.fetch(test_source, raw_data)) if test_source else pictures
 
 
 def list_pictures(raw: PictureSource) -> tuple[pd.DataFrame, dict[str, float]]:
@@ -57,28 +59,36 @@ def list_pictures(raw: PictureSource) -> tuple[pd.DataFrame, dict[str, float]]:
 
 
 def crappify(
-    raw: PictureSource, manifest: pd.DataFrame, recipe: Recipe, seed: int
+    raw: PictureSource, manifest: pd.DataFrame, recipe: Recipe, model: Model, seed: int
 ) -> tuple[dict[str, Callable[[], Image.Image]], pd.DataFrame, Image.Image]:
     """Plan the degraded twin of every usable picture; the catalog computes and writes them when it saves.
+
+    Where the source has a degraded picture of its own, it is passed through.
 
     Args:
         raw: The folder with good pictures.
         manifest: One row a picture; rows with ``usable`` false are left out.
         recipe: What happens to a picture, in order.
+        model: Pairs must fit its scale.
         seed: A picture is degraded by seed and name, whatever the others are.
 
     Returns:
         Name to a callable that gives the degraded picture; what each step drew for each picture; and good and
         degraded side by side, for six pictures.
+
+    Raises:
+        UserError: The sizes of a pair do not fit the model's scale.
     """
     from uncrappify.evaluation.sheet import damage_sheet
 
-    usable = manifest.loc[manifest["usable"], ["name", "file", "sha256"]]
-    planned = {
-        name: Crappified(name, raw.root / file, sha256, recipe, seed)
-        for name, file, sha256 in usable.itertuples(index=False)
+    usable = manifest[manifest["usable"]]
+    sources.check_sizes(usable, model.scale)
+    given = sources.given_pairs(raw, usable)
+    planned: dict[str, Crappified | GivenPair] = {
+        name: given.get(name) or Crappified(name, raw.root / file, sha256, recipe, seed)
+        for name, file, sha256 in usable[["name", "file", "sha256"]].itertuples(index=False)
     }
-    draws = {name: recipe.draw(name, seed) for name in planned}
+    draws = {name: {} if name in given else recipe.draw(name, seed) for name in planned}
     shown = islice(planned.items(), DAMAGE_PICTURES)
     damage = damage_sheet((name, picture.good(), picture(), draws[name]) for name, picture in shown)
     return dict(planned), pd.DataFrame([{"name": name, **drawn} for name, drawn in draws.items()]), damage
@@ -209,6 +219,6 @@ def _pairs(raw: PictureSource, degraded: Pictures, split: pd.DataFrame, part: st
 
 
 def _fingerprint(split: pd.DataFrame, recipe: Recipe, model: Model, training: Training, seed: int) -> str:
-    pictures = split[["name", "sha256", "split"]].to_csv(index=False)
+    pictures = split.filter(["name", "sha256", "degraded_sha256", "split"]).to_csv(index=False)
     parameters = [recipe.fingerprint, model.model_dump(), training.model_dump(mode="json"), seed]
     return hashlib.sha256((pictures + json.dumps(parameters, sort_keys=True)).encode()).hexdigest()

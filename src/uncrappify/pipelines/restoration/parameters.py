@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from uncrappify.degradations import Recipe
+from uncrappify.errors import UserError
 from uncrappify.models.parameters import Model
 from uncrappify.parameters import located
 from uncrappify.sources import FolderOptions, Source
@@ -29,15 +31,49 @@ class Parameters(BaseModel):
     template: Literal["restoration"] = Field("restoration", description="Which template the pipeline is made from")
     seed: int = Field(42, ge=0, lt=2**32, description="Of everything random")
     source: Source = Field(Source(), description="Where the good pictures come from")
-    recipe: Recipe = Field(..., description="What happens to a picture, in order")
+    test_source: Source | None = Field(
+        None, description="Where the pictures of the test split come from instead: all of that source's pictures"
+    )
+    recipe: Recipe = Field(
+        default=None,
+        validate_default=True,
+        description="What happens to a picture, in order; not read where the source has pairs",
+    )
     model: Model = Field(Model(), description="The network")
     training: Training = Field(..., description="How it is trained")
     evaluation: Evaluation = Field(Evaluation(), description="What is shown of the result")
 
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _pairs_need_no_recipe(cls, recipe: object, info: ValidationInfo) -> object:
+        # What another environment left here must neither hurt nor stand in the description of the model.
+        source = info.data.get("source")
+        if source and source.paired:
+            return []
+        if recipe is None:
+            raise PydanticCustomError("missing", "Field required")
+        return recipe
+
+    @field_validator("training")
+    @classmethod
+    def _pairs_have_no_variants(cls, training: Training, info: ValidationInfo) -> Training:
+        # A variant of a good picture would have to be degraded anew.
+        source = info.data.get("source")
+        return training.model_copy(update={"variants": 0}) if source and source.paired else training
+
+    @model_validator(mode="after")
+    def _a_test_of_pairs_is_paired(self) -> Self:
+        if self.source.paired and self.test_source and not self.test_source.paired:
+            raise ValueError(
+                "test_source: the source has pairs, so there is no recipe that could degrade the pictures of the test "
+                "source. Give a test source with pairs too (kind: pairs, or an archive with layout.degraded)."
+            )
+        return self
+
     @model_validator(mode="after")
     def _scales_agree(self) -> Self:
         scale, factor = self.model.scale, self.recipe.scale
-        if scale > 1 and scale != factor:
+        if scale > 1 and scale != factor and not self.source.paired:
             made = "does not make pictures smaller by a fixed factor" if factor is None else f"has factor {factor}"
             raise located(
                 ("model", self.model.name, "scale"),
@@ -55,8 +91,22 @@ class Parameters(BaseModel):
         return self
 
     def with_pictures(self, folder: str) -> Self:
-        """Take the pictures of a folder instead of the source's."""
+        """Take the pictures of a folder instead of the source's.
+
+        Raises:
+            UserError: If the pipeline has pairs, and so no recipe for them.
+        """
+        if self.source.paired:
+            raise UserError(
+                f"pictures: this pipeline's source (kind: {self.source.kind}) has its own degraded pictures and no "
+                "recipe that could degrade yours. Give a source of kind pairs with your degraded and good pictures."
+            )
         return self.model_copy(update={"source": Source(kind="folder", folder=FolderOptions(path=folder))})
+
+    def with_mirror(self, mirror: str) -> Self:
+        """Take archives from a folder or URL instead of their own addresses."""
+        test_source = self.test_source and self.test_source.with_mirror(mirror)
+        return self.model_copy(update={"source": self.source.with_mirror(mirror), "test_source": test_source})
 
     def smoke(self) -> Self:
         """Train two batches a stage."""

@@ -16,11 +16,17 @@ def create_pipeline(name: str) -> Pipeline:
     """
     return Pipeline(
         [
-            Node(nodes.download, ["params:source", "raw_data"], "raw", name="download", tags="data"),
+            Node(
+                nodes.download,
+                ["params:source", "params:test_source", "raw_data"],
+                "raw",
+                name="download",
+                tags="data",
+            ),
             Node(nodes.list_pictures, "raw", ["manifest", "listing_metrics"], name="list", tags="data"),
             Node(
                 nodes.crappify,
-                ["raw", "manifest", "params:recipe", "params:seed"],
+                ["raw", "manifest", "params:recipe", "params:model", "params:seed"],
                 ["degraded", "draws", "damage"],
                 name="crappify",
                 tags="data",
