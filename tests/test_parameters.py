@@ -92,7 +92,7 @@ def test_a_misspelt_option_of_a_step_is_named_with_the_nearest_right_one() -> No
 
 def test_an_unknown_top_level_name_is_named_with_the_nearest_right_one() -> None:
     assert message(smok=True) == (
-        'There is no parameter "smok"; did you mean "smoke"? Known: superres, pictures, smoke.'
+        'There is no parameter "smok"; did you mean "smoke"? Known: superres, pictures, mirror, smoke.'
     )
     assert 'did you mean "superres"?' in message(superress={})
 
@@ -112,7 +112,7 @@ def test_a_pipeline_without_parameters_says_what_is_missing() -> None:
 
 def test_an_empty_section_shows_the_expected_form() -> None:
     assert message(superres=None) == (
-        "superres: expected {template, seed, source, recipe, model, training, evaluation}, got nothing."
+        "superres: expected {template, seed, source, test_source, recipe, model, training, evaluation}, got nothing."
     )
 
 
@@ -128,7 +128,7 @@ def test_a_wrong_type_shows_the_expected_form_with_its_keys(given: object) -> No
     [
         ({"superres__seed": "x"}, 'seed: expected a whole number of at least 0 and below 4294967296, got "x".'),
         ({"superres__seed": 1.5}, "seed: expected a whole number of at least 0 and below 4294967296, got 1.5."),
-        ({"superres__source": 5}, "source: expected source: {kind, embedded, folder}, got 5."),
+        ({"superres__source": 5}, "source: expected source: {kind, embedded, folder, pairs, archive}, got 5."),
         ({"superres__training__betas": 5}, "training.betas: expected betas: [a number, a number], got 5."),
         ({"superres__training__betas": [0.9]}, "training.betas.1 is missing: expected a number."),
         ({"superres__training__compile": "maybe"}, 'training.compile: expected true or false, got "maybe".'),
@@ -291,6 +291,13 @@ def test_pictures_takes_the_place_of_any_source() -> None:
     source = complete(tree(pictures="~/Pictures"), TASKS)["superres"]["source"]
     assert source["kind"] == "folder"
     assert source["folder"] == {"path": "~/Pictures"}
+
+
+def test_a_mirror_reaches_the_archives_of_every_source() -> None:
+    archive = {"name": "a", "file": "a.tar", "sha256": "0" * 64, "size": 1, "licence": "CC0"}
+    source = {"kind": "archive", "archive": archive}
+    done = complete(tree(mirror="/m", superres__source=source, superres__test_source=source), TASKS)["superres"]
+    assert [done[key]["archive"]["mirror"] for key in ("source", "test_source")] == ["/m", "/m"]
 
 
 def test_smoke_trains_two_batches_a_stage() -> None:

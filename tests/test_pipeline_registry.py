@@ -40,7 +40,8 @@ def test_a_second_task_is_one_yaml_file_and_no_code(parameter_files: Path) -> No
     assert {node.name for node in deblur.nodes} == {f"deblur.{name}" for name in NODES}
     parameters = {name for name in deblur.inputs() if name.startswith("params:")}
     assert parameters == {
-        f"params:deblur.{name}" for name in ["source", "recipe", "seed", "model", "training", "evaluation"]
+        f"params:deblur.{name}"
+        for name in ["source", "test_source", "recipe", "seed", "model", "training", "evaluation"]
     }
     assert {"deblur.checkpoints", "deblur.snapshots"} <= deblur.inputs()
     assert not deblur.all_outputs() & pipelines["superres"].all_outputs()

@@ -34,7 +34,7 @@ def manifest(picture_source: PictureSource) -> pd.DataFrame:
 @pytest.fixture
 def degraded(picture_source: PictureSource, manifest: pd.DataFrame, tmp_path: Path) -> Pictures:
     dataset = PictureFolder(path=str(tmp_path / "degraded"))
-    dataset.save(nodes.crappify(picture_source, manifest, RECIPE, 42)[0])
+    dataset.save(nodes.crappify(picture_source, manifest, RECIPE, MODEL, 42)[0])
     return dataset.load()
 
 
@@ -59,7 +59,7 @@ def untrained() -> TrainedModel:
 
 def test_download_points_at_a_folder(picture_source: PictureSource, tmp_path: Path) -> None:
     source = Source(kind="folder", folder=FolderOptions(path=str(picture_source.root)))
-    assert nodes.download(source, tmp_path / "raw").root == picture_source.root
+    assert nodes.download(source, None, tmp_path / "raw").root == picture_source.root
 
 
 def test_listing_counts_what_cannot_be_used(picture_source: PictureSource) -> None:
@@ -72,7 +72,7 @@ def test_listing_counts_what_cannot_be_used(picture_source: PictureSource) -> No
 def test_crappify_plans_every_usable_picture_and_tabulates_its_draws(
     picture_source: PictureSource, manifest: pd.DataFrame
 ) -> None:
-    planned, draws, damage = nodes.crappify(picture_source, manifest, RECIPE, 42)
+    planned, draws, damage = nodes.crappify(picture_source, manifest, RECIPE, MODEL, 42)
     assert list(planned) == list("abcdef")
     assert draws.columns.tolist() == ["name", "resize.factor", "jpeg.quality"]
     assert draws["name"].tolist() == list("abcdef")
@@ -86,7 +86,7 @@ def test_crappify_plans_every_usable_picture_and_tabulates_its_draws(
 
 
 def test_crappify_draws_anew_under_another_seed(picture_source: PictureSource, manifest: pd.DataFrame) -> None:
-    first, again, other = (nodes.crappify(picture_source, manifest, RECIPE, seed) for seed in (1, 1, 2))
+    first, again, other = (nodes.crappify(picture_source, manifest, RECIPE, MODEL, seed) for seed in (1, 1, 2))
     assert first[1].equals(again[1])
     assert not first[1].equals(other[1])
     assert {picture.key for picture in first[0].values()}.isdisjoint(picture.key for picture in other[0].values())
@@ -96,7 +96,7 @@ def test_crappify_computes_no_more_than_the_six_that_it_shows(
     picture_source: PictureSource, manifest: pd.DataFrame
 ) -> None:
     more = pd.concat([manifest, manifest[manifest["name"] == "a"].assign(name="z", file="gone.png")])
-    planned, draws, _ = nodes.crappify(picture_source, more, RECIPE, 42)
+    planned, draws, _ = nodes.crappify(picture_source, more, RECIPE, MODEL, 42)
     assert len(planned) == len(draws) == 7
 
 

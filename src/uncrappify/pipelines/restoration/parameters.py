@@ -64,9 +64,10 @@ class Parameters(BaseModel):
     @model_validator(mode="after")
     def _a_test_of_pairs_is_paired(self) -> Self:
         if self.source.paired and self.test_source and not self.test_source.paired:
-            raise ValueError(
-                "test_source: the source has pairs, so there is no recipe that could degrade the pictures of the test "
-                "source. Give a test source with pairs too (kind: pairs, or an archive with layout.degraded)."
+            raise located(
+                ("test_source", "kind"),
+                "the source has pairs, so there is no recipe that could degrade the pictures of the test source. Give "
+                "one with pairs too: kind: pairs, or an archive with layout.degraded.",
             )
         return self
 
