@@ -1,0 +1,104 @@
+"""The lesson's and the benchmark's settings, on tiny archives in the layout of the real ones."""
+
+import functools
+import hashlib
+import io
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+Archives = dict[str, dict[str, Image.Image]]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def photograph(seed: int, width: int, height: int) -> Image.Image:
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [np.sin(x * a + y * b) for a, b in np.random.default_rng(seed).uniform(0.05, 0.6, (3, 2))]
+    return Image.fromarray((128 + 100 * np.stack(waves, axis=-1)).astype(np.uint8))
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Callable[[Archives], Path]:
+    def write(archives: Archives) -> Path:
+        folder = tmp_path / "mirror"
+        folder.mkdir()
+        sums = ""
+        for file, pictures in archives.items():
+            with tarfile.open(folder / file, "w:gz" if file.endswith("gz") else "w") as tar:
+                for name, picture in pictures.items():
+                    content = io.BytesIO()
+                    picture.save(content, "JPEG" if name.endswith("jpg") else "PNG")
+                    entry = tarfile.TarInfo(name)
+                    entry.size = len(content.getvalue())
+                    tar.addfile(entry, io.BytesIO(content.getvalue()))
+            sums += f"{hashlib.sha256((folder / file).read_bytes()).hexdigest()}  {file}\n"
+        (folder / "SHA256SUMS").write_text(sums)
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[Path], str]]:
+    servers = []
+
+    def serve(folder: Path) -> str:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_lesson_runs_on_an_archive_in_the_layout_of_pets(project, mirror, served):
+    pets = {f"images/Abyssinian_{number}.jpg": photograph(number, 160, 120) for number in range(8)}
+    url = served(mirror({"images.tar.gz": pets}))
+    done = project.kedro("run", "--env", "lesson", "--pipeline", "superres", "--params", f"smoke=true,mirror={url}")
+    assert done.returncode == 0, done.stderr
+    assert len(list((project.root / "data/01_raw/oxford_iiit_pet/images").iterdir())) == 8
+    degraded = sorted((project.root / "data/02_intermediate/superres/degraded/images").iterdir())
+    assert {Image.open(file).size for file in degraded} == {(128, 96)}
+
+
+def test_the_benchmark_tests_on_the_files_of_set5_at_the_one_scale_that_is_given(project, mirror):
+    bsds = {
+        f"bsds/{part}/{n}.jpg": photograph(n, 90, 80) for part, n in zip(["train"] * 3 + ["val"], range(4), strict=True)
+    }
+    set5 = {
+        f"set5/image_SRF_{scale}/img_00{number}_SRF_{scale}_{side}.png": Image.new("RGB", size, (number, 0, blue))
+        for scale in (2, 3, 4)
+        for number in range(1, 6)
+        for side, size, blue in (("HR", (60, 48), 200), ("LR", (60 // scale, 48 // scale), 255))
+    }
+    folder = mirror({"bsds.tar": bsds, "set5.tar": set5})
+    values = f"smoke=true,superres.model.upscaler.scale=2,mirror={folder}"
+    done = project.kedro("run", "--env", "benchmark", "--pipeline", "superres", "--params", values)
+    assert done.returncode == 0, done.stderr
+    split = pd.read_parquet(project.root / "data/05_model_input/superres/split.parquet")
+    assert split["split"].value_counts().to_dict() == {"test": 5, "train": 3, "valid": 1}
+    given = project.root / "data/02_intermediate/superres/degraded/test_source/set5/image_SRF_2"
+    assert [Image.open(file).size for file in given.iterdir()] == [(30, 24)] * 5
+    assert Image.open(given / "img_003_SRF_2_HR.png").getpixel((0, 0)) == (3, 0, 255)
+
+
+def test_the_benchmark_without_a_mirror_says_what_to_do(project):
+    done = project.kedro("run", "--env", "benchmark", "--pipeline", "superres")
+    assert done.returncode == 1
+    assert "source.archive: bsds.tar has no url to download it from." in done.stderr
+    assert "--params mirror=<folder or URL>" in done.stderr
+    assert "Traceback" not in done.stderr
