@@ -1,6 +1,10 @@
 """What a user may say about where pictures come from."""
 
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from uncrappify.sources import ArchiveOptions, EmbeddedOptions, FolderOptions, Layout, Source
@@ -97,3 +101,12 @@ def test_every_field_is_described_in_the_schema() -> None:
     schema = Source.model_json_schema()
     for model in (schema, *schema["$defs"].values()):
         assert all(field.get("description") for field in model["properties"].values())
+
+
+def test_the_sources_of_the_page_are_what_can_be_written_in_yaml() -> None:
+    page = (Path(__file__).parents[2] / "docs/add-a-source.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    tree = yaml.safe_load(block)
+    assert [Source.model_validate(tree[key]).paired for key in ("source", "test_source")] == [False, True]
+    (pairs,) = re.findall(r"`source: (\{kind: pairs.*\})`", page)
+    assert Source.model_validate(yaml.safe_load(pairs)).paired
