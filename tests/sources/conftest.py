@@ -190,13 +190,12 @@ def sha256() -> Callable[[bytes], str]:
 def write_mirror(tmp_path: Path) -> Callable[..., Path]:
     """Write archives into a folder with their sums, as sha256sum does."""
 
-    def write(**files: bytes) -> Path:
+    def write(files: dict[str, bytes]) -> Path:
         folder = tmp_path / "mirror"
         folder.mkdir(exist_ok=True)
-        names = {name.replace("__", "."): content for name, content in files.items()}
-        for name, content in names.items():
+        for name, content in files.items():
             (folder / name).write_bytes(content)
-        sums = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in names.items()]
+        sums = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()]
         (folder / "SHA256SUMS").write_text("".join(sums))
         return folder
 

@@ -2,6 +2,7 @@
 
 import errno
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,14 @@ def test_what_is_there_is_not_downloaded_again_whatever_the_layout(server, optio
     source = bring(options, raw, layout=Layout(good=["images/*_1.jpg"]))
     assert len(server.asked) == 1
     assert source.good == ["images/*_1.jpg"]
+
+
+def test_two_pipelines_at_once_download_once(server, options, raw):
+    with ThreadPoolExecutor(2) as pool:
+        first, second = (pool.submit(bring, options, raw) for _ in range(2))
+        assert first.result() == second.result()
+    assert len(server.asked) == 1
+    assert visible(raw) == ["pets"]
 
 
 def test_another_checksum_is_another_archive(server, options, raw, make, sha256):
@@ -184,7 +193,7 @@ def test_a_folder_of_the_users_own_is_left_alone(options, raw):
 
 
 def test_a_mirror_that_is_a_folder_is_read_in_place(server, options, raw, pets, write_mirror):
-    source = bring(options, raw, mirror=str(write_mirror(images__tar__gz=pets)))
+    source = bring(options, raw, mirror=str(write_mirror({"images.tar.gz": pets})))
     assert len(list((source.root / "images").glob("Abyssinian_*.jpg"))) == 8
     assert server.asked == []
     assert visible(raw) == ["pets"]
@@ -193,7 +202,7 @@ def test_a_mirror_that_is_a_folder_is_read_in_place(server, options, raw, pets, 
 
 
 def test_a_mirror_may_be_a_url(server, options, raw, pets, write_mirror):
-    folder = write_mirror(images__tar__gz=pets)
+    folder = write_mirror({"images.tar.gz": pets})
     server.files = {f"m/{path.name}": path.read_bytes() for path in folder.iterdir()}
     bring(options, raw, mirror=f"{server.url}/m/", url="http://127.0.0.1:9/nowhere")
     assert len(server.asked) == 2
@@ -202,14 +211,14 @@ def test_a_mirror_may_be_a_url(server, options, raw, pets, write_mirror):
 
 def test_a_mirror_may_have_another_packing_and_its_own_sum_counts(options, raw, make, write_mirror):
     small = make["tar"]({"images/only.jpg": make["picture"](5)})
-    source = bring(options, raw, mirror=str(write_mirror(images__tar__gz=small)))
+    source = bring(options, raw, mirror=str(write_mirror({"images.tar.gz": small})))
     assert [path.name for path in (source.root / "images").iterdir()] == ["only.jpg"]
     bring(options, raw)
     assert len(list((raw / "pets/images").glob("Abyssinian_*.jpg"))) == 8
 
 
 def test_a_mirror_whose_archive_has_another_sum_is_refused(options, raw, pets, write_mirror):
-    folder = write_mirror(images__tar__gz=pets)
+    folder = write_mirror({"images.tar.gz": pets})
     (folder / "images.tar.gz").write_bytes(pets + b"x")
     message = failure(options, raw, mirror=str(folder))
     assert message.startswith(f"mirror: the checksum of {folder}/images.tar.gz is not the one in SHA256SUMS.")
@@ -220,7 +229,7 @@ def test_a_mirror_without_what_is_needed_says_what_that_is(server, options, raw,
     assert failure(options, raw, mirror="nowhere").startswith('mirror: "nowhere": no folder ')
     (tmp_path / "empty").mkdir()
     assert "there is no SHA256SUMS" in failure(options, raw, mirror=str(tmp_path / "empty"))
-    folder = write_mirror(other__tar=pets)
+    folder = write_mirror({"other.tar": pets})
     assert failure(options, raw, mirror=str(folder)).endswith("does not name images.tar.gz. It names: other.tar.")
     (folder / "SHA256SUMS").write_text(f"{'0' * 64} *images.tar.gz\n")
     assert "there is no images.tar.gz in" in failure(options, raw, mirror=str(folder))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 
 from uncrappify.errors import UserError
 from uncrappify.sources import download as module
@@ -147,6 +148,19 @@ def test_a_server_in_trouble_is_asked_again(server, url, file, mishap):
     file.unlink()
     with pytest.raises(UserError, match="the server answers 500 Internal Server Error"):
         download(url, file, SUM, SIZE)
+
+
+def test_a_server_whose_certificate_is_wrong_is_asked_once(server, url, file, monkeypatch):
+    attempts = []
+
+    def refuse(*_: object, **__: object) -> None:
+        attempts.append(1)
+        raise requests.exceptions.SSLError("certificate verify failed")
+
+    monkeypatch.setattr(requests, "get", refuse)
+    with pytest.raises(UserError, match="the server's certificate does not prove who it is"):
+        download(url, file, SUM, SIZE)
+    assert len(attempts) == 1
 
 
 def test_where_nobody_listens_the_server_cannot_be_reached(server, file):

@@ -110,3 +110,19 @@ def test_the_sources_of_the_page_are_what_can_be_written_in_yaml() -> None:
     assert [Source.model_validate(tree[key]).paired for key in ("source", "test_source")] == [False, True]
     (pairs,) = re.findall(r"`source: (\{kind: pairs.*\})`", page)
     assert Source.model_validate(yaml.safe_load(pairs)).paired
+
+
+@pytest.mark.parametrize(
+    ("tree", "folders"),
+    [
+        ({}, []),
+        ({"kind": "folder", "folder": {"path": "~/a"}}, ["a"]),
+        ({"kind": "pairs", "pairs": {"degraded": "~/a", "target": "~/b"}}, ["a", "b"]),
+        ({"kind": "archive", "archive": ARCHIVE, "folder": {"path": "~/a"}}, []),
+    ],
+)
+def test_the_users_own_folders_are_those_of_the_chosen_kind(
+    tree: dict[str, object], folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Source.model_validate(tree).folders == [tmp_path / folder for folder in folders]

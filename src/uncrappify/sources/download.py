@@ -79,6 +79,10 @@ def reason(error: RequestException) -> str:
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"the server answers {error.response.status_code} {error.response.reason}".rstrip()
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the server's certificate does not prove who it is"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy between here and the server refuses"
     if isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in str(error):
         return "the server cannot be reached"
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
@@ -182,4 +186,6 @@ def _passing(error: RequestException) -> bool:
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return error.response.status_code >= 500 or error.response.status_code == 429
+    if isinstance(error, requests.exceptions.SSLError | requests.exceptions.ProxyError):
+        return False
     return isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError)

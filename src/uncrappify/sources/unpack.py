@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from stat import S_IFMT, S_ISDIR, S_ISREG
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from uncrappify.errors import UserError
 
@@ -22,6 +22,8 @@ EXPANSION = 20
 ALLOWANCE = 100_000_000
 """Bytes that any archive may fill, however small it is."""
 
+# Checks much of what is checked here a second time; Python has it from 3.11.4 on.
+_FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 _CONTRADICTIONS = (FileExistsError, IsADirectoryError, NotADirectoryError)
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 
@@ -85,7 +87,7 @@ def _members(archive: Path, folder: Path) -> Iterator[_Member]:
     if tarfile.is_tarfile(archive):
         with tarfile.open(archive) as tar:
             for entry in tar:
-                extract = partial(tar.extract, entry, folder, set_attrs=False, filter="data")
+                extract = partial(tar.extract, entry, folder, set_attrs=False, **_FILTER)
                 yield _Member(entry.name, entry.size, entry.isreg() or entry.isdir(), extract)
     elif zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as zipped:
