@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from uncrappify.errors import UserError
 from uncrappify.models.parameters import Model
 from uncrappify.pipelines.restoration import Parameters, nodes
+from uncrappify.pipelines.restoration.model_card import model_card
 from uncrappify.sources import PairsOptions, PictureSource, Source
 
 PAIRS = {"kind": "pairs", "pairs": {"degraded": "bad", "target": "good"}}
@@ -114,3 +115,11 @@ def test_a_mirror_reaches_both_sources():
     done = parameters(source=archive, test_source=archive).with_mirror("/mirror")
     assert (done.source.archive.mirror, done.test_source.archive.mirror) == ("/mirror", "/mirror")
     assert parameters().with_mirror("/mirror") == parameters()
+
+
+def test_the_card_of_a_model_of_pairs_names_no_recipe():
+    description = {"model": "upscaler", "options": {}, "scale": 3, "recipe": [], "metrics": {"train_seconds": 1}}
+    description["data"] = {"source": "good", "licence": "CC0", "pictures": 2}
+    card = model_card(description, pd.DataFrame(columns=["method", "psnr", "ssim", "gain_over_bicubic"]))
+    assert "The damage of the pairs that it was trained on, and no other.\n" in card
+    assert "yaml" not in card

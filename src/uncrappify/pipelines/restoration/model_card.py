@@ -39,10 +39,7 @@ restore(Image.open("bad.jpg")).save("good.png")
 
 ## What it undoes
 
-The damage of this recipe, and no other:
-
-```yaml
-{yaml.safe_dump(description["recipe"], sort_keys=False)}```
+{_damage(description["recipe"])}
 
 ## How good it is
 
@@ -59,3 +56,9 @@ uncrappify {description.get("uncrappify", "unknown")}. Licences of the training 
 
 {licences}
 """
+
+
+def _damage(recipe: list[dict[str, Any]]) -> str:
+    if not recipe:
+        return "The damage of the pairs that it was trained on, and no other."
+    return f"The damage of this recipe, and no other:\n\n```yaml\n{yaml.safe_dump(recipe, sort_keys=False)}```"
