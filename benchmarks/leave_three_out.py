@@ -8,6 +8,7 @@ Every fold is a run of the pipeline `superres` in MLflow with other pictures hel
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -28,6 +29,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="two batches a stage, to see that it runs")
     smoke = parser.parse_args().smoke
+    # Kedro and the settings look for the project around the current folder.
+    os.chdir(PROJECT)
     bootstrap_project(PROJECT)
     scores = pd.concat([gains(list(test), valid, smoke) for test, valid in FOLDS.items()])
     print(scores.round(2).to_string())

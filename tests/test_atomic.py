@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from uncrappify.atomic import LEFTOVERS, written_whole
+from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
 
 
@@ -30,11 +30,30 @@ def test_the_file_appears_only_when_the_block_ends(tmp_path: Path) -> None:
     assert files_in(path.parent) == ["scores.json"]
 
 
-def test_the_temporary_file_is_hidden_and_known_as_a_leftover(tmp_path: Path) -> None:
-    with written_whole(tmp_path / "model.safetensors") as temporary:
-        temporary.write_bytes(b"half")
-        assert temporary.name.startswith(".")
-        assert list(tmp_path.glob(LEFTOVERS)) == [temporary]
+def test_what_a_killed_process_left_is_replaced_by_the_next_write(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    with written_whole(path) as killed:
+        killed.write_bytes(b"old")
+    killed.write_bytes(b"half")
+    assert killed.name.startswith(".")
+    with written_whole(path) as temporary:
+        temporary.write_bytes(b"whole")
+    assert path.read_bytes() == b"whole"
+    assert files_in(tmp_path) == ["model.safetensors"]
+
+
+def test_files_beside_each_other_have_temporary_files_of_their_own(tmp_path: Path) -> None:
+    with written_whole(tmp_path / "a.png") as first, written_whole(tmp_path / "a.jpg") as second:
+        first.write_text("a.png")
+        second.write_text("a.jpg")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.png": "a.png", "a.jpg": "a.jpg"}
+
+
+def test_the_longest_name_that_a_file_can_have_is_written(tmp_path: Path) -> None:
+    path = tmp_path / f"{'ü' * 125}.png"
+    with written_whole(path) as temporary:
+        temporary.write_text("whole")
+    assert path.read_text() == "whole"
 
 
 @pytest.mark.parametrize("interruption", [ValueError, KeyboardInterrupt])

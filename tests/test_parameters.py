@@ -130,7 +130,7 @@ def test_a_wrong_type_shows_the_expected_form_with_its_keys(given: object) -> No
         ({"superres__seed": 1.5}, "seed: expected a whole number of at least 0 and below 4294967296, got 1.5."),
         ({"superres__source": 5}, "source: expected source: {kind, embedded, folder, pairs, archive}, got 5."),
         ({"superres__training__betas": 5}, "training.betas: expected betas: [a number, a number], got 5."),
-        ({"superres__training__betas": [0.9]}, "training.betas.1 is missing: expected a number."),
+        ({"superres__training__betas": [0.9]}, "training.betas.1 is missing: expected a number of at least 0 and "),
         ({"superres__training__compile": "maybe"}, 'training.compile: expected true or false, got "maybe".'),
         ({"superres__training__stages": []}, "training.stages is empty: expected stages: [{size, batch_size, steps, "),
         ({"superres__training__stages": [5]}, "training.stages.0: expected {size, batch_size, steps, lr, loss, "),
@@ -152,12 +152,41 @@ def test_a_wrong_type_is_told_in_the_words_of_yaml(changes: dict[str, Any], told
         ("training.ema", 1, "a number of at least 0 and below 1"),
         ("training.stages.0.lr", 0, "a number above 0"),
         ("training.stages.0.steps", 0, "a whole number of at least 1"),
+        ("training.stages.0.size", 10_000, "a whole number from 8 to 2048"),
+        ("training.stages.0.batch_size", 5000, "a whole number from 1 to 1024"),
+        ("training.variants", 1_000_000, "a whole number from 0 to 100000"),
         ("model.upscaler.scale", 0, "a whole number from 1 to 8"),
     ],
 )
 def test_a_value_out_of_range_is_told_with_the_range(path: str, value: float, range_: str) -> None:
     told = message(**{f"superres.{path}".replace(".", "__"): value})
     assert told == f"superres.{path}: expected {range_}, got {value}."
+
+
+@pytest.mark.parametrize("betas", [[1, 0.9], [0.9, 1.0], [-0.1, 0.9]])
+def test_betas_are_decays(betas: list[float]) -> None:
+    number, wrong = next((number, beta) for number, beta in enumerate(betas) if not 0 <= beta < 1)
+    assert message(superres__training__betas=betas) == (
+        f"superres.training.betas.{number}: expected a number of at least 0 and below 1, got {wrong}."
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "training.stages.0.lr",
+        "training.weight_decay",
+        "training.stages.0.loss.0.charbonnier",
+    ],
+)
+def test_a_number_is_finite(path: str) -> None:
+    told = message(**{f"superres.{path}".replace(".", "__"): float("inf")})
+    assert told == f"superres.{path}: expected finite numbers, got .inf."
+
+
+def test_a_weight_among_the_options_of_a_loss_is_finite() -> None:
+    told = stage(loss=[{"feature": {"weights": [1, float("inf"), 1]}}])
+    assert told == "superres.training.stages.0.loss.0.feature.weights: expected finite numbers, got [1.0, .inf, 1.0]."
 
 
 def test_an_unknown_model_lists_the_known_ones() -> None:
@@ -291,6 +320,16 @@ def test_pictures_takes_the_place_of_any_source() -> None:
     source = complete(tree(pictures="~/Pictures"), TASKS)["superres"]["source"]
     assert source["kind"] == "folder"
     assert source["folder"] == {"path": "~/Pictures"}
+
+
+@pytest.mark.parametrize("name", ["pictures", "mirror"])
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_shortcut_that_is_empty_is_a_mistake(name: str, nothing: object) -> None:
+    assert message(**{name: nothing}).startswith(f"{name}: it is empty; give a folder")
+
+
+def test_a_folder_whose_name_is_a_number_is_taken_as_text() -> None:
+    assert complete(tree(pictures=2024), TASKS)["superres"]["source"]["folder"] == {"path": "2024"}
 
 
 def test_a_mirror_reaches_the_archives_of_every_source() -> None:

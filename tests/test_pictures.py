@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from uncrappify.pictures import UnusablePicture, decode, read_picture, write_picture
+from uncrappify.errors import UserError
+from uncrappify.pictures import UnusablePicture, decode, read_content, read_picture, to_rgb, write_picture
 
 
 def noise(width: int = 30, height: int = 40) -> Image.Image:
@@ -103,12 +104,25 @@ def test_a_file_without_permission_says_so(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(UnusablePicture, match=r"^no permission to read it$"):
-        read_picture(tmp_path / "a.png")
+        read_content(tmp_path / "a.png")
 
 
 def test_a_file_that_is_gone_says_so(tmp_path: Path) -> None:
     with pytest.raises(UnusablePicture, match=r"^cannot be read \(no such file or directory\)$"):
-        read_picture(tmp_path / "a.png")
+        read_content(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "cannot be read"), (b"", "0 bytes"), (b"x", "not a picture")])
+def test_a_picture_that_was_good_when_it_was_listed_says_what_to_do(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    file = tmp_path / "a.png"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read_picture(file)
+    assert str(caught.value).startswith(f"{file}: {reason}")
+    assert "run again from the node list" in str(caught.value)
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
@@ -245,3 +259,32 @@ def test_a_picture_survives_writing_and_reading_without_loss(tmp_path: Path) -> 
     write_picture(noise(), path)
     np.testing.assert_array_equal(pixels(read_picture(path)), pixels(noise()))
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+@pytest.mark.parametrize("case", ["phone", "turned tiff", "alpha", "palette", "16 bit", "grey", "CMYK"])
+def test_an_open_picture_becomes_what_its_file_does(case: str, loaded: bool) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    alpha = noise().convert("RGBA")
+    alpha.putalpha(noise().getchannel("R"))
+    content = {
+        "phone": lambda: encoded(noise(), "JPEG", exif=exif),
+        "turned tiff": lambda: encoded(noise(), "TIFF", exif=exif),
+        "alpha": lambda: encoded(alpha, "PNG"),
+        "palette": lambda: encoded(noise().convert("P"), "GIF"),
+        "16 bit": lambda: encoded(Image.fromarray(np.arange(0, 65_536, 64, dtype=np.uint16).reshape(32, 32)), "PNG"),
+        "grey": lambda: encoded(noise().convert("L"), "PNG"),
+        "CMYK": lambda: encoded(noise().convert("CMYK"), "JPEG"),
+    }[case]()
+    image = Image.open(BytesIO(content))
+    if loaded:
+        image.load()
+    np.testing.assert_array_equal(pixels(to_rgb(image)), pixels(decode(content).picture))
+
+
+def test_the_picture_that_is_converted_is_left_as_it_is() -> None:
+    picture = noise()
+    picture.info = {"icc_profile": b"x"}
+    assert to_rgb(picture).info == {}
+    assert picture.info == {"icc_profile": b"x"}

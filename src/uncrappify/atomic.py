@@ -1,15 +1,13 @@
 """Files that are written whole or not at all."""
 
 import errno
+import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from uuid import uuid4
 
 from uncrappify.errors import UserError
-
-LEFTOVERS = ".*.partial*"
-"""Glob of what a killed process may leave beside its files: safe to delete when nothing else writes there."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -19,9 +17,10 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; it takes the place of ``path`` when the block ends without an exception.
 
-    The temporary file lies in the same folder (so that the final rename is one step of the file system), has the same
-    suffix (so that libraries guess the same format) and matches :data:`LEFTOVERS`. Missing folders are made. After an
-    exception, Ctrl-C included, it is removed and ``path`` is what it was before.
+    The temporary file lies in the same folder (so that the final rename is one step of the file system), with the same
+    suffix (so that libraries guess the same format). Missing folders are made. After an exception, Ctrl-C included, it
+    is removed and ``path`` is what it was before. What a killed process leaves is replaced by the next one that writes
+    ``path``; two must not write it at the same time.
 
     Args:
         path: The file to write; one that exists is replaced.
@@ -32,7 +31,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     Raises:
         UserError: The disk or the quota is full, or the folder does not allow writing.
     """
-    temporary = path.with_name(f".{uuid4().hex[:12]}.partial{path.suffix}")
+    # A hash: the file's own name with something added could be too long for the file system.
+    temporary = path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]}.partial{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

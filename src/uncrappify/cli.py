@@ -6,13 +6,15 @@ import errno
 import logging
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 import yaml
 from kedro.config import MissingConfigException
 from kedro.framework.cli import project
-from kedro.framework.project import pipelines, settings
+from kedro.framework.project import LOGGING, pipelines, settings
+from kedro.utils import find_kedro_project
 
 from uncrappify.errors import UserError
 from uncrappify.parameters import nearest
@@ -101,6 +103,12 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _calm() -> None:
     """Send the libraries' messages to the log file: mlflow has a handler of its own for the terminal."""
+    project_root = find_kedro_project(Path.cwd())
+    if project_root and project_root != Path.cwd():
+        # Kedro looks for the configuration of the log in the current folder alone.
+        config = yaml.safe_load((project_root / "conf" / "logging.yml").read_text(encoding="utf-8"))
+        config["handlers"]["file"]["filename"] = str(project_root / config["handlers"]["file"]["filename"])
+        LOGGING.configure(config)
     # A log that does not fit on a full disk must not bury the message about it.
     logging.raiseExceptions = False
     for name in ("mlflow", "alembic"):

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from uncrappify.atomic import written_whole
@@ -25,13 +26,22 @@ LONGEST_VALUE = 60
 class Shortcuts(BaseModel):
     """Runtime parameters that hold for every pipeline, short because people type them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A folder may be called 2024, which is a number when it is typed.
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     pictures: str | None = Field(None, description="A folder of the user's own pictures, in place of the source")
     mirror: str | None = Field(
         None, description="A folder or URL that has the archives and a SHA256SUMS, in place of their own addresses"
     )
     smoke: bool = Field(False, description="Run every node with two batches a stage, to see that all works")
+
+    @field_validator("pictures", "mirror", mode="before")
+    @classmethod
+    def _says_where(cls, given: Any) -> Any:
+        # What Kedro makes of "--params pictures=" is nothing at all, which must not pass for not being there.
+        if given is None or given == "":
+            raise ValueError("it is empty; give a folder (or, for mirror, a URL), or leave it out.")
+        return given
 
 
 class TemplateParameters(Protocol):
@@ -184,9 +194,14 @@ def explain(error: ValidationError, model: type[BaseModel], path: Location = ())
 
 def _validated(model: type[BaseModel], section: Any, path: Location) -> Any:
     try:
-        return model.model_validate(section)
+        validated = model.model_validate(section)
     except ValidationError as error:
         raise UserError(explain(error, model, path)) from error
+    for name, value in flatten(validated.model_dump(), ".".join(map(str, path))):
+        numbers = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(number, float) and not isfinite(number) for number in numbers):
+            raise UserError(f"{name}: expected finite numbers, got {_written(value)}.")
+    return validated
 
 
 def _meant(name: object, known: Iterable[str]) -> str | None:

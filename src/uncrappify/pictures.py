@@ -9,6 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from uncrappify.atomic import written_whole
+from uncrappify.errors import UserError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 """Suffixes of picture files, in lower case with their dot."""
@@ -45,7 +46,7 @@ class Reading(NamedTuple):
 
 
 def read_picture(path: Path) -> Image.Image:
-    """Read a picture file as upright 8-bit RGB; see :func:`decode`.
+    """Read a picture that was usable when its source was listed, as upright 8-bit RGB; see :func:`decode`.
 
     Args:
         path: The file.
@@ -54,9 +55,15 @@ def read_picture(path: Path) -> Image.Image:
         The picture, mode RGB.
 
     Raises:
-        UnusablePicture: With the reason.
+        UserError: It has gone since then, or cannot be used any more.
     """
-    return decode(read_content(path)).picture
+    try:
+        return decode(read_content(path)).picture
+    except UnusablePicture as reason:
+        raise UserError(
+            f"{path}: {reason}. The picture has gone or changed since it was listed. Put it back, or run again from "
+            "the node list (the whole pipeline, without --from-nodes)."
+        ) from reason
 
 
 def write_picture(picture: Image.Image, path: Path) -> None:
@@ -118,12 +125,24 @@ def decode(content: bytes) -> Reading:
     mode = image.mode
     try:
         notes = _notes_on_the_file(image)
-        picture, transparent = _to_rgb(_load_upright(image))
+        picture, transparent = _converted(image)
     except MemoryError as error:
         raise UnusablePicture("not enough memory to decode it") from error
     except Exception as error:  # what Pillow raises for broken data differs by format and version
         raise UnusablePicture(_damage(error)) from error
     return Reading(picture, mode, [*notes, "alpha over white"] if transparent else notes)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Give any picture as upright 8-bit RGB, as :func:`decode` does with a file.
+
+    Args:
+        image: Of any mode; it is left as it is.
+
+    Returns:
+        Another picture, mode RGB, without metadata.
+    """
+    return _converted(image)[0]
 
 
 def _open(content: bytes) -> ImageFile.ImageFile:
@@ -178,15 +197,16 @@ def _is_turned(image: Image.Image) -> bool:
         return False
 
 
-def _load_upright(image: ImageFile.ImageFile) -> Image.Image:
+def _load_upright(image: Image.Image) -> Image.Image:
     # Asked before loading: Pillow turns a TIFF while it loads it and then forgets the orientation.
     turned = _is_turned(image)
     image.load()
     return ImageOps.exif_transpose(image) if turned else image
 
 
-def _to_rgb(image: Image.Image) -> tuple[Image.Image, bool]:
-    """Convert any mode to RGB without metadata; the second value says whether anything was transparent."""
+def _converted(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Turn upright and convert to RGB without metadata; the second value says whether anything was transparent."""
+    image = _load_upright(image)
     if image.mode.startswith(("I", "F")):
         image = _to_eight_bits(image)
     transparent = False

@@ -22,8 +22,8 @@ def tracking_uri() -> str:
 
 
 def artifact_location() -> str | None:
-    """Give the folder for artifacts, or nothing where a server decides that."""
-    return None if os.environ.get("MLFLOW_TRACKING_URI") else (PROJECT / "mlartifacts").as_uri()
+    """Give the folder for artifacts beside a store that is a file; a server decides for itself."""
+    return (PROJECT / "mlartifacts").as_uri() if tracking_uri().startswith("sqlite:") else None
 
 
 HOOKS = (ParameterHook(), TrackingHook(), TerminalHook())

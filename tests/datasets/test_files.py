@@ -10,7 +10,7 @@ import pytest
 from kedro.io import DatasetError
 from PIL import Image
 
-from uncrappify.datasets import Folder, FolderReference, Picture
+from uncrappify.datasets import Folder, FolderReference, JsonFile, Picture
 from uncrappify.sources import PictureSource
 
 
@@ -66,3 +66,21 @@ def test_a_folder_reference_comes_back_whole(tmp_path: Path) -> None:
     dataset.save(source)
     assert dataset.load() == source
     assert json.loads(dataset.preview())["name"] == "höliday"
+
+
+def test_plain_values_come_back_and_are_never_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = JsonFile(filepath=str(tmp_path / "state.json"))
+    assert not dataset.exists()
+    dataset.save({"run_id": "1", "finished": False})
+    assert dataset.load() == {"run_id": "1", "finished": False}
+    assert json.loads(dataset.preview()) == dataset.load()
+
+    def full(path: Path, text: str, **_: str) -> None:
+        path.write_bytes(text.encode()[:5])
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(DatasetError, match="the disk is full"):
+        dataset.save({"run_id": "2", "finished": True})
+    assert dataset.load() == {"run_id": "1", "finished": False}
+    assert [file.name for file in tmp_path.iterdir()] == ["state.json"]

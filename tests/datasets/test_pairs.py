@@ -6,7 +6,9 @@ from PIL import Image
 
 from uncrappify.datasets import PicturePairs
 from uncrappify.datasets.pairs import fitted
+from uncrappify.degradations import Recipe
 from uncrappify.errors import UserError
+from uncrappify.evaluation.metrics import psnr
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -49,6 +51,18 @@ def test_a_mismatch_names_the_pair_and_both_sizes(size: tuple[int, int]) -> None
 
 
 def test_pairs_are_decoded_by_name_and_counted() -> None:
-    pairs = PicturePairs({"a": noise(20, 16), "b": noise(5, 5)}, {"a": noise(61, 48), "b": noise(15, 15)}, ["a"], 3)
+    pairs = PicturePairs({"a": noise(20, 16), "b": noise(5, 5)}, {"a": noise(61, 48), "b": noise(15, 15)}, ["a"], 3, 0)
     assert len(pairs) == 1
     assert [side.size for side in pairs["a"]] == [(20, 16), (60, 48)]
+
+
+@pytest.mark.parametrize("steps", [[{"resize": {"factor": 3}}], [{"resize": {"factor": 2}}, {"resize": {"factor": 2}}]])
+def test_at_scale_1_an_enlarged_input_lies_on_its_target(steps: list[dict[str, dict[str, int]]]) -> None:
+    recipe = Recipe.model_validate(steps)
+    smooth = noise(9, 9).resize((101, 101), Image.Resampling.BICUBIC)
+    degraded = {"a": recipe.degrade(smooth, "a", 1)}
+    pairs = PicturePairs(degraded, {"a": smooth}, ["a"], 1, 0, recipe, 1)
+    inputs, target = (np.asarray(side) for side in pairs["a"])
+    assert inputs.shape == target.shape == (99, 99, 3) if len(steps) == 1 else (100, 100, 3)
+    # A target that kept the border that the recipe cut off would be stretched against its input: 28 dB.
+    assert psnr(inputs, target) > 38

@@ -11,6 +11,7 @@ from kedro.io import DatasetError
 from PIL import Image
 
 from uncrappify.datasets import PictureFolder
+from uncrappify.errors import UserError
 
 
 class Planned:
@@ -104,6 +105,14 @@ def test_strangers_and_leftovers_are_removed(dataset: PictureFolder, folder: Pat
         (folder / stranger).write_bytes(b"x")
     dataset.save({"a": Planned("a")})
     assert files(folder) == {"a.png", "index.json"}
+
+
+def test_a_file_that_has_gone_says_what_to_do(dataset: PictureFolder, folder: Path) -> None:
+    dataset.save({"a": Planned("a")})
+    pictures = dataset.load()
+    (folder / "a.png").unlink()
+    with pytest.raises(UserError, match=r"a\.png: cannot be read .* run again from the node list"):
+        pictures["a"]
 
 
 def test_a_truncated_file_is_written_again(dataset: PictureFolder, folder: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from uncrappify.degradations import Crappified, Recipe
+from uncrappify.errors import UserError
 
 
 @pytest.fixture
@@ -50,3 +51,10 @@ def test_recipes_that_mean_the_same_have_the_same_key(planned: Crappified) -> No
 
 def test_nothing_is_read_before_it_is_called(planned: Crappified) -> None:
     assert replace(planned, file=Path("nowhere.png")).key == planned.key
+
+
+def test_a_picture_that_has_gone_since_it_was_listed_says_what_to_do(planned: Crappified) -> None:
+    planned.file.unlink()
+    for read in (planned, planned.good):
+        with pytest.raises(UserError, match=r"a\.png: cannot be read .* run again from the node list"):
+            read()

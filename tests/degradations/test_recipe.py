@@ -154,12 +154,12 @@ def test_scale_is_the_one_sure_whole_factor(steps, scale):
 @pytest.mark.parametrize("factor", [2, 3, 4, 16])
 def test_the_cropped_target_is_exactly_scale_times_the_degraded_picture(picture, factor):
     recipe = recipe_of({"resize": {"factor": factor}}, {"jpeg": {"quality": 60}})
-    degraded, target = recipe.degrade(picture, "cat", 1), recipe.crop_target(picture)
+    degraded, target = recipe.degrade(picture, "cat", 1), recipe.crop_target(picture, "cat", 1)
     assert target.size == (degraded.width * factor, degraded.height * factor)
 
 
 def test_a_target_without_a_scale_stays_whole(picture):
-    assert recipe_of({"resize": {"min_side": 96}}).crop_target(picture) is picture
+    assert recipe_of({"resize": {"min_side": 96}}).crop_target(picture, "cat", 1) is picture
 
 
 def test_a_recipe_goes_to_plain_lists_and_back():

@@ -1,18 +1,22 @@
 """One file gives the same function back, in Python and in MLflow."""
 
+import ast
+import subprocess
+import sys
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 import uncrappify
 from uncrappify.datasets import TrainedModel, Weights
 from uncrappify.errors import UserError
 from uncrappify.inference import Restorer
-from uncrappify.inference.mlflow_model import log_model
+from uncrappify.inference.mlflow_model import REQUIREMENTS, log_model
 from uncrappify.models import build
 
 OPTIONS = {"scale": 2, "channels": 4, "blocks": 1}
@@ -67,6 +71,18 @@ def test_a_picture_of_any_mode_is_taken_as_rgb(file: Path, pixels: np.ndarray, m
     assert restore(picture) == restore(picture.convert("RGB"))
 
 
+def test_a_picture_is_read_as_those_for_training_are(file: Path, pixels: np.ndarray) -> None:
+    restore = uncrappify.load(file)
+    sideways = Image.fromarray(pixels)
+    sideways.getexif()[ExifTags.Base.Orientation] = 6
+    assert restore(sideways) == restore(sideways.transpose(Image.Transpose.ROTATE_270))
+    invisible = Image.fromarray(pixels).convert("RGBA")
+    invisible.putalpha(0)
+    assert restore(invisible) == restore(Image.new("RGB", invisible.size, "white"))
+    sixteen = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+    assert restore(sixteen) == restore(Image.fromarray(pixels[..., 0]))
+
+
 def test_the_picture_that_is_given_is_left_alone(file: Path, pixels: np.ndarray) -> None:
     before = pixels.copy()
     uncrappify.load(file)(pixels)
@@ -94,3 +110,23 @@ def test_mlflow_gives_the_model_back_for_numpy_pictures(file: Path, pixels: np.n
     assert loaded.predict(two).shape == (2, 22, 34, 3)
     assert [tensor.shape for tensor in loaded.metadata.signature.inputs] == [(-1, -1, -1, 3)]
     assert loaded.metadata.signature.inputs.inputs[0].type == np.uint8
+    requirements = mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/model/requirements.txt").split()
+    assert f"torch=={version('torch').partition('+')[0]}" in requirements
+    assert all("==" in requirement for requirement in requirements)
+
+
+def test_the_mlflow_model_names_all_that_the_package_imports_for_it(file: Path) -> None:
+    others = "pooch requests lightning torchvision torchmetrics timm matplotlib plotly skimage sklearn kedro_mlflow"
+    code = (
+        f"import sys; sys.modules |= dict.fromkeys({others.split()}); import numpy, uncrappify\n"
+        f"uncrappify.load({str(file)!r})(numpy.zeros((16, 16, 3), numpy.uint8))\n"
+        "print(*[module.__file__ for name, module in sys.modules.items() if name.startswith('uncrappify')], sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    nodes = [node for path in done.stdout.splitlines() for node in ast.parse(Path(path).read_text("utf-8")).body]
+    modules = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    modules += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
+    packages = packages_distributions()
+    imported = {package.lower() for module in modules for package in packages.get(module.split(".")[0], [])}
+    # Imported by a function, and by the model class itself.
+    assert (imported | {"safetensors", "mlflow"}) - {"uncrappify", "pydantic_core"} == set(REQUIREMENTS)

@@ -235,3 +235,27 @@ def test_a_mirror_without_what_is_needed_says_what_that_is(server, options, raw,
     assert "there is no images.tar.gz in" in failure(options, raw, mirror=str(folder))
     message = failure(options, raw, mirror=server.url)
     assert message.startswith(f"mirror: {server.url}/SHA256SUMS: the server answers 404 Not Found.")
+
+
+def test_a_mirror_that_is_away_is_not_asked_when_all_is_there(options, raw):
+    bring(options, raw)
+    assert bring(options, raw, mirror="http://127.0.0.1:9").root == raw / "pets"
+    assert bring(options, raw, mirror="nowhere").root == raw / "pets"
+
+
+def test_the_password_of_a_mirror_is_neither_shown_nor_logged(server, options, raw, pets, write_mirror, caplog):
+    mirror = server.url.replace("//", "//me:secret@")
+    messages = [failure(options, raw, mirror=mirror)]
+    folder = write_mirror({"other.tar": pets})
+    server.files = {"SHA256SUMS": (folder / "SHA256SUMS").read_bytes()}
+    messages.append(failure(options, raw, mirror=mirror))
+    server.files = {"SHA256SUMS": f"{'0' * 64}  images.tar.gz".encode(), "images.tar.gz": pets}
+    messages.append(failure(options, raw, mirror=mirror))
+    server.files.pop("images.tar.gz")
+    with caplog.at_level("INFO"):
+        messages.append(failure(options, raw, mirror=mirror))
+    assert f"downloading {server.url}/images.tar.gz" in caplog.messages
+    for text in [*messages, *caplog.messages]:
+        assert "secret" not in text
+        assert "me:" not in text
+    assert all(server.url.removeprefix("http") in message for message in messages)

@@ -168,3 +168,13 @@ def test_where_nobody_listens_the_server_cannot_be_reached(server, file):
         port = closed.getsockname()[1]
     with pytest.raises(UserError, match="the server cannot be reached"):
         download(f"http://127.0.0.1:{port}/a.tar", file, SUM, SIZE)
+
+
+def test_the_password_of_a_url_is_not_shown_whatever_goes_wrong(server, url, file, mishap):
+    secret = url.replace("//", "//me:sec@ret@")
+    server.mishaps = [mishap["announce"](SIZE + 1), mishap["send_without_a_length"](CONTENT + b"more")]
+    for asked in (secret, secret, "http://me:sec@ret@[a.tar"):
+        with pytest.raises(UserError) as caught:
+            download(asked, file, SUM, SIZE)
+        assert "sec" not in str(caught.value)
+        assert "ret" not in str(caught.value)

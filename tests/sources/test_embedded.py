@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,9 @@ def test_a_name_in_both_splits_is_an_error(tmp_path: Path) -> None:
     source = Source(embedded=EmbeddedOptions(valid=["coffee"], test=["chelsea", "coffee"]))
     with pytest.raises(UserError, match="coffee cannot be in both valid and test"):
         fetch(source, tmp_path)
+
+
+def test_two_pipelines_at_once_have_all_photographs(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for source in pool.map(lambda _: fetch(Source(), tmp_path), range(8)):
+            assert {path.stem for path in source.root.iterdir()} == set(embedded.PHOTOGRAPHS)

@@ -38,6 +38,13 @@ def test_a_name_is_the_path_without_suffix_unless_that_is_taken() -> None:
     assert named(["a.jpg", "a.png", "b/a.jpg"]) == {"a": "a.jpg", "a.png": "a.png", "b/a": "b/a.jpg"}
 
 
+@pytest.mark.parametrize("files", [["A.png", "a.jpg"], ["A.JPG", "a.JPG", "a.jpg"], ["A.JPG.png", "A.bmp", "a.jpg"]])
+def test_names_are_different_files_on_a_disk_that_knows_no_case(files: list[str]) -> None:
+    names = named(files)
+    assert list(names.values()) == files
+    assert len({name.casefold() for name in names}) == len(files)
+
+
 def test_a_shape_counts_by_folder_and_suffix_and_is_short() -> None:
     assert shape(FILES) == "*.jpg (1), a/*.jpg (1), a/*.png (1), a/b/*.jpg (1), x2/*.png (2)"
     assert shape(f"{number:02}/a.jpg" for number in range(20)).endswith("07/*.jpg (1), ...")

@@ -126,3 +126,10 @@ def test_the_users_own_folders_are_those_of_the_chosen_kind(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert Source.model_validate(tree).folders == [tmp_path / folder for folder in folders]
+
+
+@pytest.mark.parametrize("part", ["valid", "test"])
+def test_a_part_without_embedded_pictures_is_refused(part: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Source.model_validate({"embedded": {part: []}})
+    assert caught.value.errors()[0]["loc"] == ("embedded", part)

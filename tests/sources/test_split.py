@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from uncrappify.errors import UserError
 from uncrappify.sources import PictureSource, assign_splits
@@ -69,6 +71,19 @@ def test_a_small_set_fills_every_split(number: int) -> None:
     assert sum(found.values()) == number
 
 
+@given(st.sets(st.text(min_size=1), min_size=3, max_size=6))
+def test_three_pictures_are_enough_whatever_they_are_called(names: set[str]) -> None:
+    found = counts(split(sorted(names)))
+    assert min(found.values()) >= 1
+    assert len(names) > 3 or found == {"train": 1, "valid": 1, "test": 1}
+
+
+@given(st.sets(st.text(min_size=1), min_size=4, max_size=6), st.sampled_from(["valid", "test"]))
+def test_two_pictures_are_enough_beside_a_split_that_the_source_names(names: set[str], part: str) -> None:
+    first, *others = sorted(names)
+    assert min(counts(split([first, *others], own_split={part: [first]})).values()) >= 1
+
+
 def test_a_source_that_names_its_own_splits_is_obeyed() -> None:
     parts = split(list("abcdef"), own_split={"valid": ["b"], "test": ["e", "f"]})
     assert parts == {"a": "train", "b": "valid", "c": "train", "d": "train", "e": "test", "f": "test"}
@@ -92,3 +107,12 @@ def test_too_few_pictures_say_how_many_there_are_and_are_needed(number: int) -> 
 def test_a_source_whose_test_pictures_are_gone_says_which_split_is_empty() -> None:
     with pytest.raises(UserError, match=r"1 for train, 1 for valid, 0 for test"):
         split(["a", "b"], own_split={"valid": ["b"], "test": ["gone"]})
+
+
+def test_a_source_that_keeps_all_its_pictures_for_itself_is_not_told_to_have_three() -> None:
+    with pytest.raises(UserError) as caught:
+        split(["a", "b", "c"], own_split={"valid": ["a"], "test": ["b", "c"]})
+    assert str(caught.value) == (
+        "source: 3 usable pictures are too few: 0 for train, 1 for valid, 2 for test. The source names its own "
+        "pictures for valid and test: leave some for the others, or add pictures; for a good model, hundreds."
+    )

@@ -40,7 +40,7 @@ def coded(*sizes: tuple[int, int]) -> PicturePairs:
     inputs = {str(number): coordinates(*size) for number, size in enumerate(sizes)}
     degraded = {name: Image.fromarray(pixels) for name, pixels in inputs.items()}
     targets = {name: Image.fromarray(np.kron(pixels, np.ones((3, 3, 1), np.uint8))) for name, pixels in inputs.items()}
-    return PicturePairs(degraded, targets, list(inputs), SCALE)
+    return PicturePairs(degraded, targets, list(inputs), SCALE, 0)
 
 
 def in_memory(pairs: PicturePairs) -> PixelPairs:
@@ -74,7 +74,7 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
 def test_pictures_that_do_not_fit_in_memory_give_the_same_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = coded((40, 30), (60, 50))
     kept = cut(pairs, stage(), BOTH, 7)
-    monkeypatch.setattr(crops, "fits_in_memory", lambda pixels: False)
+    monkeypatch.setattr(crops, "pixels_that_fit", lambda: 0)
     assert in_memory(pairs) == {}
     on_demand = cut(pairs, stage(), BOTH, 7)
     assert kept.workers == 0
@@ -89,11 +89,11 @@ def test_a_tiny_picture_is_drawn_as_often_as_a_huge_one() -> None:
         str(n): Image.new("RGB", size, (c, c, c)) for n, (size, c) in enumerate(zip(sizes, colours, strict=True))
     }
     targets = {name: picture.resize([3 * side for side in picture.size]) for name, picture in degraded.items()}
-    drawn = cut(PicturePairs(degraded, targets, list(degraded), SCALE), stage(24, 2000), [])[0][0][:, 0, 0, 0]
+    drawn = cut(PicturePairs(degraded, targets, list(degraded), SCALE, 0), stage(24, 1000), [])[0][0][:, 0, 0, 0]
     counts = [int((drawn == colour).sum()) for colour in colours]
-    assert sum(counts) == 2000
-    # Four standard deviations of 2000 fair draws among four.
-    assert all(abs(count - 500) < 4 * (2000 * 0.25 * 0.75) ** 0.5 for count in counts)
+    assert sum(counts) == 1000
+    # Four standard deviations of 1000 fair draws among four.
+    assert all(abs(count - 250) < 4 * (1000 * 0.25 * 0.75) ** 0.5 for count in counts)
 
 
 def test_the_target_is_exactly_where_the_input_is() -> None:
@@ -121,7 +121,7 @@ def test_augmentation_is_the_same_on_both_sides() -> None:
 def test_augmentation_makes_so_many_pictures_of_one(augment: Sequence[str], variants: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     picture = Image.fromarray(pixels)
-    pairs = PicturePairs({"a": picture}, {"a": picture.resize((24, 24))}, ["a"], SCALE)
+    pairs = PicturePairs({"a": picture}, {"a": picture.resize((24, 24))}, ["a"], SCALE, 0)
     inputs, targets = cut(pairs, stage(24, 200), augment)[0]
     assert distinct(inputs) == variants
     assert distinct(targets) == variants
@@ -180,13 +180,14 @@ def test_variants_depend_on_the_seed_and_not_on_the_number_of_cores(
 
 
 def test_variants_that_do_not_fit_in_memory_are_left_out(pairs: PicturePairs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crops, "fits_in_memory", lambda pixels: pixels <= 2 * pairs.pixels)
-    assert {len(variants) for variants in decoded(pairs, RECIPE, ["gamma"], 4, 0).values()} == {2}
-    assert {len(variants) for variants in decoded(pairs, RECIPE, ["gamma"], 8, 0).values()} == {1}
+    monkeypatch.setattr(crops, "pixels_that_fit", lambda: 2 * pairs.pixels)
+    assert {len(variants) for variants in decoded(pairs, RECIPE, ["gamma"], 40, 0).values()} == {2}
+    monkeypatch.setattr(crops, "pixels_that_fit", lambda: pairs.pixels)
+    assert {len(variants) for variants in decoded(pairs, RECIPE, ["gamma"], 40, 0).values()} == {1}
 
 
 def test_every_variant_is_drawn(pairs: PicturePairs) -> None:
     names = [f"v{number}" for number in range(4)]
     grey = {name: (np.full((8, 8, 3), n, np.uint8), np.full((24, 24, 3), n, np.uint8)) for n, name in enumerate(names)}
-    drawn = PairCrops(PicturePairs({}, {}, ["a"], SCALE), {"a": list(grey.values())}, stage(24, 100), [], 0)[0][0]
+    drawn = PairCrops(PicturePairs({}, {}, ["a"], SCALE, 0), {"a": list(grey.values())}, stage(24, 100), [], 0)[0][0]
     assert set(drawn.flatten().tolist()) == {0, 1, 2, 3}

@@ -293,7 +293,7 @@ def test_the_clock_adds_up(train: Train, pairs: PicturePairs, tmp_path: Path) ->
 def test_training_needs_no_validation(train: Train, pairs: PicturePairs) -> None:
     plan = training(4)
     task = Restoration(pairs, plan)
-    task.valid = PicturePairs({}, {}, [], 3)
+    task.valid = PicturePairs({}, {}, [], 3, 0)
     fitted = train(task, plan)
     assert not [name for name in fitted.metrics if name.startswith("valid")]
     assert len(fitted.history) == 4

@@ -7,6 +7,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from uncrappify.errors import UserError
 from uncrappify.training import history
 from uncrappify.training.history import History
 
@@ -35,7 +36,7 @@ def rows(store: str, run_id: str) -> list[tuple[str, int, float]]:
 def test_a_row_is_one_json_line_with_step_and_time(file: Path) -> None:
     History(file).log_metrics({"train_loss": 0.031, "epoch": 3}, 120)
     (row,) = lines(file)
-    assert set(row) == {"step", "train_loss", "time"}
+    assert set(row) == {"step", "stage", "train_loss", "time"}
     assert (row["step"], row["train_loss"]) == (120, 0.031)
     assert row["time"] > 1e12
 
@@ -50,9 +51,17 @@ def test_steps_of_a_later_stage_count_on(file: Path) -> None:
 
 def test_values_that_are_no_numbers_are_left_out(file: Path) -> None:
     logger = History(file)
-    logger.log_metrics({"train_loss": float("nan"), "lr": 0.1}, 0)
-    logger.log_metrics({"train_loss": float("inf")}, 1)
-    assert [set(row) - {"time"} for row in lines(file)] == [{"step", "lr"}]
+    logger.log_metrics({"valid_psnr": float("nan"), "lr": 0.1}, 0)
+    logger.log_metrics({"valid_psnr": float("inf")}, 1)
+    assert [set(row) - {"stage", "time"} for row in lines(file)] == [{"step", "lr"}]
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_training_that_diverged_says_so_instead_of_going_on(file: Path, loss: float) -> None:
+    logger = History(file)
+    logger.offset, logger.stage = 100, 1
+    with pytest.raises(UserError, match=r"training.stages.1: .* at step 107 .* lower lr"):
+        logger.log_metrics({"train_loss": loss}, 7)
 
 
 def test_the_table_has_one_row_a_step_and_one_column_a_metric(file: Path) -> None:
@@ -61,7 +70,7 @@ def test_the_table_has_one_row_a_step_and_one_column_a_metric(file: Path) -> Non
     logger.log_metrics({"valid_psnr": 30.0}, 9)
     logger.log_metrics({"train_loss": 0.4}, 19)
     table = logger.table()
-    assert table.columns.tolist() == ["step", "train_loss", "valid_psnr"]
+    assert table.columns.tolist() == ["step", "stage", "train_loss", "valid_psnr"]
     assert table["train_loss"].tolist() == [0.5, 0.4]
     assert table["valid_psnr"].dropna().tolist() == [30.0]
 

@@ -84,3 +84,16 @@ def test_the_loss_is_the_weighted_sum_on_pictures_in_0_to_1(task: RestorationTas
     assert torch.allclose(prediction, torch.tensor(0.2), atol=1e-6)
     assert torch.allclose(target, torch.tensor(0.4))
     assert {name: float(value.detach()) for name, value in terms.items()} == pytest.approx({"l1": 0.2, "mse": 0.4})
+
+
+@pytest.mark.parametrize(("steps", "pct_start"), [(20, 0.05), (2, 0.5), (10, 0.1), (1, 0.3), (2, 0.3)])
+def test_the_way_up_may_be_one_step_long(task: RestorationTask, plan: Training, steps: int, pct_start: float) -> None:
+    stage = plan.stages[0].model_copy(update={"steps": steps, "pct_start": pct_start})
+    configured = task.module(stage).configure_optimizers()
+    optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert all(0 < rate <= stage.lr for rate in rates)

@@ -3,6 +3,7 @@
 from uncrappify.datasets.checks import disjoint
 from uncrappify.datasets.folder import Folder
 from uncrappify.datasets.folder_reference import FolderReference
+from uncrappify.datasets.json_file import JsonFile
 from uncrappify.datasets.pairs import PicturePairs
 from uncrappify.datasets.picture import Picture
 from uncrappify.datasets.picture_folder import PictureFolder, Pictures
@@ -11,6 +12,7 @@ from uncrappify.datasets.weights import TrainedModel, Weights
 __all__ = [
     "Folder",
     "FolderReference",
+    "JsonFile",
     "Picture",
     "PictureFolder",
     "PicturePairs",

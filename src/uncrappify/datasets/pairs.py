@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from PIL import Image
 
 from uncrappify.datasets.picture_folder import Pictures
+from uncrappify.degradations import Recipe
 from uncrappify.errors import UserError
+
+NO_DAMAGE = Recipe(())
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,17 @@ class PicturePairs:
         names: Which of them, in order.
         scale: Size of the target over size of the network's input.
         pixels: How many pixels inputs and targets have in all.
+        recipe: What the pictures were degraded by; it may have cut a border off, which the target then loses too.
+        seed: Of the recipe's draws.
     """
 
     degraded: Pictures | Mapping[str, Image.Image]
     targets: Pictures | Mapping[str, Image.Image]
     names: Sequence[str]
     scale: int
-    pixels: int = 0
+    pixels: int
+    recipe: Recipe = NO_DAMAGE
+    seed: int = 0
 
     def __len__(self) -> int:
         return len(self.names)
@@ -41,7 +48,8 @@ class PicturePairs:
         Raises:
             UserError: If the target is smaller than the scale demands.
         """
-        return fitted(self.degraded[name], self.targets[name], self.scale, name)
+        target = self.recipe.crop_target(self.targets[name], name, self.seed)
+        return fitted(self.degraded[name], target, self.scale, name)
 
 
 def fitted(degraded: Image.Image, target: Image.Image, scale: int, name: str) -> tuple[Image.Image, Image.Image]:

@@ -41,6 +41,11 @@ class Pictures:
         return iter(self.paths)
 
     def __getitem__(self, name: str) -> Image.Image:
+        """Read a picture.
+
+        Raises:
+            UserError: The file has gone, or cannot be read any more.
+        """
         return read_picture(self.paths[name])
 
 
@@ -68,8 +73,8 @@ class PictureFolder(AbstractDataset[LazyPictures, Pictures]):
         self._path.mkdir(parents=True, exist_ok=True)
         done = self._reopen()
         wanted = {name: getattr(picture, "key", None) for name, picture in data.items()}
-        missing = [name for name, key in wanted.items() if key is None or done.get(name, {}).get("key") != key]
-        entries = {name: done[name] for name in wanted if name not in set(missing)}
+        entries = {name: done[name] for name, key in wanted.items() if key and done.get(name, {}).get("key") == key}
+        missing = [name for name in wanted if name not in entries]
         self._remove_strangers(set(entries))
         pool = ThreadPoolExecutor(self._workers or os.cpu_count())
         try:

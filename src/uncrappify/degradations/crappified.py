@@ -38,7 +38,11 @@ class Crappified:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def good(self) -> Image.Image:
-        """Read the good picture."""
+        """Read the good picture.
+
+        Raises:
+            UserError: The file has gone since it was listed, or cannot be used any more.
+        """
         return read_picture(self.file)
 
     def __call__(self) -> Image.Image:

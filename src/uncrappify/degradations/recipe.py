@@ -151,9 +151,23 @@ class Recipe(RootModel[list[Annotated[Step, _OneKeyDict()]]]):
                 _require_rgb(picture, f"what the step {key} returned")
         return picture
 
-    def crop_target(self, picture: Image.Image) -> Image.Image:
-        """Crop a good picture as ``degrade`` does: its size is then exactly ``scale`` times the degraded one's."""
-        return picture if self.scale is None else crop_to_multiple(picture, self.scale)
+    def crop_target(self, picture: Image.Image, name: str, seed: int) -> Image.Image:
+        """Crop a good picture where ``degrade`` cuts a border off: each degraded pixel then covers whole good ones.
+
+        Args:
+            picture: The good picture.
+            name: Its name in the manifest.
+            seed: The pipeline's seed.
+
+        Returns:
+            The picture without what ``resize`` by a whole factor cuts off, right and bottom.
+        """
+        draws, multiple = self.draw(name, seed), 1
+        for key, step in self._keyed():
+            factor = draws.get(f"{key}.factor", 1)
+            if isinstance(step, Resize) and draws.get(f"{key}.applied", True) and factor == int(factor):
+                multiple *= int(factor)
+        return crop_to_multiple(picture, multiple)
 
     def _keyed(self) -> list[tuple[str, Step]]:
         names = [step.name for step in self.root]

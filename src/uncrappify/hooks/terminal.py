@@ -64,7 +64,10 @@ def _comparison(pipeline: str, scores: Any) -> Table:
 
 
 def _mlflow_line(uri: str) -> str:
-    return uri if uri.startswith("http") else "mlflow ui --backend-store-uri sqlite:///mlflow.db"
+    if uri.startswith("http"):
+        return uri
+    default = f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+    return f"mlflow ui --backend-store-uri {'sqlite:///mlflow.db' if uri == default else uri}"
 
 
 def _short(dataset: Any) -> str:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import shlex
-import shutil
 import sqlite3
 import sys
 from contextlib import closing
@@ -21,13 +20,15 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from mlflow.data.pandas_dataset import from_pandas
-from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from uncrappify.datasets.weights import git
 from uncrappify.errors import UserError
+from uncrappify.hooks.resume import Trainings
 from uncrappify.parameters import flatten
 from uncrappify.sources import Source
+from uncrappify.sources.download import without_password
+from uncrappify.sources.folder import find_pictures
 from uncrappify.tracking import log_file, log_model_file, log_values
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         super().__init__()
         self._context: KedroContext
         self._monitor: SystemMetricsMonitor | None = None
+        self._trainings: Trainings | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -69,29 +71,29 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Start a run, or go on in the one of a training that was killed; log all parameters."""
         parameters = self._parameters(pipeline)
-        states = {
-            name: f"{name}.training_state"
-            for name in parameters
-            if any("training" in node.tags for node in pipeline.nodes)
-        }
-        fingerprint = _fingerprint(parameters)
-        self.mlflow_config.tracking.run.id = self._unfinished_run(states, catalog, fingerprint)
+        training = {node.namespace for node in pipeline.nodes if node.namespace and "training" in node.tags}
+        self._trainings = Trainings(catalog, sorted(training), _fingerprint(parameters))
+        self.mlflow_config.tracking.run.id = self._trainings.unfinished_run()
         told = {name: value for name, value in run_params.items() if name not in TOLD_BETTER}
         super().before_pipeline_run(told, pipeline, catalog)
-        for state in states.values():
-            catalog.save(state, {"run_id": self.run_id, "fingerprint": fingerprint, "finished": False})
-        plain = list(flatten(parameters))
+        self._trainings.begin(self.run_id)
+        # A mirror's address may hold a password.
+        plain = [(name, without_password(str(value))) for name, value in flatten(parameters)]
         for start in range(0, len(plain), PARAMETERS_A_BATCH):
             mlflow.log_params(dict(plain[start : start + PARAMETERS_A_BATCH]))
         mlflow.set_tags(_tags(run_params))
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool) -> None:
-        """Watch the machine while a training runs; parameters were logged before."""
+        """Log what a training gets to see, and watch the machine while it runs; parameters were logged before."""
         super().before_node_run(node, catalog, {}, is_async)
         if "training" in node.tags and self.run_id:
             from uncrappify.training import hardware
 
+            for name, data in inputs.items():
+                if name.endswith(".split"):
+                    pictures = from_pandas(data[["name", "sha256", "split"]], name=name, targets="split")
+                    mlflow.log_input(pictures, context="training")
             machine = hardware.describe()
             mlflow.set_tags({f"hardware.{name}": value for name, value in machine.items()})
             self._monitor = SystemMetricsMonitor(self.run_id, sampling_interval=5, resume_logging=True)  # type: ignore[no-untyped-call]
@@ -99,15 +101,12 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
     @hook_impl
     def after_node_run(self, node: Node, outputs: dict[str, Any]) -> None:
-        """Log metrics and the data's digest."""
+        """Log metrics."""
         self._stop_monitor()
         for name, data in outputs.items():
             if name.endswith("_metrics"):
                 # The last validation's values are the ends of curves that are there already.
                 log_values({metric: value for metric, value in data.items() if not metric.startswith("valid_")})
-            if name.endswith(".split"):
-                source = from_pandas(data[["name", "sha256", "split"]], name=name, targets="split")
-                mlflow.log_input(source, context="training")
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
@@ -129,10 +128,8 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
     @hook_impl
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """End the run, and note that its training needs no resume."""
-        for name in self._parameters(pipeline):
-            state = f"{name}.training_state"
-            if catalog.exists(state) and (noted := catalog.load(state))["run_id"] == self.run_id:
-                catalog.save(state, noted | {"finished": True})
+        if self._trainings:
+            self._trainings.finish(self.run_id)
         super().after_pipeline_run(run_params, pipeline, catalog)
         # kedro-mlflow opens the run once more for every node, and closes it once: the next pipeline would go on in it.
         self.stop("FINISHED")
@@ -144,12 +141,15 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         """End the run as failed."""
         if mlflow.active_run():
             super().on_pipeline_error(error, run_params, pipeline, catalog)
+        self.stop("FAILED")
 
     def stop(self, status: str) -> None:
         """End the run, however often it was opened; the command line calls it where Kedro calls no hook."""
         self._stop_monitor()
         while mlflow.active_run():
             mlflow.end_run(status)
+        if self._trainings:
+            self._trainings.release()
 
     def _stop_monitor(self) -> None:
         if self._monitor:
@@ -162,33 +162,6 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         names = {node.namespace for node in pipeline.nodes if node.namespace}
         return {name: tree[name] for name in sorted(names)}
 
-    def _unfinished_run(self, states: dict[str, str], catalog: DataCatalog, fingerprint: str) -> str | None:
-        """Find the run to go on in; end those that nobody will go on in, and forget what they computed."""
-        going_on: str | None = None
-        for name, state in states.items():
-            noted: dict[str, Any] = catalog.load(state) if catalog.exists(state) else {"finished": True}
-            if not noted["finished"] and noted["fingerprint"] == fingerprint and self._is_alive(noted["run_id"]):
-                going_on = noted["run_id"]
-                log.info("going on in run %s", going_on)
-                continue
-            if not noted["finished"]:
-                self._give_up(noted["run_id"])
-            shutil.rmtree(catalog.load(f"{name}.checkpoints"), ignore_errors=True)
-        return going_on
-
-    def _is_alive(self, run_id: str) -> bool:
-        try:
-            return bool(mlflow.get_run(run_id).info.lifecycle_stage == "active")
-        except MlflowException:
-            return False
-
-    def _give_up(self, run_id: str) -> None:
-        if self._is_alive(run_id) and mlflow.get_run(run_id).info.status in ("RUNNING", "KILLED"):
-            client = mlflow.MlflowClient()
-            client.set_tag(run_id, "ended_because", "a later run had other parameters or data")
-            client.set_terminated(run_id, "KILLED")
-            log.info("the unfinished run %s had other parameters or data and is ended", run_id)
-
 
 def _fingerprint(parameters: dict[str, Any]) -> str:
     """Hash parameters, and the files of a user's folders by name, size and time."""
@@ -198,8 +171,8 @@ def _fingerprint(parameters: dict[str, Any]) -> str:
         for source in given
         if source
         for folder in Source.model_validate(source).folders
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if folder.is_dir()
+        for path in (folder / file for file in find_pictures(folder))
     ]
     return hashlib.sha256(json.dumps([parameters, files], sort_keys=True).encode()).hexdigest()
 
@@ -216,9 +189,9 @@ def _try_to_write(store: str) -> None:
 
 def _tags(run_params: dict[str, Any]) -> dict[str, str]:
     tags = {
-        "kedro_command": shlex.join(["kedro", *sys.argv[1:]]),
+        "kedro_command": without_password(shlex.join(["kedro", *sys.argv[1:]])),
         "env": run_params.get("env") or "local",
-        "params": json.dumps(run_params.get("runtime_params") or {}),
+        "params": without_password(json.dumps(run_params.get("runtime_params") or {})),
     }
     if commit := git("rev-parse", "HEAD"):
         tags |= {"mlflow.source.git.commit": commit, "git_dirty": str(bool(git("status", "--porcelain"))).lower()}

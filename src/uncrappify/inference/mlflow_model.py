@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,21 @@ import uncrappify
 
 WEIGHTS = "weights"
 
+REQUIREMENTS = (
+    "filelock",
+    "kedro",
+    "kedro-datasets",
+    "mlflow",
+    "numpy",
+    "pandas",
+    "pillow",
+    "pydantic",
+    "rich",
+    "safetensors",
+    "torch",
+)
+"""What the package imports to load a model and apply it."""
+
 
 class PictureModel(PythonModel):
     """Applies a weights file to pictures."""
@@ -29,22 +45,20 @@ class PictureModel(PythonModel):
 
         Args:
             context: Given by MLflow.
-            model_input: (N, H, W, 3) or (H, W, 3), uint8, RGB.
+            model_input: (N, H, W, 3), uint8, RGB; a picture is (1, H, W, 3).
             params: None are known.
 
         Returns:
-            (N, H * scale, W * scale, 3), or without N as the input is.
+            (N, H * scale, W * scale, 3), uint8.
         """
-        pictures = np.asarray(model_input, dtype=np.uint8)
-        if pictures.ndim == 3:
-            return self.restore(pictures)
-        return np.stack([self.restore(picture) for picture in pictures])
+        return np.stack([self.restore(picture) for picture in np.asarray(model_input, dtype=np.uint8)])
 
 
 def log_model(weights: Path, name: str = "model") -> None:
     """Log a weights file as an MLflow model with a signature; `mlflow.pyfunc.load_model` gives it back.
 
-    The package's own code travels with it, so that loading needs the project's dependencies but no checkout.
+    The package's own code travels with it, so that loading needs no checkout, and the versions of its requirements are
+    those that are installed now.
 
     Args:
         weights: A ``model.safetensors``.
@@ -57,5 +71,6 @@ def log_model(weights: Path, name: str = "model") -> None:
         artifacts={WEIGHTS: str(weights)},
         signature=ModelSignature(inputs=picture, outputs=picture),
         code_paths=[str(Path(uncrappify.__file__).parent)],
-        pip_requirements=["torch", "pillow", "numpy", "safetensors", "kedro", "kedro-datasets", "pydantic", "mlflow"],
+        # Without what follows a plus: torch 2.9.0+cpu is no version that the package index has.
+        pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
     )

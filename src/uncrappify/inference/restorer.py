@@ -15,6 +15,7 @@ from uncrappify.datasets.weights import TrainedModel, read_weights
 from uncrappify.errors import UserError
 from uncrappify.inference.tiled import predict_picture
 from uncrappify.models import MODELS, build
+from uncrappify.pictures import to_rgb
 
 P = TypeVar("P", Image.Image, npt.NDArray[np.uint8])
 
@@ -66,11 +67,12 @@ class Restorer:
         """Restore a picture.
 
         Args:
-            picture: A Pillow picture (any mode, taken as RGB), or an array (H, W, 3), uint8, RGB.
+            picture: A Pillow picture of any mode, read as those for training are (turned upright, alpha over white, 16
+                bits to 8), or an array (H, W, 3), uint8, RGB.
 
         Returns:
             The restored picture in the same form, ``scale`` times as large.
         """
         if isinstance(picture, np.ndarray):
             return np.asarray(predict_picture(self.network, Image.fromarray(picture)))
-        return predict_picture(self.network, picture.convert("RGB"))
+        return predict_picture(self.network, to_rgb(picture))

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from filelock import FileLock
 
 from uncrappify.errors import UserError
-from uncrappify.sources.download import download, read_text
+from uncrappify.sources.download import download, read_text, without_password
 from uncrappify.sources.folder import find_pictures
 from uncrappify.sources.layout import matching, named, shape
 from uncrappify.sources.pairs import match_twins
@@ -30,6 +30,9 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 def bring(options: ArchiveOptions, raw: Path) -> PictureSource:
     """Download, check and unpack an archive; what is there already, from the same archive, is kept.
 
+    A mirror may have another archive of the same name, so that it is asked for its checksum, unless what is there comes
+    from the very archive that the options name.
+
     Args:
         options: Which archive, and which of its files are what.
         raw: Folder for raw data; the archive's own folder in it is named after it.
@@ -45,9 +48,11 @@ def bring(options: ArchiveOptions, raw: Path) -> PictureSource:
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Two pipelines may want the same source at the same time.
     with FileLock(folder.with_name(f".{options.name}.lock")):
-        sha256 = _mirrored_sum(options) if options.mirror else options.sha256
-        if _unpacked_from(folder) != sha256:
-            _fill(folder, options, sha256)
+        there = _unpacked_from(folder)
+        if there != options.sha256:
+            sha256 = _mirrored_sum(options) if options.mirror else options.sha256
+            if there != sha256:
+                _fill(folder, options, sha256)
     return _laid_out(options, folder)
 
 
@@ -108,7 +113,7 @@ def _fetched(options: ArchiveOptions, incoming: Path, sha256: str) -> Path:
     if url is None:
         raise UserError(f"source.archive: {options.file} has no url to download it from. {_advice(options)}")
     incoming.mkdir(exist_ok=True)
-    log.info("downloading %s", url)
+    log.info("downloading %s", without_password(url))
     try:
         # What a mirror has may be another packing of the same pictures, and so of another size.
         download(url, incoming / options.file, sha256, None if options.mirror else options.size)
@@ -133,7 +138,9 @@ def _mirrored_sum(options: ArchiveOptions) -> str:
     lines = (line.split(maxsplit=1) for line in text.splitlines())
     sums = {line[1].removeprefix("*").removeprefix("./").strip(): line[0].lower() for line in lines if len(line) == 2}
     if options.file not in sums:
-        raise UserError(f"mirror: {SUMS} of {mirror} does not name {options.file}. It names: {', '.join(sums)}.")
+        raise UserError(
+            f"mirror: {SUMS} of {without_password(mirror)} does not name {options.file}. It names: {', '.join(sums)}."
+        )
     return sums[options.file]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,11 +50,11 @@ def download(url: str, file: Path, sha256: str, size: int | None) -> None:
     try:
         pooch.retrieve(url, f"sha256:{sha256}", file.name, file.parent, downloader=resuming)
     except RequestException as error:
-        raise UserError(f"{url}: {reason(error)}.") from error
+        raise UserError(f"{without_password(url)}: {reason(error)}.") from error
     except ValueError as error:
         raise UserError(
-            f"{url}: the checksum of what was downloaded is not {sha256}. It was thrown away: the file has changed "
-            "since its sha256 was written down, or something on the way alters it."
+            f"{without_password(url)}: the checksum of what was downloaded is not {sha256}. It was thrown away: the "
+            "file has changed since its sha256 was written down, or something on the way alters it."
         ) from error
 
 
@@ -69,8 +70,18 @@ def read_text(url: str) -> str:
         response = requests.get(url, timeout=TIMEOUT)
         response.raise_for_status()
     except requests.RequestException as error:
-        raise UserError(f"{url}: {reason(error)}.") from error
+        raise UserError(f"{without_password(url)}: {reason(error)}.") from error
     return response.text
+
+
+def without_password(text: str) -> str:
+    """Leave the user's name and password out of the URLs in a text that is shown or logged.
+
+    Example:
+        >>> without_password("https://me:secret@example.org/a.tar")
+        'https://example.org/a.tar'
+    """
+    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 def reason(error: RequestException) -> str:
@@ -91,7 +102,7 @@ def reason(error: RequestException) -> str:
         return "there is no such server, or no network"
     if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
         return "the connection broke off again and again"
-    return str(error)
+    return without_password(str(error))
 
 
 class ResumingDownloader:
@@ -149,7 +160,10 @@ class ResumingDownloader:
             response.raise_for_status()
             start, total = _announced(response)
             if total is not None and self.size is not None and total != self.size:
-                raise UserError(f"{url}: the server has {total} bytes where {self.size} are expected: another file.")
+                raise UserError(
+                    f"{without_password(url)}: the server has {total} bytes where {self.size} are expected: another "
+                    "file."
+                )
             if start not in (0, have):
                 raise requests.ConnectionError("the server goes on at another place")
             self._write(response, start, total or self.size)
@@ -166,7 +180,10 @@ class ResumingDownloader:
                 progress.update(task, completed=start / _MEGA)
                 if total is not None and start > total:
                     self.partial.unlink()
-                    raise UserError(f"{response.url}: the server sends more than the {total} bytes that are expected.")
+                    raise UserError(
+                        f"{without_password(response.url)}: the server sends more than the {total} bytes that are "
+                        "expected."
+                    )
 
 
 def _announced(response: Response) -> tuple[int, int | None]:

@@ -6,6 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from filelock import FileLock
+
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
 from uncrappify.sources.parameters import EmbeddedOptions, PictureSource
@@ -72,8 +74,11 @@ def collect(options: EmbeddedOptions, folder: Path) -> PictureSource:
             "source.kind: embedded: the installed packages have no photographs. Install scikit-image and scikit-learn "
             "again, or give your own pictures: kedro run --pipeline superres --params pictures=~/Pictures"
         )
-    for name, path in found.items():
-        _copy(path, folder / f"{name}{path.suffix}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Two pipelines may want them at the same time.
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        for name, path in found.items():
+            _copy(path, folder / f"{name}{path.suffix}")
     return PictureSource(
         name="embedded",
         root=folder.absolute(),

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, count
 from pathlib import PurePosixPath
 
 _WILDCARDS = {"**/": "((?:[^/]+/)*)", "*": "([^/]*)", "?": "([^/])"}
@@ -35,6 +36,8 @@ def matching(files: Iterable[str], globs: Sequence[str]) -> dict[str, tuple[str,
 def named(files: Iterable[str]) -> dict[str, str]:
     """Name each file by its path without suffix, or by its whole path where that name is taken.
 
+    Names differ in more than upper and lower case: on some disks those are the same file.
+
     Args:
         files: Paths with forward slashes.
 
@@ -42,9 +45,13 @@ def named(files: Iterable[str]) -> dict[str, str]:
         Name to file.
     """
     names: dict[str, str] = {}
+    taken: set[str] = set()
     for file in files:
         stem = str(PurePosixPath(file).with_suffix(""))
-        names[file if stem in names else stem] = file
+        candidates = chain([stem, file], (f"{file}~{number}" for number in count(2)))
+        name = next(name for name in candidates if name.casefold() not in taken)
+        taken.add(name.casefold())
+        names[name] = file
     return names
 
 

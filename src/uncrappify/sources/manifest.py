@@ -85,7 +85,7 @@ def _examined(source: PictureSource, test: PictureSource | None) -> list[Row]:
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     try:
         rows: Iterable[Row] = pool.map(partial(_row, source.root, paired), entries)
-        return list(track(rows, "Listing pictures", len(entries)) if len(entries) > _BAR_FROM else rows)
+        return list(track(rows, "listing pictures", len(entries)) if len(entries) > _BAR_FROM else rows)
     finally:
         # Without this, Ctrl-C would wait until every picture of a large folder was read.
         pool.shutdown(cancel_futures=True)

@@ -38,11 +38,19 @@ class GivenPair:
         return f"given {self.sha256}"
 
     def good(self) -> Image.Image:
-        """Read the good picture."""
+        """Read the good picture.
+
+        Raises:
+            UserError: The file has gone since it was listed, or cannot be used any more.
+        """
         return read_picture(self.target)
 
     def __call__(self) -> Image.Image:
-        """Read the degraded picture."""
+        """Read the degraded picture.
+
+        Raises:
+            UserError: As :meth:`good` does.
+        """
         return read_picture(self.degraded)
 
 

@@ -22,9 +22,13 @@ class EmbeddedOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    valid: list[str] = Field(default=["rocket"], description="Names of the pictures that choices are made on.")
+    valid: list[str] = Field(
+        default=["rocket"], min_length=1, description="Names of the pictures that choices are made on."
+    )
     test: list[str] = Field(
-        default=["chelsea", "coffee", "flower"], description="Names of the pictures that the reported scores come from."
+        default=["chelsea", "coffee", "flower"],
+        min_length=1,
+        description="Names of the pictures that the reported scores come from.",
     )
 
 
@@ -85,7 +89,10 @@ class ArchiveOptions(BaseModel):
     file: str = Field(
         pattern=r"^[^/\\]+$", description="File name of the archive (tar, tar.gz, zip), which a mirror has too."
     )
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the archive; always checked.")
+    sha256: str = Field(
+        pattern=r"^[0-9a-f]{64}$",
+        description="Of the archive, which is refused if it has another; with a mirror, its SHA256SUMS counts instead.",
+    )
     size: int = Field(ge=1, description="Of the archive, in bytes.")
     licence: str = Field(min_length=1, description="Under which terms the pictures may be used.")
     url: str | None = Field(

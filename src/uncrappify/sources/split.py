@@ -16,8 +16,8 @@ def assign_splits(source: PictureSource, pictures: pd.DataFrame) -> pd.DataFrame
     """Assign every picture to a split, pictures of one group to the same.
 
     A source that names its own valid and test pictures is obeyed. Of the others a tenth each goes into a split that it
-    does not name, by a hash of the name, and the rest is for training. Only where a set is so small that the hash
-    leaves a split empty, the pictures with the lowest hashes fill it.
+    does not name, by a hash of the name, and the rest is for training. Only where a set is so small that this
+    leaves a split empty, the order of the hashes decides.
 
     Args:
         source: Its ``own_split`` and ``groups`` count.
@@ -36,21 +36,31 @@ def assign_splits(source: PictureSource, pictures: pd.DataFrame) -> pd.DataFrame
     assigned = pictures.assign(split=groups.map(split)).reset_index(drop=True)
     counts = {part: int((assigned["split"] == part).sum()) for part in ("train", "valid", "test")}
     if not all(counts.values()):
-        found = ", ".join(f"{number} for {part}" for part, number in counts.items())
-        raise UserError(
-            f"source: {len(pictures)} usable pictures are too few: {found}. At least 3 different ones are needed, "
-            "one each for training, validation and test; for a good model, hundreds."
-        )
+        raise UserError(_too_few(counts, list(source.own_split)))
     return assigned
 
 
+def _too_few(counts: dict[str, int], named: list[str]) -> str:
+    needed = (
+        f"The source names its own pictures for {' and '.join(named)}: leave some for the others, or add pictures"
+        if named
+        else "At least 3 different ones are needed, one each for training, validation and test"
+    )
+    found = ", ".join(f"{number} for {part}" for part, number in counts.items())
+    return f"source: {sum(counts.values())} usable pictures are too few: {found}. {needed}; for a good model, hundreds."
+
+
 def _by_hash(groups: list[str], parts: list[str]) -> dict[str, str]:
-    """Split groups that are sorted by their hash; what no part takes is for training."""
+    """Split groups that are sorted by their hash; what no part takes is for training.
+
+    A part takes at least one, and leaves one for each part after it and for training.
+    """
     split: list[str] = []
     bound = 0.0
-    for part in parts:
+    for after, part in zip(reversed(range(len(parts))), parts, strict=True):
         bound += SHARES[part]
-        split += [part] * max(1, sum(_share(group) < bound for group in groups[len(split) :]))
+        left = groups[len(split) :]
+        split += [part] * max(1, min(sum(_share(group) < bound for group in left), len(left) - after - 1))
     return dict(zip(groups, split + ["train"] * len(groups), strict=False))
 
 

@@ -67,7 +67,7 @@ class Clock(Callback):
         if len(self.step_seconds) == STEPS_UNTIL_ESTIMATE:
             left = (len(self.batches) - trainer.global_step) * median(self.step_seconds)
             log.info(
-                "%s steps: about %s and %.1f GB of memory", len(self.batches), clock(left), peak_memory_mb() / 1024
+                "%s steps: about %s and %.1f GB of memory", len(self.batches), duration(left), peak_memory_mb() / 1024
             )
 
     def state_dict(self) -> dict[str, Any]:
@@ -144,7 +144,7 @@ class Bar(Callback):
             self._progress.stop()
 
 
-def clock(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Write a time as a person says it: ``3 min 20 s``."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +18,10 @@ from uncrappify.datasets.pairs import fitted
 from uncrappify.degradations import Recipe
 from uncrappify.progress import track
 from uncrappify.training.augmentation import augmented
-from uncrappify.training.hardware import fits_in_memory
+from uncrappify.training.hardware import pixels_that_fit
 from uncrappify.training.parameters import Stage
+
+log = logging.getLogger(__name__)
 
 Pixels = npt.NDArray[np.uint8]
 PixelPairs = Mapping[str, Sequence[tuple[Pixels, Pixels]]]
@@ -111,26 +114,31 @@ def decoded(pairs: PicturePairs, recipe: Recipe, augment: Sequence[str], variant
     Returns:
         Every picture with its variants, or nothing when they take more than a quarter of the machine's memory.
     """
-    if not fits_in_memory(pairs.pixels):
+    copies = pixels_that_fit() // max(1, pairs.pixels)
+    if copies == 0:
+        log.info("%d pictures do not fit into memory: they are decoded for each crop, without variants", len(pairs))
         return {}
-    each = variants // len(pairs)
-    if not fits_in_memory(pairs.pixels * (1 + each)):
-        each = 0
+    each = min(variants // len(pairs), copies - 1)
+    log.info("%d variants of each picture", each)
 
     def variant(name: str, number: int) -> tuple[Pixels, Pixels]:
         if number == 0:
             return _arrays(pairs, name)
         random = np.random.default_rng([seed, number, *name.encode()])
         good = augmented(pairs.targets[name], augment, random)
-        bad = recipe.degrade(good, f"{name} {number}", seed)
-        return _as_arrays(fitted(bad, good, pairs.scale, name))
+        drawn = f"{name} {number}"
+        bad = recipe.degrade(good, drawn, seed)
+        return _as_arrays(fitted(bad, recipe.crop_target(good, drawn, seed), pairs.scale, name))
 
     wanted = [(name, number) for name in pairs.names for number in range(1 + each)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    found: dict[str, list[tuple[Pixels, Pixels]]] = {name: [] for name in pairs.names}
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
         made = track(pool.map(variant, *zip(*wanted, strict=True)), "varying pictures", len(wanted))
-        found: dict[str, list[tuple[Pixels, Pixels]]] = {name: [] for name in pairs.names}
         for (name, _), arrays in zip(wanted, made, strict=True):
             found[name].append(arrays)
+    finally:
+        pool.shutdown(cancel_futures=True)
     return found
 
 

@@ -92,6 +92,8 @@ def fit(task: Task, training: Training, *, seed: int, checkpoints: Path, fingerp
     """
     pl.seed_everything(seed, workers=True, verbose=False)
     _claim(checkpoints, fingerprint)
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
     if training.compile:
         task.network.compile()
     history = History(checkpoints / "history.jsonl")
@@ -101,6 +103,7 @@ def fit(task: Task, training: Training, *, seed: int, checkpoints: Path, fingerp
         file = checkpoints / f"stage{number}.ckpt"
         clocks.append(_train(task, stage, training, batches, history, file))
         history.offset += stage.steps
+        history.stage += 1
     state = {name: tensor.detach().cpu().clone() for name, tensor in task.network.state_dict().items()}
     table = history.table()
     return Fitted(state, table, _metrics(training, clocks, table))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import sys
 from pathlib import Path
 from typing import Any, Literal
@@ -48,13 +47,18 @@ def _processor() -> str:
 
 
 def peak_memory_mb() -> float:
-    """Peak memory in MB: what tensors took on the GPU, else the whole process's resident memory."""
+    """Peak memory in MB: what tensors took on the GPU, else the resident memory of the whole process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
+    if (peak := getattr(psutil.Process().memory_info(), "peak_wset", None)) is not None:
+        return float(peak) / 2**20
+    # Not on Windows, which was asked above.
+    import resource
+
     # Linux counts in KiB, macOS in bytes.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def fits_in_memory(pixels: int) -> bool:
-    """Say whether so many RGB pixels, as bytes, fit into a quarter of the machine's memory."""
-    return 3 * pixels <= int(psutil.virtual_memory().total) // 4
+def pixels_that_fit() -> int:
+    """Say how many RGB pixels, as bytes, fit into a quarter of the machine's memory."""
+    return int(psutil.virtual_memory().total) // 4 // 3

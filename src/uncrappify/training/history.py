@@ -14,6 +14,7 @@ import pandas as pd
 from lightning.pytorch.loggers.logger import Logger
 
 from uncrappify.atomic import written_whole
+from uncrappify.errors import UserError
 from uncrappify.tracking import Point, log_points
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class History(Logger):
         super().__init__()
         self.file = file
         self.offset = 0
+        self.stage = 0
         rows = _rows(file)
         if file.is_file():
             # What a killed process left of its last line must not be continued by the next one.
@@ -58,8 +60,17 @@ class History(Logger):
         """Parameters are logged by the pipeline's hooks."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Append a row; ``step`` counts from the start of the stage, whose offset is added."""
+        """Append a row; ``step`` counts from the start of the stage, whose offset is added.
+
+        Raises:
+            UserError: If the loss is no number any more.
+        """
         step = (step or 0) + self.offset
+        if not math.isfinite(metrics.get("train_loss", 0.0)):
+            raise UserError(
+                f"training.stages.{self.stage}: the training diverged, its loss at step {step} is no number. "
+                "Take a lower lr, or limit the gradient by training.gradient_clip, such as 1.0."
+            )
         row = {
             name: float(value)
             for name, value in metrics.items()
@@ -68,7 +79,7 @@ class History(Logger):
         if not row:
             return
         self._last |= dict.fromkeys(row, step)
-        entry = {"step": step, **row, "time": round(time.time() * 1000)}
+        entry = {"step": step, "stage": self.stage, **row, "time": round(time.time() * 1000)}
         with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
         self._unsent += _points(entry)
@@ -103,4 +114,6 @@ def _rows(file: Path) -> list[dict[str, Any]]:
 
 
 def _points(row: dict[str, Any]) -> list[Point]:
-    return [(name, value, row["time"], row["step"]) for name, value in row.items() if name not in ("step", "time")]
+    return [
+        (name, value, row["time"], row["step"]) for name, value in row.items() if name not in ("step", "stage", "time")
+    ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from uncrappify.losses.parameters import Loss
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Stage(BaseModel):
@@ -14,8 +16,8 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    size: int = Field(72, ge=8, description="Side of the square crops of the target, in pixels")
-    batch_size: int = Field(16, ge=1, description="Crops a step")
+    size: int = Field(72, ge=8, le=2048, description="Side of the square crops of the target, in pixels")
+    batch_size: int = Field(16, ge=1, le=1024, description="Crops a step")
     steps: int = Field(..., ge=1, description="Optimizer steps")
     lr: float = Field(1e-3, gt=0, description="Learning rate at its highest")
     loss: Loss = Field([{"charbonnier": 1.0}], description="Losses and their weights: l1, mse, charbonnier, feature")
@@ -43,10 +45,11 @@ class Training(BaseModel):
     variants: int = Field(
         600,
         ge=0,
+        le=100_000,
         description="Copies to augment and degrade before training, in all; a set of more pictures needs none",
     )
     weight_decay: float = Field(0.01, ge=0, description="AdamW's, on all parameters")
-    betas: tuple[float, float] = Field((0.9, 0.99), description="AdamW's")
+    betas: tuple[Beta, Beta] = Field((0.9, 0.99), description="AdamW's")
     gradient_clip: float = Field(0.0, ge=0, description="Largest norm of the gradient; 0: no limit")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 on GPUs that have it and on CPUs with AMX, else fp32"

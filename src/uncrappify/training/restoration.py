@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isclose
 from typing import Any
 
 import lightning.pytorch as pl
@@ -54,8 +55,9 @@ class RestorationModule(pl.LightningModule):
     def validation_step(self, batch: Batch, _: int) -> None:
         """Measure the loss and the PSNR of a whole picture, rounded to 8 bit as it would be saved."""
         terms, prediction, target = self._terms(batch)
-        error = (prediction.clamp(0, 1) * 255).round() - target * 255
-        psnr = 10 * torch.log10(255**2 / error.float().square().mean().clamp(min=1e-6))
+        # float: bfloat16 knows no 255 steps.
+        error = (prediction.float().clamp(0, 1) * 255).round() - target * 255
+        psnr = 10 * torch.log10(255**2 / error.square().mean().clamp(min=1e-6))
         self.log_dict({"valid_loss": torch.stack(list(terms.values())).sum(), "valid_psnr": psnr}, batch_size=1)
 
     def configure_optimizers(self) -> Any:
@@ -72,7 +74,7 @@ class RestorationModule(pl.LightningModule):
             optimizer,
             max_lr=self.stage.lr,
             total_steps=self.stage.steps,
-            pct_start=self.stage.pct_start,
+            pct_start=_way_up(self.stage),
             div_factor=25,
             final_div_factor=1e4,
             base_momentum=0.85,
@@ -84,6 +86,11 @@ class RestorationModule(pl.LightningModule):
         inputs, target = (side.to(memory_format=torch.channels_last).float() / 255 for side in batch)
         prediction = self.network(inputs)
         return self.loss(prediction, target), prediction, target
+
+
+def _way_up(stage: Stage) -> float:
+    """Give ``pct_start``, or a bit more where that is one step: torch divides by the steps on the way up less one."""
+    return stage.pct_start * (1.01 if isclose(stage.pct_start * stage.steps, 1) else 1)
 
 
 class RestorationTask:

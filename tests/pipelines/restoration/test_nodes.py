@@ -116,7 +116,7 @@ def test_an_untrained_model_gains_nothing_over_bicubic(
     picture_source: PictureSource, degraded: Pictures, split: pd.DataFrame, untrained: TrainedModel
 ) -> None:
     scores, comparison, sheet, metrics, card = nodes.evaluate(
-        picture_source, degraded, split, untrained, Evaluation(sheet_rows=2)
+        picture_source, degraded, split, RECIPE, 42, untrained, Evaluation(sheet_rows=2)
     )
     assert scores.groupby("picture")["method"].apply(list).to_dict() == dict.fromkeys("def", METHODS)
     assert comparison["method"].tolist() == METHODS

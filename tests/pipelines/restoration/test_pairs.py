@@ -107,7 +107,7 @@ def test_a_test_without_pairs_does_not_go_with_pairs():
 def test_a_folder_of_good_pictures_cannot_take_the_place_of_pairs():
     with pytest.raises(UserError, match=r"pictures: this pipeline's source \(kind: pairs\) has its own degraded"):
         parameters(source=PAIRS).with_pictures("~/Pictures")
-    assert parameters(test_source=PAIRS).with_pictures("~/Pictures").test_source.paired
+    assert parameters(test_source=PAIRS).with_pictures("~/Pictures").test_source is None
 
 
 def test_a_mirror_reaches_both_sources():

@@ -23,8 +23,15 @@ def test_a_folder_takes_the_place_of_the_source() -> None:
     assert (source.kind, source.chosen.path) == ("folder", "~/Pictures")
 
 
-def test_smoke_shortens_every_stage_and_nothing_else() -> None:
+def test_the_users_pictures_are_tested_on_themselves() -> None:
+    parameters = Parameters.model_validate(SMALL | {"test_source": {"kind": "embedded"}})
+    assert parameters.test_source
+    assert parameters.with_pictures("~/Pictures").test_source is None
+
+
+def test_smoke_shortens_every_stage_and_makes_no_variants() -> None:
     parameters = Parameters.model_validate(SMALL)
+    assert (parameters.training.variants, parameters.smoke().training.variants) == (600, 0)
     short = parameters.smoke().training.stages
     assert [stage.steps for stage in short] == [2, 2]
     assert [stage.size for stage in short] == [72, 96]

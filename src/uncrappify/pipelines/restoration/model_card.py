@@ -8,6 +8,13 @@ import pandas as pd
 import yaml
 
 
+def _size(description: dict[str, Any]) -> str:
+    shrinks = any("resize" in step for step in description["recipe"])
+    if description["scale"] > 1 or not shrinks:
+        return ""
+    return "The output has the size of the input: enlarge a small picture (bicubic) to the size that it should have.\n"
+
+
 def model_card(description: dict[str, Any], comparison: pd.DataFrame) -> str:
     """Write the card that lies beside the weights (Mitchell et al. 2019, Model cards for model reporting).
 
@@ -37,6 +44,7 @@ restore = uncrappify.load("model.safetensors")
 restore(Image.open("bad.jpg")).save("good.png")
 ```
 
+{_size(description)}
 ## What it undoes
 
 {_damage(description["recipe"])}

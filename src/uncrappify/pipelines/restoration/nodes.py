@@ -15,6 +15,7 @@ from plotly.graph_objects import Figure
 
 from uncrappify import sources
 from uncrappify.datasets import PicturePairs, Pictures, TrainedModel
+from uncrappify.datasets.pairs import NO_DAMAGE
 from uncrappify.degradations import Crappified, Recipe
 from uncrappify.models.parameters import Model
 from uncrappify.pictures import write_picture
@@ -144,7 +145,8 @@ def train(
 
     pl.seed_everything(seed, verbose=False)
     network = build(model.name, model.options.model_dump())
-    pairs = {part: _pairs(raw, degraded, split, part, model.scale) for part in ("train", "valid")}
+    parts = {part: split[split["split"] == part] for part in ("train", "valid")}
+    pairs = {part: _pairs(raw, degraded, rows, model.scale, recipe, seed) for part, rows in parts.items()}
     name = checkpoints.parent.name
     task = RestorationTask(name, network, pairs["train"], pairs["valid"], recipe, training, seed)
     inputs, targets = (side.permute(0, 2, 3, 1).numpy() for side in task.batches(training.stages[0], seed)[0])
@@ -173,7 +175,13 @@ def train(
 
 
 def evaluate(
-    raw: PictureSource, degraded: Pictures, split: pd.DataFrame, model: TrainedModel, evaluation: Evaluation
+    raw: PictureSource,
+    degraded: Pictures,
+    split: pd.DataFrame,
+    recipe: Recipe,
+    seed: int,
+    model: TrainedModel,
+    evaluation: Evaluation,
 ) -> tuple[pd.DataFrame, pd.DataFrame, Image.Image, dict[str, float], str]:
     """Score the test pictures, beside doing nothing but enlarging them.
 
@@ -181,27 +189,33 @@ def evaluate(
         raw: The folder with good pictures.
         degraded: Their degraded twins.
         split: Which picture is for what.
+        recipe: What the pictures were degraded by.
+        seed: Of the recipe's draws.
         model: The trained model.
         evaluation: What is shown.
 
     Returns:
         Scores by picture and method, their means by method, a sheet of pictures, the metrics, and the model card.
     """
-    from uncrappify.evaluation.scores import headline, score_pictures, summarise
+    from uncrappify.evaluation.scores import ScoredPicture, headline, score_pictures, summarise
     from uncrappify.evaluation.sheet import comparison_sheet
     from uncrappify.inference import Restorer
     from uncrappify.progress import track
 
     restore = Restorer.from_trained(model)
-    pairs = _pairs(raw, degraded, split, "test", restore.scale)
+    pairs = _pairs(raw, degraded, split[split["split"] == "test"], restore.scale, recipe, seed)
 
-    def restored(name: str) -> tuple[str, Image.Image, Image.Image, Image.Image]:
+    shown: list[ScoredPicture] = []
+
+    def restored(name: str) -> ScoredPicture:
         bad, good = pairs[name]
-        return name, bad, restore(bad), good
+        picture = (name, bad, restore(bad), good)
+        if len(shown) < evaluation.sheet_rows:
+            shown.append(picture)
+        return picture
 
     scores = score_pictures(map(restored, track(pairs.names, "evaluating", len(pairs))))
-    comparison, metrics = summarise(scores), headline(scores)
-    sheet = comparison_sheet(map(restored, pairs.names), rows=evaluation.sheet_rows)
+    comparison, metrics, sheet = summarise(scores), headline(scores), comparison_sheet(shown)
     return scores, comparison, sheet, metrics, model_card(model.description, comparison)
 
 
@@ -210,12 +224,15 @@ def _show(picture: Image.Image, file: Path) -> None:
     log_file(file, "reporting/snapshots")
 
 
-def _pairs(raw: PictureSource, degraded: Pictures, split: pd.DataFrame, part: str, scale: int) -> PicturePairs:
-    rows = split[split["split"] == part]
+def _pairs(
+    raw: PictureSource, degraded: Pictures, rows: pd.DataFrame, scale: int, recipe: Recipe, seed: int
+) -> PicturePairs:
     targets = Pictures({name: raw.root / file for name, file in zip(rows["name"], rows["file"], strict=True)})
     # The input has at most as many pixels as the target.
     pixels = int((rows["width"] * rows["height"]).sum()) * 2
-    return PicturePairs(degraded, targets, rows["name"].tolist(), scale, pixels)
+    # A pair that its source brought along was not cropped by the recipe.
+    given = "degraded_sha256" in rows and rows["degraded_sha256"].astype(bool).any()
+    return PicturePairs(degraded, targets, rows["name"].tolist(), scale, pixels, NO_DAMAGE if given else recipe, seed)
 
 
 def _fingerprint(split: pd.DataFrame, recipe: Recipe, model: Model, training: Training, seed: int) -> str:

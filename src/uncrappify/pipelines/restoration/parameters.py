@@ -92,7 +92,7 @@ class Parameters(BaseModel):
         return self
 
     def with_pictures(self, folder: str) -> Self:
-        """Take the pictures of a folder instead of the source's.
+        """Take the pictures of a folder instead of the source's and the test source's.
 
         Raises:
             UserError: If the pipeline has pairs, and so no recipe for them.
@@ -102,7 +102,8 @@ class Parameters(BaseModel):
                 f"pictures: this pipeline's source (kind: {self.source.kind}) has its own degraded pictures and no "
                 "recipe that could degrade yours. Give a source of kind pairs with your degraded and good pictures."
             )
-        return self.model_copy(update={"source": Source(kind="folder", folder=FolderOptions(path=folder))})
+        source = Source(kind="folder", folder=FolderOptions(path=folder))
+        return self.model_copy(update={"source": source, "test_source": None})
 
     def with_mirror(self, mirror: str) -> Self:
         """Take archives from a folder or URL instead of their own addresses."""
@@ -110,6 +111,7 @@ class Parameters(BaseModel):
         return self.model_copy(update={"source": self.source.with_mirror(mirror), "test_source": test_source})
 
     def smoke(self) -> Self:
-        """Train two batches a stage."""
+        """Train two batches a stage, without variants, which would take longer than that."""
         stages = [stage.model_copy(update={"steps": 2}) for stage in self.training.stages]
-        return self.model_copy(update={"training": self.training.model_copy(update={"stages": stages})})
+        training = self.training.model_copy(update={"stages": stages, "variants": 0})
+        return self.model_copy(update={"training": training})

@@ -51,7 +51,7 @@ def create_pipeline(name: str) -> Pipeline:
             ),
             Node(
                 nodes.evaluate,
-                ["raw", "degraded", "split", "model", "params:evaluation"],
+                ["raw", "degraded", "split", "params:recipe", "params:seed", "model", "params:evaluation"],
                 ["scores", "comparison", "sheet", "test_metrics", "model_card"],
                 name="evaluate",
                 tags="evaluation",
