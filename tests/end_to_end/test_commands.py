@@ -74,6 +74,6 @@ def test_an_environment_changes_one_value_and_leaves_its_siblings(project):
     assert (done.returncode, done.stderr) == (0, "")
     (run,) = project.runs()
     assert run.data.tags["env"] == "wide"
-    wanted = {"channels": "8", "blocks": "4", "scale": "3"}
+    wanted = {"channels": "8", "blocks": "6", "scale": "3"}
     assert {name: run.data.params[f"superres.model.upscaler.{name}"] for name in wanted} == wanted
     assert run.data.params["superres.training.ema"] == "0.999"

@@ -119,7 +119,8 @@ def decoded(pairs: PicturePairs, recipe: Recipe, augment: Sequence[str], variant
         log.info("%d pictures do not fit into memory: they are decoded for each crop, without variants", len(pairs))
         return {}
     each = min(variants // len(pairs), copies - 1)
-    log.info("%d variants of each picture", each)
+    if variants and not each:
+        log.info("%d pictures need no variants, or have no room for them: crops are flipped and turned", len(pairs))
 
     def variant(name: str, number: int) -> tuple[Pixels, Pixels]:
         if number == 0:
