@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
 from uncrappify.atomic import written_whole
+from uncrappify.datasets.file import FileDataset
 from uncrappify.sources import PictureSource
 
 
-class FolderReference(AbstractDataset[PictureSource, PictureSource]):
-    """Keeps a :class:`~uncrappify.sources.PictureSource`: a folder by its path, never a copy of it.
-
-    Args:
-        filepath: The JSON file.
-        metadata: For kedro-viz.
-    """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
+class FolderReference(FileDataset[PictureSource]):
+    """Keeps a :class:`~uncrappify.sources.PictureSource`: a folder by its path, never a copy of it."""
 
     def load(self) -> PictureSource:
         """Read the reference."""
@@ -32,12 +20,6 @@ class FolderReference(AbstractDataset[PictureSource, PictureSource]):
         """Write the reference."""
         with written_whole(self._filepath) as path:
             path.write_text(data.model_dump_json(indent=2), encoding="utf-8")
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
     def preview(self) -> JSONPreview:
         """Show the JSON."""

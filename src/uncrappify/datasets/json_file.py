@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
 from uncrappify.atomic import written_whole
+from uncrappify.datasets.file import FileDataset
 
 
-class JsonFile(AbstractDataset[dict[str, Any], dict[str, Any]]):
-    """A JSON file, written whole or not at all.
-
-    Args:
-        filepath: The file.
-        metadata: For kedro-viz.
-    """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
+class JsonFile(FileDataset[dict[str, Any]]):
+    """A JSON file, written whole or not at all."""
 
     def load(self) -> dict[str, Any]:
         """Read the values."""
@@ -33,12 +23,6 @@ class JsonFile(AbstractDataset[dict[str, Any], dict[str, Any]]):
         """Write the values."""
         with written_whole(self._filepath) as path:
             path.write_text(json.dumps(data, indent=2), encoding="utf-8")
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
     def preview(self) -> JSONPreview:
         """Show the values."""

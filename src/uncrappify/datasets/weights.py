@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
 from uncrappify.atomic import written_whole
+from uncrappify.datasets.file import FileDataset
 from uncrappify.errors import UserError
 
 if TYPE_CHECKING:
@@ -63,17 +63,8 @@ def read_weights(path: Path) -> TrainedModel:
     return TrainedModel(state, json.loads(metadata[METADATA_KEY]))
 
 
-class Weights(AbstractDataset[TrainedModel, TrainedModel]):
-    """A trained model on disk; run id, commit and version are added to its description when it is saved.
-
-    Args:
-        filepath: The safetensors file.
-        metadata: For kedro-viz.
-    """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
+class Weights(FileDataset[TrainedModel]):
+    """A trained model on disk; run id, commit and version are added to its description when it is saved."""
 
     def load(self) -> TrainedModel:
         """Read weights and description."""
@@ -88,12 +79,6 @@ class Weights(AbstractDataset[TrainedModel, TrainedModel]):
         content = save({name: tensor.contiguous() for name, tensor in data.state.items()}, {METADATA_KEY: text})
         with written_whole(self._filepath) as path:
             path.write_bytes(content)
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
     def preview(self) -> JSONPreview:
         """Show the description."""
