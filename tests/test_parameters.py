@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from uncrappify.errors import UserError
-from uncrappify.parameters import complete, flatten, nearest, schema, template_parameters, write_schemas
+from uncrappify.explanations import nearest
+from uncrappify.parameters import complete, flatten, schema, template_parameters, write_schemas
 from uncrappify.pipeline_registry import TEMPLATES
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -210,7 +211,7 @@ def test_a_loss_without_weight_or_with_a_bad_one_is_refused() -> None:
 
 def test_an_unknown_recipe_step_lists_the_known_ones() -> None:
     assert message(superres__recipe=[{"jpg": {"quality": 60}}]) == (
-        "superres.recipe.0: there is no step jpg, did you mean jpeg?; the known steps are "
+        'superres.recipe.0: there is no step "jpg"; did you mean "jpeg"? Known: '
         "gaussian_blur, gaussian_noise, grey, jpeg, resize, text."
     )
 

@@ -187,7 +187,7 @@ def test_the_fingerprint_is_equal_for_the_same_meaning_only():
 def test_an_unknown_step_names_the_nearest_and_the_known_ones():
     ((loc, _, message),) = errors_of([{"resize": {"factor": 3}}, {"jpg": {"quality": 60}}])
     assert loc == ("recipe", 1)
-    assert message.startswith("there is no step jpg, did you mean jpeg?; the known steps are gaussian_blur, ")
+    assert message.startswith('There is no step "jpg"; did you mean "jpeg"? Known: gaussian_blur, ')
 
 
 def test_a_wrong_option_says_where_it_is():

@@ -51,7 +51,7 @@ superres:
     assert 'superres.model.name: there is no choice "upscalr"; did you mean "upscaler"?' in text
     assert 'superres.training.stages.0.loss: there is no loss "charbonier"; did you mean "charbonnier"?' in text
     assert ", ".join(LOSSES) in text
-    assert "there is no step jpg, did you mean jpeg?" in text
+    assert 'there is no step "jpg"; did you mean "jpeg"?' in text
     assert ", ".join(sorted(STEPS)) in text
 
 

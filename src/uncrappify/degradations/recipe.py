@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from difflib import get_close_matches
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -21,6 +20,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from uncrappify.degradations.resize import Resize, crop_to_multiple
 from uncrappify.degradations.step import STEPS, Draw, Step
+from uncrappify.explanations import nearest
 
 
 class _OneKeyDict:
@@ -44,12 +44,7 @@ def _parse_step(entry: object) -> Step:
         )
     ((name, options),) = entry.items()
     if name not in STEPS:
-        near = get_close_matches(str(name), STEPS, n=1)
-        raise PydanticCustomError(
-            "unknown_step",
-            "there is no step {name}{hint}; the known steps are {known}",
-            {"name": name, "hint": f", did you mean {near[0]}?" if near else "", "known": ", ".join(sorted(STEPS))},
-        )
+        raise PydanticCustomError("unknown_step", "{text}", {"text": nearest("step", name, sorted(STEPS))})
     # Validated as a dictionary because Pydantic then puts the step's name into the place of an error.
     adapter: TypeAdapter[dict[str, Step]] = TypeAdapter(dict[str, STEPS[name]])  # type: ignore[valid-type]
     return adapter.validate_python({name: {} if options is None else options})[name]
