@@ -60,17 +60,17 @@ def table(runs: Sequence[Run]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def rewritten(page: str, table: str) -> str:
+def rewritten(page: str, table: str, first: str = BEGIN, last: str = END) -> str:
     """Put a table between the page's two markers.
 
     Raises:
         ValueError: If the page has not each marker once, in order.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end) or page.count(BEGIN) + page.count(END) != 2:
-        raise ValueError(f"the page needs {BEGIN} and {END}, each once, in this order")
-    return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
+    if not (begin and end) or page.count(first) + page.count(last) != 2:
+        raise ValueError(f"the page needs {first} and {last}, each once, in this order")
+    return f"{before}{first}\n\n{table}\n\n{last}{after}"
 
 
 def _row(run: Run) -> tuple[str, ...]:
