@@ -89,7 +89,10 @@ def embedded(scratch: Path) -> dict[str, tuple[Image.Image, Image.Image]]:
     """Take the photographs that the default run tests on: small and target, by name."""
     root = fetch(Source(), scratch).root
     good = {name: read_picture(next(root.glob(f"{name}.*"))) for name in EmbeddedOptions().test}
-    return {name: (SMALLER.degrade(picture, name, 0), SMALLER.crop_target(picture)) for name, picture in good.items()}
+    return {
+        name: (SMALLER.degrade(picture, name, 0), SMALLER.crop_target(picture, name, 0))
+        for name, picture in good.items()
+    }
 
 
 def set5(archive: Path, scratch: Path) -> dict[str, tuple[Image.Image, Image.Image]]:
