@@ -85,7 +85,10 @@ def learning_rate_curve(rates: Sequence[float], losses: Sequence[float], steepes
 
 
 def _dress(figure: "Figure") -> "Figure":
-    figure.update_yaxes(automargin=True, exponentformat="power")
+    # A grid that is seen on white and on the dark page of kedro-viz, which dresses the first panel only.
+    grid = {"gridcolor": "rgba(128, 128, 128, 0.25)", "zerolinecolor": "rgba(128, 128, 128, 0.25)"}
+    figure.update_xaxes(**grid)
+    figure.update_yaxes(automargin=True, exponentformat="power", **grid)
     # No fixed size: kedro-viz shows the same figure as a small preview and on a whole page.
     return figure.update_layout(
         template="plotly_white",
