@@ -17,7 +17,7 @@ def bar() -> Progress:
     console = rich.get_console()
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console,

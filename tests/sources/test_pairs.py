@@ -71,7 +71,7 @@ def test_two_pictures_of_one_name_are_named(tmp_path, write):
 
 def test_a_folder_that_is_missing_is_named_by_its_parameter(tmp_path, write):
     write({"bad/a.png": (20, 16)})
-    assert failure(tmp_path).startswith(f'source.pairs.target: "{tmp_path / "good"}": no folder')
+    assert failure(tmp_path).startswith(f"source.pairs.target: there is no folder {tmp_path / 'good'}.")
 
 
 def test_one_folder_cannot_be_both(tmp_path, write):

@@ -81,7 +81,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         plain = [(name, without_password(str(value))) for name, value in flatten(parameters)]
         for start in range(0, len(plain), PARAMETERS_A_BATCH):
             mlflow.log_params(dict(plain[start : start + PARAMETERS_A_BATCH]))
-        mlflow.set_tags(_tags(run_params))
+        mlflow.set_tags(_tags(run_params) | {"nodes": ", ".join(node.short_name for node in pipeline.nodes)})
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool) -> None:

@@ -63,6 +63,9 @@ class Restorer:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return cls(network.to(device, memory_format=torch.channels_last), model.description)  # type: ignore[call-overload]
 
+    def __repr__(self) -> str:
+        return f"Restorer({self.description['model']}, x{self.scale})"
+
     def __call__(self, picture: P) -> P:
         """Restore a picture.
 

@@ -28,7 +28,7 @@ def point_at(options: FolderOptions) -> PictureSource:
     Raises:
         UserError: There is no such folder, it is no folder, or there is no picture in it.
     """
-    root = existing_folder(options.path, "source.folder.path")
+    root = existing_folder(options.path, "pictures (source.folder.path)")
     return PictureSource(name=root.name, root=root, licence="the user's own pictures, no licence stated")
 
 
@@ -46,17 +46,16 @@ def existing_folder(given: str, parameter: str) -> Path:
         UserError: There is no such folder, it is no folder, or there is no picture in it.
     """
     root = absolute(given)
-    where = f'{parameter}: "{given}"'
     if not root.exists():
-        raise UserError(f"{where}: no folder {root}.\n{_ADVICE}")
+        raise UserError(f"{parameter}: there is no folder {root}.\n{_ADVICE}")
     if not root.is_dir():
-        raise UserError(f"{where}: {root} is a file, not a folder.\n{_ADVICE}")
+        raise UserError(f"{parameter}: {root} is a file, not a folder.\n{_ADVICE}")
     if not os.access(root, os.R_OK | os.X_OK):
-        raise UserError(f"{where}: no permission to read the folder {root}.\n{_ADVICE}")
+        raise UserError(f"{parameter}: no permission to read the folder {root}.\n{_ADVICE}")
     if not any(root.iterdir()):
-        raise UserError(f"{where}: the folder {root} is empty.\n{_ADVICE}")
+        raise UserError(f"{parameter}: the folder {root} is empty.\n{_ADVICE}")
     if not find_pictures(root):
-        raise UserError(f"{where}: the folder {root} has no pictures in it, at any depth.\n{_ADVICE}")
+        raise UserError(f"{parameter}: the folder {root} has no pictures in it, at any depth.\n{_ADVICE}")
     return root
 
 

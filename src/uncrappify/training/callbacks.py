@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 STEPS_UNTIL_ESTIMATE = 20
 STEPS_BETWEEN_MOVES = 10
+# Short titles: the bar has to fit on 80 columns.
+SHOWN = {"train_loss": "loss", "valid_psnr": "PSNR"}
 
 
 class Clock(Callback):
@@ -129,7 +131,7 @@ class Bar(Callback):
         if trainer.global_step % STEPS_BETWEEN_MOVES:
             return
         measured = trainer.callback_metrics
-        notes = [f"{name} {measured[name]:.4g}" for name in ("train_loss", "valid_psnr") if name in measured]
+        notes = [f"{title} {measured[name]:.4g}" for name, title in SHOWN.items() if name in measured]
         self._progress.update(
             self._task, completed=trainer.global_step, description=" ".join([self.description, *notes])
         )

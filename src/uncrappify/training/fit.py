@@ -185,7 +185,7 @@ def _train(task: Task, stage: Stage, training: Training, batches: Batches, histo
         enable_version_counter=False,
         save_on_exception=True,
     )
-    callbacks: list[Callback] = [clock, Bar(f"training {task.name}"), saver]
+    callbacks: list[Callback] = [clock, Bar(task.name), saver]
     if training.ema:
         callbacks.append(MovingAverage(decay=training.ema))
     trainer = _trainer(training, stage.steps, callbacks, history, file.parent)

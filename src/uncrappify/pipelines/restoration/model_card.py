@@ -12,7 +12,9 @@ def _size(description: dict[str, Any]) -> str:
     shrinks = any("resize" in step for step in description["recipe"])
     if description["scale"] > 1 or not shrinks:
         return ""
-    return "The output has the size of the input: enlarge a small picture (bicubic) to the size that it should have.\n"
+    return (
+        "The output has the size of the input: enlarge a small picture (bicubic) to the size that it should have.\n\n"
+    )
 
 
 def model_card(description: dict[str, Any], comparison: pd.DataFrame) -> str:
@@ -44,8 +46,7 @@ restore = uncrappify.load("model.safetensors")
 restore(Image.open("bad.jpg")).save("good.png")
 ```
 
-{_size(description)}
-## What it undoes
+{_size(description)}## What it undoes
 
 {_damage(description["recipe"])}
 

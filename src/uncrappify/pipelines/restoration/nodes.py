@@ -28,6 +28,7 @@ from uncrappify.training.parameters import Training
 log = logging.getLogger(__name__)
 
 DAMAGE_PICTURES = 6
+FEW_PICTURES = 3
 
 
 def download(source: Source, test_source: Source | None, raw_data: Path) -> PictureSource:
@@ -105,7 +106,11 @@ def split(raw: PictureSource, manifest: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The usable rows of the manifest with ``split``.
     """
-    return sources.assign_splits(raw, manifest[manifest["usable"]])
+    assigned = sources.assign_splits(raw, manifest[manifest["usable"]])
+    tested = int((assigned["split"] == "test").sum())
+    if tested < FEW_PICTURES and not raw.own_split:
+        log.warning("%d of %d pictures is for the test: a score says little of so few", tested, len(assigned))
+    return assigned
 
 
 def train(
