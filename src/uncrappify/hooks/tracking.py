@@ -63,7 +63,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
             super().after_context_created(context)
         except Exception as error:
             raise UserError(
-                f"MLflow's store {store} cannot be opened: {_first_line(error)}. "
+                f"MLflow's store {without_password(store)} cannot be opened: {_first_line(error)}. "
                 "Make it readable and writable, or set MLFLOW_TRACKING_URI to a store that is."
             ) from error
 
