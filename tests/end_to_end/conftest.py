@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,11 @@ class Project:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command in a process group of its own, as a shell does."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(self._command(arguments), start_new_session=True, **pipes, **self._where)
+        # A shell's background jobs ignore Ctrl-C, and so would all that they start.
+        heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        return subprocess.Popen(
+            self._command(arguments), start_new_session=True, preexec_fn=heed, **pipes, **self._where
+        )
 
     def runs(self) -> list[Run]:
         """All runs in the store, the oldest first."""

@@ -26,6 +26,7 @@ REQUIREMENTS = (
     "pandas",
     "pillow",
     "pydantic",
+    "pyyaml",
     "rich",
     "safetensors",
     "torch",
