@@ -1,5 +1,6 @@
 """Whatever kind of picture file comes in, an upright 8-bit RGB picture comes out, or the reason why not."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -143,6 +144,11 @@ def to_rgb(image: Image.Image) -> Image.Image:
         Another picture, mode RGB, without metadata.
     """
     return _converted(image)[0]
+
+
+def is_enlargement(degraded: Sequence[int], target: Sequence[int], scale: int) -> bool:
+    """Say whether a target's sides are ``scale`` times the degraded picture's and less than twice the scale more."""
+    return all(0 <= good - bad * scale < 2 * scale for bad, good in zip(degraded, target, strict=True))
 
 
 def _open(content: bytes) -> ImageFile.ImageFile:

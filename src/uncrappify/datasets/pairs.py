@@ -10,6 +10,7 @@ from PIL import Image
 from uncrappify.datasets.picture_folder import Pictures
 from uncrappify.degradations import Recipe
 from uncrappify.errors import UserError
+from uncrappify.pictures import is_enlargement
 
 NO_DAMAGE = Recipe(())
 
@@ -59,17 +60,12 @@ def fitted(degraded: Image.Image, target: Image.Image, scale: int, name: str) ->
         UserError: If the target is smaller than the scale demands.
     """
     if scale == 1:
-        return enlarged(degraded, target.size), target
+        same = degraded.size == target.size
+        return degraded if same else degraded.resize(target.size, Image.Resampling.BICUBIC), target
     width, height = degraded.width * scale, degraded.height * scale
-    left_over = (target.width - width, target.height - height)
-    if not all(0 <= pixels < 2 * scale for pixels in left_over):
+    if not is_enlargement(degraded.size, target.size, scale):
         raise UserError(
             f"{name}: the target has {target.width}x{target.height} pixels and the degraded picture "
             f"{degraded.width}x{degraded.height}; a model of scale {scale} needs {width}x{height}."
         )
-    return degraded, target.crop((0, 0, width, height)) if any(left_over) else target
-
-
-def enlarged(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Enlarge with Pillow's bicubic kernel to (width, height); the picture itself where it has that size already."""
-    return picture if picture.size == size else picture.resize(size, Image.Resampling.BICUBIC)
+    return degraded, target if target.size == (width, height) else target.crop((0, 0, width, height))

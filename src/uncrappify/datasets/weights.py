@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from kedro_datasets._typing import JSONPreview
 from uncrappify.atomic import written_whole
 from uncrappify.datasets.file import FileDataset
 from uncrappify.errors import UserError
+from uncrappify.provenance import provenance
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,27 +83,3 @@ class Weights(FileDataset[TrainedModel]):
     def preview(self) -> JSONPreview:
         """Show the description."""
         return JSONPreview(json.dumps(self.load().description))
-
-
-def provenance() -> dict[str, str]:
-    """Say which run, commit and version of the project are at work."""
-    import mlflow
-
-    import uncrappify
-
-    run = mlflow.active_run()
-    commit = git("rev-parse", "HEAD")
-    return {
-        "uncrappify": uncrappify.__version__,
-        **({"run_id": run.info.run_id} if run else {}),
-        **({"git_commit": commit} if commit else {}),
-    }
-
-
-def git(*arguments: str) -> str | None:
-    """Ask git about the working directory; nothing where it is no checkout or git is missing."""
-    try:
-        answer = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip()

@@ -22,10 +22,10 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-from uncrappify.datasets.weights import git
 from uncrappify.errors import UserError
 from uncrappify.hooks.resume import Trainings
 from uncrappify.parameters import flatten
+from uncrappify.provenance import git
 from uncrappify.sources import Source
 from uncrappify.sources.download import without_password
 from uncrappify.sources.folder import find_pictures

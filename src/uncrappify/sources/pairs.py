@@ -8,7 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from uncrappify.errors import UserError
-from uncrappify.pictures import read_picture
+from uncrappify.pictures import is_enlargement, read_picture
 from uncrappify.sources.folder import existing_folder, find_pictures
 from uncrappify.sources.layout import inverted, named
 from uncrappify.sources.parameters import PairsOptions, PictureSource
@@ -165,7 +165,7 @@ def check_sizes(pictures: pd.DataFrame, scale: int) -> None:
 
 def _fits(degraded: Sequence[int], target: Sequence[int], scale: int) -> bool:
     if scale > 1:
-        return all(0 <= good - bad * scale < 2 * scale for bad, good in zip(degraded, target, strict=True))
+        return is_enlargement(degraded, target, scale)
     shrunk = [bad / good for bad, good in zip(degraded, target, strict=True)]
     return max(shrunk) <= 1 and abs(shrunk[0] - shrunk[1]) <= 1 / target[0] + 1 / target[1]
 
