@@ -137,7 +137,7 @@ def test_a_wrong_type_shows_the_expected_form_with_its_keys(given: object) -> No
         ({"superres__training__stages": [5]}, "training.stages.0: expected {size, batch_size, steps, lr, loss, "),
         (
             {"superres__training__stages__0__loss": {"l1": 1}},
-            "training.stages.0.loss: expected loss: [{l1 | mse | charbonnier | feature}], got {l1: 1}.",
+            "training.stages.0.loss: expected loss: [{l1 | l1_y | mse | charbonnier | feature}], got {l1: 1}.",
         ),
     ],
 )
@@ -199,7 +199,7 @@ def test_an_unknown_model_lists_the_known_ones() -> None:
 def test_an_unknown_loss_lists_the_known_ones() -> None:
     assert stage(loss=[{"l3": 1.0}]) == (
         'superres.training.stages.0.loss: there is no loss "l3"; did you mean "l1"? '
-        "Known: l1, mse, charbonnier, feature."
+        "Known: l1, l1_y, mse, charbonnier, feature."
     )
 
 

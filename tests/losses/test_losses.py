@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from uncrappify.losses import LOSSES, WeightedLoss
-from uncrappify.losses.pixel import charbonnier, l1, mse
+from uncrappify.losses.pixel import charbonnier, l1, l1_y, mse
 from uncrappify.training.parameters import Stage
 
 PREDICTION = torch.tensor([0.0, 0.5, 1.0, 1.0])
@@ -19,6 +19,15 @@ def test_l1_is_the_mean_distance() -> None:
 
 def test_mse_is_the_mean_squared_distance() -> None:
     assert float(mse(PREDICTION, TARGET)) == pytest.approx((0 + 0.25 + 1 + 0.25) / 4)
+
+
+def test_l1_y_is_the_mean_distance_of_luminances() -> None:
+    prediction, target = torch.zeros(2, 3, 4, 5), torch.zeros(2, 3, 4, 5)
+    prediction[0, 1] = 0.5
+    # Green counts 0.587 in one picture of two.
+    assert float(l1_y(prediction, target)) == pytest.approx(0.587 * 0.5 / 2)
+    grey = torch.full((1, 3, 2, 2), 0.25)
+    assert float(l1_y(grey, torch.zeros_like(grey))) == pytest.approx(0.25)
 
 
 def test_charbonnier_has_the_value_of_its_formula() -> None:

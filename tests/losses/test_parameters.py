@@ -52,7 +52,7 @@ def test_each_stage_has_its_own_loss():
 @pytest.mark.parametrize(
     ("loss", "words"),
     [
-        ([{"featur": 1}], ['"featur"; did you mean "feature"?', "Known: l1, mse, charbonnier, feature."]),
+        ([{"featur": 1}], ['"featur"; did you mean "feature"?', "Known: l1, l1_y, mse, charbonnier, feature."]),
         ([{"feature": {"backend": "vgg16"}}], ["loss.0.feature.backend", 'did you mean "vgg16_bn"?']),
         ([{"l1": 1}, {"feature": {"bakend": 1}}], ["loss.1.feature.bakend", 'did you mean "backend"?']),
         ([{"feature": 0}], ["loss.0.feature.weight", "0"]),

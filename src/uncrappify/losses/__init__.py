@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LOSSES = {
     "l1": "uncrappify.losses.pixel:l1",
+    "l1_y": "uncrappify.losses.pixel:l1_y",
     "mse": "uncrappify.losses.pixel:mse",
     "charbonnier": "uncrappify.losses.pixel:charbonnier",
     "feature": "uncrappify.losses.feature:FeatureLoss",

@@ -15,6 +15,16 @@ def mse(prediction: Tensor, target: Tensor) -> Tensor:
     return F.mse_loss(prediction, target)
 
 
+def l1_y(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean of ``|prediction - target|`` of the luminance Y of BT.601, which ``psnr_y`` is about; RGB to a scalar.
+
+    Colours are free where this loss stands alone: give it company.
+    """
+    # (N, 3, H, W); the weights of a picture in 0..1 with Y in 0..1.
+    weights = torch.tensor([0.299, 0.587, 0.114], dtype=prediction.dtype, device=prediction.device)
+    return torch.einsum("nchw,c->nhw", prediction - target, weights).abs().mean()
+
+
 def charbonnier(prediction: Tensor, target: Tensor) -> Tensor:
     """Mean of ``sqrt((prediction - target)**2 + 1e-6)``, an L1 that is smooth at 0 (Lai et al. 2017, LapSRN)."""
     return torch.sqrt((prediction - target) ** 2 + 1e-6).mean()

@@ -20,7 +20,9 @@ class Stage(BaseModel):
     batch_size: int = Field(16, ge=1, le=1024, description="Crops a step")
     steps: int = Field(..., ge=1, description="Optimizer steps")
     lr: float = Field(1e-3, gt=0, description="Learning rate at its highest")
-    loss: Loss = Field([{"charbonnier": 1.0}], description="Losses and their weights: l1, mse, charbonnier, feature")
+    loss: Loss = Field(
+        [{"charbonnier": 1.0}], description="Losses and their weights: l1, l1_y, mse, charbonnier, feature"
+    )
     schedule: Literal["one_cycle", "constant"] = Field(
         "one_cycle", description="one_cycle: cosine up over pct_start of the steps, cosine down over the rest"
     )
