@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 from peers_sheet import Compared, details
-from superres_ablations import PROJECT, STAGE, add_options, scored
+from superres_ablations import MODEL, PROJECT, STAGE, add_options, scored
 from superres_peers import damaged, embedded
 
 import uncrappify
@@ -51,7 +51,7 @@ def main() -> None:
         models = {name: Path(scratch) / f"{name}.safetensors" for name in LOSSES}
         for seed in arguments.seeds:
             for name, stages in LOSSES.items():
-                changes = {"seed": seed, "recipe": RECIPE, "training": {"stages": stages}}
+                changes = {"seed": seed, "recipe": RECIPE, "model": {"upscaler": MODEL}, "training": {"stages": stages}}
                 rows.append({"seed": seed, "loss": name, **scored(changes, arguments.mirror, arguments.smoke)})
                 shutil.copy(WEIGHTS, models[name])
                 print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)

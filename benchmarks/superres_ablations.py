@@ -23,6 +23,7 @@ WATCHED = [f"bsds/val/{digit}*.jpg" for digit in (1, 4, 5, 6, 7, 8, 9)]
 SCORED = ["bsds/val/2*.jpg", "bsds/val/3*.jpg"]
 METRICS = ["psnr", "psnr_y", "feature_distance", "gradient_energy_ratio"]
 STAGE: dict[str, Any] = {"size": 96, "batch_size": 8, "lr": 1e-3, "pct_start": 0.05, "loss": [{"l1": 1.0}]}
+MODEL = {"channels": 48, "blocks": 8}
 #: Name to steps, and what differs from the base: keys of the stage, of the training, of the model, or the seed.
 CHOICES: dict[str, tuple[int, dict[str, Any]]] = {
     "base": (11200, {}),
@@ -94,7 +95,7 @@ def chosen(name: str) -> dict[str, Any]:
     steps, changes = CHOICES[name]
     stage = STAGE | {"steps": steps} | {key: changes[key] for key in changes if key in {*STAGE, "schedule"}}
     return {
-        "model": {"upscaler": {key: changes[key] for key in changes if key in {"channels", "blocks"}}},
+        "model": {"upscaler": MODEL | {key: changes[key] for key in changes if key in MODEL}},
         "training": {"stages": [stage]} | {key: changes[key] for key in changes if key == "ema"},
         **{key: changes[key] for key in changes if key == "seed"},
     }
