@@ -8,14 +8,11 @@ Every fold is a run of the pipeline `superres` in MLflow with other pictures hel
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
+from pipeline_run import run_pipeline
 
-PROJECT = Path(__file__).resolve().parents[1]
 # The two views of the motorcycle count as one photograph. The watched picture is never one of the fold's own.
 FOLDS = {
     ("chelsea", "coffee", "flower"): "rocket",
@@ -29,9 +26,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="two batches a stage, to see that it runs")
     smoke = parser.parse_args().smoke
-    # Kedro and the settings look for the project around the current folder.
-    os.chdir(PROJECT)
-    bootstrap_project(PROJECT)
     scores = pd.concat([gains(list(test), valid, smoke) for test, valid in FOLDS.items()])
     print(scores.round(2).to_string())
     print(f"mean {scores['gain'].mean():.2f} dB, worst {scores['gain'].min():.2f} dB")
@@ -48,10 +42,8 @@ def gains(test: list[str], valid: str, smoke: bool) -> pd.DataFrame:
     Returns:
         PSNR of model and bicubic and their difference in dB, one row a picture.
     """
-    held_back = {"superres": {"source": {"embedded": {"test": test, "valid": [valid]}}}}
-    session: KedroSession = KedroSession.create(PROJECT, runtime_params={**held_back, "smoke": smoke})
-    with session:
-        scores: pd.DataFrame = session.run(pipeline_names=["superres"])["superres.scores"].load()
+    held_back: dict[str, Any] = {"superres": {"source": {"embedded": {"test": test, "valid": [valid]}}}}
+    scores: pd.DataFrame = run_pipeline("superres", held_back | {"smoke": smoke})["superres.scores"].load()
     psnr = scores.pivot_table(index="picture", columns="method", values="psnr")[["model", "bicubic"]]
     return psnr.assign(gain=psnr["model"] - psnr["bicubic"])
 

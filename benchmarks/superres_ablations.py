@@ -10,15 +10,11 @@ cores of an AMD EPYC (Zen 5), so that another machine repeats the training and n
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
+from pipeline_run import PROJECT, run_pipeline
 
-PROJECT = Path(__file__).resolve().parents[1]
 WATCHED = [f"bsds/val/{digit}*.jpg" for digit in (1, 4, 5, 6, 7, 8, 9)]
 SCORED = ["bsds/val/2*.jpg", "bsds/val/3*.jpg"]
 METRICS = ["psnr", "psnr_y", "feature_distance", "gradient_energy_ratio"]
@@ -76,14 +72,9 @@ def scored(changes: dict[str, Any], mirror: str, smoke: bool) -> dict[str, float
         Means over the photographs: ``psnr`` and ``psnr_y`` in dB, ``feature_distance``, ``gradient_energy_ratio``;
         ``train_seconds``.
     """
-    # Kedro and the settings look for the project around the current folder.
-    os.chdir(PROJECT)
-    bootstrap_project(PROJECT)
     held_back = {"source": {"archive": {"layout": {"valid": WATCHED, "test": SCORED}}}, "test_source": None}
     parameters = {"superres": held_back | changes, "mirror": mirror, "smoke": smoke}
-    session: KedroSession = KedroSession.create(PROJECT, env="benchmark", runtime_params=parameters)
-    with session:
-        outputs = session.run(pipeline_names=["superres"])
+    outputs = run_pipeline("superres", parameters, env="benchmark")
     scores: pd.DataFrame = outputs["superres.scores"].load()
     means = scores[scores["method"] == "model"][METRICS].mean()
     seconds = outputs["superres.training_metrics"].load()["train_seconds"]

@@ -26,8 +26,8 @@ def test_a_plain_number_is_the_weight_of_the_feature_loss_with_all_else_as_usual
                 "weight": 0.5,
                 "backend": "efficientnet_lite0",
                 "layers": [1, 2, 3],
-                "weights": [0.007, 0.007, 0.009],
-                "gram_weights": [0.07, 0.15, 0.65],
+                "weights": [0.02, 0.02, 0.03],
+                "gram_weights": [0.02, 0.05, 0.2],
             }
         },
     ]
