@@ -123,9 +123,25 @@ def send_without_a_length(content: bytes) -> Mishap:
     return mishap
 
 
+def call_compressed() -> Mishap:
+    """Call a .gz compressed on the way, as Apache does."""
+
+    def mishap(handler: Handler, content: bytes, start: int) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.send_header("Content-Encoding", "x-gzip")
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return mishap
+
+
 @pytest.fixture
 def mishap() -> dict[str, Callable[..., Mishap]]:
-    functions: tuple[Callable[..., Mishap], ...] = (break_off, stall, answer, announce, send_without_a_length)
+    functions: tuple[Callable[..., Mishap], ...] = (
+        *(break_off, stall, answer, announce),
+        *(send_without_a_length, call_compressed),
+    )
     return {function.__name__: function for function in functions}
 
 

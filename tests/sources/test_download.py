@@ -1,5 +1,6 @@
 """Archives over HTTP: gone on with where they broke off, never larger than announced, checked before they count."""
 
+import gzip
 import hashlib
 import socket
 from pathlib import Path
@@ -118,6 +119,29 @@ def test_a_server_that_announces_less_than_it_has_does_not_pass_the_checksum(ser
     with pytest.raises(UserError, match="checksum"):
         download(url, file, SUM, None)
     assert left(file) == {}
+
+
+def test_an_answer_without_a_length_that_breaks_off_is_gone_on_with(server, url, file, mishap):
+    server.mishaps = [mishap["send_without_a_length"](CONTENT[:131_072])]
+    download(url, file, SUM, SIZE)
+    assert server.asked == [None, "bytes=131072-"]
+    assert file.read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_that_always_breaks_off_is_given_up(server, url, file, mishap):
+    server.ranges = False
+    server.mishaps = [mishap["break_off"](places) for places in (65_536, 131_072, *(10, 65_536) * 10)]
+    with pytest.raises(UserError, match="broke off again and again"):
+        download(url, file, SUM, SIZE)
+    assert len(server.asked) == 2 + module.RETRIES + 1
+
+
+def test_a_file_that_the_server_calls_compressed_on_the_way_is_kept_as_it_is(server, url, file, mishap):
+    packed = gzip.compress(CONTENT)
+    server.files["a.tar"] = packed
+    server.mishaps = [mishap["call_compressed"]()]
+    download(url, file, hashlib.sha256(packed).hexdigest(), len(packed))
+    assert file.read_bytes() == packed
 
 
 def test_a_server_that_says_no_length_cannot_fill_the_disk(server, url, file, mishap):

@@ -1,5 +1,6 @@
 """Archives from elsewhere are unpacked with suspicion: whole and inside one folder, or not at all."""
 
+import gzip
 import io
 import stat
 import tarfile
@@ -116,6 +117,19 @@ def test_an_honest_archive_may_fill_twenty_times_its_size(tmp_path, folder, make
 def test_too_many_members_are_refused(refused, make, kind, monkeypatch):
     monkeypatch.setattr(module, "MOST_MEMBERS", 20)
     assert "more than 20 members" in refused(make[kind]({f"{number}.png": b"" for number in range(21)}))
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+@pytest.mark.parametrize("header", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_bomb_in_a_header_is_refused_before_it_fills_the_memory(refused, header, compress):
+    info = entry("a.png", header)
+    info.size = 8 << 30
+    assert "it has a header of 8590 MB" in refused(compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(4096)))
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_a_name_that_is_too_long_for_a_file_is_refused(refused, make, kind):
+    assert "a name in it is too long" in refused(make[kind]({f"{'a' * 300}.png": b"1"}))
 
 
 @pytest.mark.parametrize("kind", ["tar", "zip"])

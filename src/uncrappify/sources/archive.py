@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import logging
+import re
 import shutil
 from pathlib import Path
 from urllib.parse import quote
@@ -136,7 +137,11 @@ def _mirrored_sum(options: ArchiveOptions) -> str:
         text = file.read_text(encoding="utf-8")
     # As sha256sum writes it: the sum, a space, a space or a star, and the name.
     lines = (line.split(maxsplit=1) for line in text.splitlines())
-    sums = {line[1].removeprefix("*").removeprefix("./").strip(): line[0].lower() for line in lines if len(line) == 2}
+    sums = {
+        line[1].removeprefix("*").removeprefix("./").strip(): line[0].lower()
+        for line in lines
+        if len(line) == 2 and re.fullmatch("[0-9a-fA-F]{64}", line[0])
+    }
     if options.file not in sums:
         raise UserError(
             f"mirror: {SUMS} of {without_password(mirror)} does not name {options.file}. It names: {', '.join(sums)}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ PAUSE = 1.0
 """Seconds before the first retry; the second waits twice as long, and so on."""
 
 _CHUNK = 1 << 16
+_SMALL = 1 << 20
 _MEGA = 1e6
 
 
@@ -59,7 +61,7 @@ def download(url: str, file: Path, sha256: str, size: int | None) -> None:
 
 
 def read_text(url: str) -> str:
-    """Read a small text file from a server.
+    """Read a small text file from a server; of a large one, the beginning.
 
     Raises:
         UserError: It cannot be had.
@@ -67,11 +69,11 @@ def read_text(url: str) -> str:
     import requests
 
     try:
-        response = requests.get(url, timeout=TIMEOUT)
-        response.raise_for_status()
+        with requests.get(url, timeout=TIMEOUT, stream=True) as response:
+            response.raise_for_status()
+            return next(response.iter_content(_SMALL), b"").decode(errors="replace")
     except requests.RequestException as error:
         raise UserError(f"{without_password(url)}: {reason(error)}.") from error
-    return response.text
 
 
 def without_password(text: str) -> str:
@@ -126,14 +128,14 @@ class ResumingDownloader:
         """
         from requests import RequestException
 
-        failures = 0
+        failures, furthest = 0, self._have
         while True:
-            before = self._have
             try:
                 self._go_on(url)
                 break
             except RequestException as error:
-                failures = 0 if self._have > before else failures + 1
+                failures = 0 if self._have > furthest else failures + 1
+                furthest = max(furthest, self._have)
                 if failures > RETRIES or not _passing(error):
                     raise
                 time.sleep(PAUSE * failures)
@@ -166,7 +168,8 @@ class ResumingDownloader:
                 )
             if start not in (0, have):
                 raise requests.ConnectionError("the server goes on at another place")
-            self._write(response, start, total or self.size)
+            total = self.size if total is None else total
+            self._write(response, start, total)
         if total is not None and self._have < total:
             raise requests.ConnectionError("the connection broke off")
 
@@ -174,7 +177,7 @@ class ResumingDownloader:
         with self.partial.open("ab" if start else "wb") as file, bar() as progress:
             megabytes = total and total / _MEGA
             task = progress.add_task("downloading (MB)", total=megabytes)
-            for chunk in response.iter_content(_CHUNK):
+            for chunk in _as_sent(response):
                 file.write(chunk)
                 start += len(chunk)
                 progress.update(task, completed=start / _MEGA)
@@ -184,6 +187,23 @@ class ResumingDownloader:
                         f"{without_password(response.url)}: the server sends more than the {total} bytes that are "
                         "expected."
                     )
+
+
+def _as_sent(response: Response) -> Iterator[bytes]:
+    """Give the file's own bytes: servers call a .gz compressed on the way, and requests would unpack it.
+
+    Raises:
+        RequestException: As of requests' own way of reading.
+    """
+    import requests
+    from urllib3 import exceptions
+
+    try:
+        yield from response.raw.stream(_CHUNK, decode_content=False)
+    except exceptions.ReadTimeoutError as error:
+        raise requests.ReadTimeout(str(error)) from error
+    except exceptions.HTTPError as error:
+        raise requests.ConnectionError(str(error)) from error
 
 
 def _announced(response: Response) -> tuple[int, int | None]:

@@ -1,5 +1,6 @@
 """Archives from elsewhere are unpacked with suspicion: whole and inside one folder, or not at all."""
 
+import errno
 import gzip
 import lzma
 import re
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from stat import S_IFMT, S_ISDIR, S_ISREG
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from uncrappify.errors import UserError
 
@@ -22,9 +23,19 @@ EXPANSION = 20
 ALLOWANCE = 100_000_000
 """Bytes that any archive may fill, however small it is."""
 
+LONGEST_HEADER = 1_000_000
+"""Bytes of a member's long name and other attributes."""
+
 # Checks much of what is checked here a second time; Python has it from 3.11.4 on.
 _FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 _CONTRADICTIONS = (FileExistsError, IsADirectoryError, NotADirectoryError)
+_LONG_HEADERS = {
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+}
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 
 
@@ -35,6 +46,18 @@ class _Member(NamedTuple):
     size: int
     plain: bool
     extract: Callable[[], object]
+
+
+class _CautiousHeader(tarfile.TarInfo):
+    """Refuses headers that go on for megabytes: tarfile would take them into memory before anybody sees a member."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read a header."""
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _LONG_HEADERS and header.size > LONGEST_HEADER:
+            raise _Refusal(f"it has a header of {header.size / 1e6:.0f} MB")
+        return header
 
 
 class _Refusal(Exception):  # noqa: N818 - a finding, turned into an explanation at once
@@ -66,11 +89,15 @@ def unpack(archive: Path, folder: Path) -> None:
             member.extract()
     except _Refusal as refusal:
         raise UserError(f"{archive.name} is refused: {refusal}. Nothing of it was kept.") from refusal
-    except (*_DAMAGE, *_CONTRADICTIONS, NotImplementedError, RuntimeError) as error:
+    except (*_DAMAGE, *_CONTRADICTIONS, NotImplementedError, RuntimeError, ValueError) as error:
         raise UserError(
             f"{archive.name} is damaged or of an unknown kind ({error}). Nothing of it was kept. "
             "Archives are tar, tar.gz or zip, without a password."
         ) from error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise UserError(f"{archive.name} is refused: a name in it is too long. Nothing of it was kept.") from error
 
 
 def _check(member: _Member) -> None:
@@ -84,8 +111,8 @@ def _check(member: _Member) -> None:
 
 
 def _members(archive: Path, folder: Path) -> Iterator[_Member]:
-    if tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as tar:
+    if tar := _tar(archive):
+        with tar:
             for entry in tar:
                 extract = partial(tar.extract, entry, folder, set_attrs=False, **_FILTER)
                 yield _Member(entry.name, entry.size, entry.isreg() or entry.isdir(), extract)
@@ -95,6 +122,13 @@ def _members(archive: Path, folder: Path) -> Iterator[_Member]:
                 yield _Member(info.filename, info.file_size, _is_plain(info), partial(zipped.extract, info, folder))
     else:
         raise _Refusal("it is neither a tar nor a zip")
+
+
+def _tar(archive: Path) -> tarfile.TarFile | None:
+    try:
+        return tarfile.open(archive, tarinfo=_CautiousHeader)
+    except tarfile.ReadError:
+        return None
 
 
 def _is_plain(info: zipfile.ZipInfo) -> bool:
