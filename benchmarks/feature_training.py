@@ -1,6 +1,6 @@
 """What does the feature loss bring? The same network, the same five minutes, three seeds, with it and without.
 
-    python benchmarks/feature_training.py [--seeds 0 1 2] [--sheet] [--mirror FOLDER] [--smoke]
+    python benchmarks/feature_training.py [--seeds 0 1 2] [--sheet] --mirror FOLDER [--smoke]
 
 Pictures are made three times smaller, without JPEG: what JPEG takes away, no loss brings back to its place. Each row is
 a run of the pipeline `superres` in MLflow, trained on BSDS500's training set and scored on 37 photographs of its

@@ -1,6 +1,6 @@
 """What does each choice of the benchmark's super-resolution bring? Ten minutes on two cores, one choice changed.
 
-    python benchmarks/superres_ablations.py [NAME ...] [--mirror FOLDER] [--smoke]
+    python benchmarks/superres_ablations.py [NAME ...] --mirror FOLDER [--smoke]
 
 Every row is a run of the pipeline `superres` in MLflow, environment `benchmark`, scored on 37 photographs of BSDS500's
 validation set that the training does not watch; Set5 is not used. The steps are those that ten minutes hold on two
@@ -13,7 +13,7 @@ import argparse
 from typing import Any
 
 import pandas as pd
-from pipeline_run import PROJECT, run_pipeline
+from pipeline_run import run_pipeline
 
 WATCHED = [f"bsds/val/{digit}*.jpg" for digit in (1, 4, 5, 6, 7, 8, 9)]
 SCORED = ["bsds/val/2*.jpg", "bsds/val/3*.jpg"]
@@ -56,7 +56,7 @@ def main() -> None:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of every benchmark that trains on BSDS500."""
-    parser.add_argument("--mirror", default=str(PROJECT.parent / "shared" / "data"), help="folder or URL with bsds.tar")
+    parser.add_argument("--mirror", required=True, help="folder or URL with bsds.tar (docs/add-a-source.md)")
     parser.add_argument("--smoke", action="store_true", help="two batches a stage, to see that it runs")
 
 

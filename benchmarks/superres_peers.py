@@ -152,8 +152,10 @@ def by_peer(python: Path, pictures: Pictures) -> Enlarged:
         # Isolated: a PYTHONPATH that is set for this environment must not lead into the other.
         command = [str(part) for part in (python, "-I", Path(__file__).with_name("dat_light.py"), small, large)]
         try:
-            told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        except (OSError, subprocess.CalledProcessError) as error:
+            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            # Libraries may say something first.
+            told = json.loads(said.strip().splitlines()[-1])
+        except (OSError, subprocess.CalledProcessError, ValueError, IndexError) as error:
             reason = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
             raise UserError(
                 f"--dat-python {python}: DAT-light did not run ({reason}). Make its environment: "

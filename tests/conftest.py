@@ -1,5 +1,6 @@
 """Small synthetic pictures that several rooms' tests share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,3 +69,12 @@ def experiment(sqlite_store: str, tmp_path: Path) -> Iterator[str]:
     yield identifier
     mlflow.end_run()
     mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with data and weights for development, beside the repository or where UNCRAPPIFY_SHARED says."""
+    folder = Path(os.environ.get("UNCRAPPIFY_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no data for development in {folder}; UNCRAPPIFY_SHARED names another folder")
+    return folder

@@ -130,7 +130,7 @@ def test_every_shortcut_and_parameter_that_the_readme_types_exists():
     typed = re.findall(r"--params (\S+)", "".join(blocks("README.md", "bash")))
     names = {pair.split("=")[0] for line in typed for pair in line.split(",")}
     tree = complete(SUPERRES, {"superres": "restoration"})
-    for name in names - {"pictures", "smoke"}:
+    for name in names - {"pictures", "smoke", "mirror"}:
         node = tree
         for key in name.split("."):
             node = node[key]

@@ -89,6 +89,7 @@ def test_the_benchmark_tests_on_the_files_of_set5_at_the_one_scale_that_is_given
     values = f"smoke=true,superres.model.upscaler.scale=2,mirror={folder}"
     done = project.kedro("run", "--env", "benchmark", "--pipeline", "superres", "--params", values)
     assert done.returncode == 0, done.stderr
+    assert not [name for name in project.runs()[-1].data.params if "mirror" in name]
     split = pd.read_parquet(project.root / "data/05_model_input/superres/split.parquet")
     assert split["split"].value_counts().to_dict() == {"test": 5, "train": 3, "valid": 1}
     given = project.root / "data/02_intermediate/superres/degraded/test_source/set5/image_SRF_2"

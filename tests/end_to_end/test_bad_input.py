@@ -55,6 +55,16 @@ superres:
     assert ", ".join(sorted(STEPS)) in text
 
 
+def test_missing_weights_of_a_loss_are_told_before_anything_is_done(project, tmp_path: Path):
+    stages = "[{size: 72, steps: 2, loss: [{feature: {backend: vgg16_bn}}]}]"
+    project.environment_file("lossy", f"superres: {{training: {{stages: {stages}}}}}")
+    project.environment["TORCH_HOME"] = str(tmp_path / "empty")
+    text = complaint(project.kedro("run", "--env", "lossy"))
+    assert "needs torchvision's ImageNet weights, 528 MB, and there is no" in text
+    assert "TORCH_HOME=<folder>" in text
+    assert not (project.root / "data/01_raw").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -1,21 +1,10 @@
 """Real pictures for the figures that only real pictures have."""
 
 import io
-import os
 import tarfile
-from pathlib import Path
 
 import pytest
 from PIL import Image
-
-
-@pytest.fixture(scope="session")
-def shared():
-    """The folder with data and weights for development, beside the repository or where UNCRAPPIFY_SHARED says."""
-    folder = Path(os.environ.get("UNCRAPPIFY_SHARED", Path(__file__).parents[3] / "shared"))
-    if not (folder / "data").is_dir():
-        pytest.skip(f"no data for development in {folder}; UNCRAPPIFY_SHARED names another folder")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -171,6 +171,18 @@ def test_stages_follow_one_another(train: Train, pairs: PicturePairs, tmp_path: 
     assert difference(fitted, train(Restoration(pairs, alone), alone, "b")) > 0
 
 
+def test_each_term_of_each_stages_loss_is_in_the_history(train: Train, pairs: PicturePairs) -> None:
+    losses: list[list[dict[str, Any]]] = [[{"l1": 1.0}], [{"l1": 1.0}, {"feature": 1.0}]]
+    stages = [Stage(size=24, batch_size=2, steps=2, lr=1e-3, loss=loss) for loss in losses]
+    plan = training(stages=stages)
+    history = train(Restoration(pairs, plan), plan).history
+    terms = ["train_l1", *(f"train_{kind}_{number}" for kind in ("feature", "gram") for number in range(3))]
+    first, second = history[history["step"] < 2], history[(history["step"] >= 2) & history["train_loss"].notna()]
+    assert first[terms].isna().all(axis=None)
+    assert (second[terms] > 0).all(axis=None)
+    assert second[terms].sum(axis=1).tolist() == pytest.approx(second["train_loss"].tolist(), rel=1e-4)
+
+
 def test_what_is_delivered_is_the_moving_average(train: Train, pairs: PicturePairs) -> None:
     raw = train(Restoration(pairs, training(ema=0)), training(ema=0), "raw")
     averaged = train(Restoration(pairs, training()), training(), "averaged")

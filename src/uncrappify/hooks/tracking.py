@@ -72,13 +72,15 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         """Start a run, or go on in the one of a training that was killed; log all parameters."""
         parameters = self._parameters(pipeline)
         training = {node.namespace for node in pipeline.nodes if node.namespace and "training" in node.tags}
+        for name in training:
+            _check_weights(parameters[name]["training"]["stages"])
         self._trainings = Trainings(catalog, sorted(training), _fingerprint(parameters))
         self.mlflow_config.tracking.run.id = self._trainings.unfinished_run()
         told = {name: value for name, value in run_params.items() if name not in TOLD_BETTER}
         super().before_pipeline_run(told, pipeline, catalog)
         self._trainings.begin(self.run_id)
-        # A mirror's address may hold a password.
-        plain = [(name, without_password(str(value))) for name, value in flatten(parameters)]
+        # A URL may hold a password.
+        plain = [(name, without_password(str(value))) for name, value in flatten(_without_mirrors(parameters))]
         for start in range(0, len(plain), PARAMETERS_A_BATCH):
             mlflow.log_params(dict(plain[start : start + PARAMETERS_A_BATCH]))
         mlflow.set_tags(_tags(run_params) | {"nodes": ", ".join(node.short_name for node in pipeline.nodes)})
@@ -174,7 +176,23 @@ def _fingerprint(parameters: dict[str, Any]) -> str:
         if folder.is_dir()
         for path in (folder / file for file in find_pictures(folder))
     ]
-    return hashlib.sha256(json.dumps([parameters, files], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([_without_mirrors(parameters), files], sort_keys=True).encode()).hexdigest()
+
+
+def _without_mirrors(value: Any) -> Any:
+    """Leave out where archives are taken from, which changes nothing of what is in them."""
+    if isinstance(value, dict):
+        return {key: _without_mirrors(entry) for key, entry in value.items() if key != "mirror"}
+    return value
+
+
+def _check_weights(stages: list[dict[str, Any]]) -> None:
+    """Look for the weights that a loss needs before anything is downloaded or degraded for it."""
+    options = [term["feature"] for stage in stages for term in stage["loss"] if "feature" in term]
+    if any(option["backend"] == "vgg16_bn" for option in options):
+        from uncrappify.losses import vgg
+
+        vgg.weights_file()
 
 
 def _try_to_write(store: str) -> None:

@@ -52,9 +52,13 @@ class VGG(nn.Module):
         return found
 
 
-def _weights() -> dict[str, Tensor]:
-    """Read the convolutions' weights from where torchvision keeps its own; nothing is downloaded unasked."""
-    file = Path(torch.hub.get_dir()) / "checkpoints" / FILE
+def weights_file() -> Path:
+    """Find the weights where torchvision keeps its own; nothing is downloaded unasked.
+
+    Raises:
+        UserError: If they are not there.
+    """
+    file: Path = Path(torch.hub.get_dir()) / "checkpoints" / FILE
     if not file.is_file():
         raise UserError(
             f"The feature loss with vgg16_bn needs torchvision's ImageNet weights, 528 MB, and there is no {file}. "
@@ -62,6 +66,12 @@ def _weights() -> dict[str, Tensor]:
             f"{FILE} to <folder>/hub/checkpoints and set TORCH_HOME=<folder>, or take the loss's other backend, "
             "efficientnet_lite0, whose weights are installed."
         )
+    return file
+
+
+def _weights() -> dict[str, Tensor]:
+    """Read the convolutions' weights."""
+    file = weights_file()
     try:
         state = torch.load(file, weights_only=True, map_location="cpu")
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:

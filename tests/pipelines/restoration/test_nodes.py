@@ -126,6 +126,19 @@ def test_an_untrained_model_gains_nothing_over_bicubic(
     assert f"| model | {metrics['psnr']:.2f} |" in card
 
 
+def test_at_scale_1_each_baseline_enlarges_the_degraded_picture_in_its_own_way(
+    picture_source: PictureSource, degraded: Pictures, split: pd.DataFrame, untrained: TrainedModel
+) -> None:
+    options = {"scale": 1, "channels": 8, "blocks": 1}
+    state = build("upscaler", options).state_dict()
+    same_size = TrainedModel(state, untrained.description | {"scale": 1, "options": options})
+    comparison = nodes.evaluate(picture_source, degraded, split, RECIPE, 42, same_size, Evaluation())[1]
+    psnr = dict(zip(comparison["method"], comparison["psnr"], strict=True))
+    # An untrained model of scale 1 is the identity, and its input was enlarged by bicubic.
+    assert psnr["model"] == pytest.approx(psnr["bicubic"])
+    assert len({psnr[name] for name in ("nearest", "bilinear", "bicubic", "lanczos")}) == 4
+
+
 def test_training_gives_a_model_that_describes_itself(
     picture_source: PictureSource, degraded: Pictures, split: pd.DataFrame, tmp_path: Path
 ) -> None:

@@ -214,7 +214,8 @@ def evaluate(
 
     def restored(name: str) -> ScoredPicture:
         bad, good = pairs[name]
-        picture = (name, bad, restore(bad), good)
+        # The baselines enlarge the degraded picture itself, also where the model gets it enlarged already.
+        picture = (name, pairs.degraded[name], restore(bad), good)
         if len(shown) < evaluation.sheet_rows:
             shown.append(picture)
         return picture
