@@ -70,6 +70,8 @@ def explained(error: BaseException) -> str | None:
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             place = cause.filename or "while writing"
             return f"the disk is full ({place}). Free space and run again; what is done is kept."
+        if "database or disk is full" in str(cause):
+            return "the disk is full (MLflow's store). Free space and run again; what is done is kept."
         if isinstance(cause, OSError) and cause.errno in (errno.EACCES, errno.EROFS):
             return f"{cause.filename}: no permission to write. Allow it and run again; what is done is kept."
         if isinstance(cause, MissingConfigException):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kedro.utils import find_kedro_project
 
+from uncrappify import server
 from uncrappify.hooks import ParameterHook, TerminalHook, TrackingHook
 
 # Threads that wait actively are up to ten times slower on a machine that does other things too, threads that sleep at
@@ -12,19 +13,26 @@ from uncrappify.hooks import ParameterHook, TerminalHook, TrackingHook
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 os.environ.setdefault("KMP_BLOCKTIME", "0")
+# A server that is away must not hold anybody up for minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+# What `kedro mlflow ui` starts also runs jobs for language models, which takes as long as the rest.
+os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
 # The terminal belongs to the project's own bars.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 PROJECT = find_kedro_project(Path.cwd()) or Path.cwd()
 
 
 def tracking_uri() -> str:
-    """Give the MLflow server of the environment, or the project's own store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{PROJECT / 'mlflow.db'}"
+    """Give the store of the environment, or the project's own; a server gets copies of the runs in that."""
+    own = f"sqlite:///{PROJECT / 'mlflow.db'}"
+    return own if server.address() else os.environ.get("MLFLOW_TRACKING_URI") or own
 
 
 def artifact_location() -> str | None:
-    """Give the folder for artifacts beside a store that is a file; a server decides for itself."""
+    """Give the folder for artifacts beside a store that is a file; other stores decide for themselves."""
     return (PROJECT / "mlartifacts").as_uri() if tracking_uri().startswith("sqlite:") else None
 
 

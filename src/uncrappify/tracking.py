@@ -1,9 +1,9 @@
-"""What goes to MLflow; without an active run everything here does nothing."""
+"""What goes to MLflow's store; without an active run everything here does nothing."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import mlflow
@@ -12,16 +12,35 @@ from mlflow.entities import Metric
 Point = tuple[str, float, int, int]
 """Metric name, value, time in milliseconds, step."""
 
+PARAMETERS_FILE = "parameters.yml"
+"""A run's file with all its parameters, as they stand in conf/."""
+
 # MLflow takes so many metrics at once.
 POINTS_A_BATCH = 1000
 
 
-def log_points(points: Iterable[Point]) -> None:
-    """Send metrics in batches; MLflow keeps one row for the same name, value, time and step."""
-    if run := mlflow.active_run():
-        metrics = [Metric(name, value, milliseconds, step) for name, value, milliseconds, step in points]
-        for start in range(0, len(metrics), POINTS_A_BATCH):
-            mlflow.MlflowClient().log_batch(run.info.run_id, metrics=metrics[start : start + POINTS_A_BATCH])
+Follower = Callable[[Sequence[Point]], None]
+followers: list[Follower] = []
+"""Who else gets metrics, after the store has them."""
+
+
+def log_points(points: Iterable[Point], run_id: str | None = None) -> None:
+    """Send metrics in batches; MLflow keeps one row for the same name, value, time and step.
+
+    Args:
+        points: The metrics.
+        run_id: Of the run; default: this thread's.
+    """
+    active = mlflow.active_run()
+    run_id = run_id or (active.info.run_id if active else None)
+    if run_id is None:
+        return
+    points = list(points)
+    metrics = [Metric(name, value, milliseconds, step) for name, value, milliseconds, step in points]
+    for start in range(0, len(metrics), POINTS_A_BATCH):
+        mlflow.MlflowClient().log_batch(run_id, metrics=metrics[start : start + POINTS_A_BATCH])
+    for follower in followers:
+        follower(points)
 
 
 def log_values(values: Mapping[str, float]) -> None:

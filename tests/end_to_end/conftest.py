@@ -36,6 +36,11 @@ class Project:
         """Run a command to its end."""
         return subprocess.run(self._command(arguments), capture_output=True, text=True, timeout=PATIENCE, **self._where)
 
+    def uncrappify(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the project's own to its end."""
+        command = [sys.executable, "-m", "uncrappify", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, **self._where)
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command in a process group of its own, as a shell does."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -85,8 +90,9 @@ class Project:
         return {"cwd": self.root, "env": inherited | fixed | self.environment}
 
 
-def make_project(root: Path) -> Project:
+def copy_project(root: Path) -> Project:
     """Copy what a fresh clone has, apart from the code, which stays where it is."""
+    root.mkdir(exist_ok=True)
     for name in (".telemetry", "pyproject.toml"):
         shutil.copy(CHECKOUT / name, root / name)
     shutil.copytree(CHECKOUT / "conf", root / "conf", ignore=shutil.ignore_patterns("local"))
@@ -97,9 +103,14 @@ def make_project(root: Path) -> Project:
 
 
 @pytest.fixture
+def make_project() -> Callable[[Path], Project]:
+    """Make projects where a test wants them."""
+    return copy_project
+
+
+@pytest.fixture
 def project(tmp_path: Path) -> Project:
-    (tmp_path / "project").mkdir()
-    return make_project(tmp_path / "project")
+    return copy_project(tmp_path / "project")
 
 
 @dataclass(frozen=True)
@@ -115,7 +126,7 @@ class Finished:
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """One smoke run on the embedded photographs, in a git checkout."""
-    project = make_project(tmp_path_factory.mktemp("smoke"))
+    project = copy_project(tmp_path_factory.mktemp("smoke"))
     git = ["git", "-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
     for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "start"]):
         subprocess.run([*git, *command], cwd=project.root, check=True)

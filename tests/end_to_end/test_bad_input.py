@@ -135,17 +135,6 @@ def test_truncated_weights_are_told_and_verbose_shows_the_traceback(trained):
     assert "not a whole safetensors file" in verbose.stderr
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting a small file system is not allowed here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def test_a_full_disk_is_told_and_what_was_done_is_kept(project, small_disk: Path):
     (project.root / "data").rmdir()
     (project.root / "data").symlink_to(small_disk, target_is_directory=True)

@@ -1,7 +1,11 @@
 """Parts of a pipeline, several pipelines, environments, and the commands that list."""
 
+import socket
+from urllib.request import urlopen
+
 import pandas as pd
 import yaml
+from mlflow import MlflowClient
 
 
 def test_evaluate_alone_works_in_a_new_process_and_gives_the_same_scores(trained, smoke_run):
@@ -26,7 +30,7 @@ def test_the_damage_can_be_seen_before_any_training(project):
     degraded = (project.root / "data/02_intermediate/superres/degraded").glob("*.png")
     good = (project.root / "data/01_raw/embedded").iterdir()
     assert {file.stem for file in degraded} == {file.stem for file in good}
-    assert not (project.root / "data/06_models").exists()
+    assert not list((project.root / "data/06_models").rglob("*.safetensors"))
     (run,) = project.runs()
     assert run.info.status == "FINISHED"
 
@@ -40,6 +44,26 @@ def test_registry_and_catalog_can_be_listed(project):
     by_type = yaml.safe_load(catalog.stdout)["superres"]["factories"]
     assert by_type["uncrappify.datasets.weights.Weights"] == ["superres.model"]
     assert "superres.manifest" in by_type["kedro_datasets.pandas.parquet_dataset.ParquetDataset"]
+
+
+def test_mlflows_page_opens_with_the_runs(trained, started, wait_until):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+
+    def answers() -> bool:
+        try:
+            with urlopen(f"{address}/health", timeout=5):
+                return True
+        except OSError:
+            return False
+
+    wait_until(answers, started(trained, "mlflow", "ui", "--port", address.rpartition(":")[2]))
+    with urlopen(address, timeout=30) as page:
+        assert "MLflow" in page.read().decode()
+    client = MlflowClient(address)
+    found = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    assert [run.info.run_id for run in found] == [run.info.run_id for run in trained.runs()]
 
 
 DEBLUR = """

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 
 CHECKPOINT = "data/06_models/superres/checkpoints/stage0.ckpt"
@@ -38,6 +40,20 @@ def assert_measured_once(project, run_id: str, steps: int) -> None:
         assert max(noted) == steps - 1
 
 
+def wait_for_the_end_of(group: int) -> None:
+    """Wait until no process of a group does anything; what nobody has asked for its end is no longer one."""
+
+    def at_work() -> bool:
+        return any(
+            os.getpgid(one.pid) == group and one.status() != psutil.STATUS_ZOMBIE for one in psutil.process_iter()
+        )
+
+    ends = time.monotonic() + 10
+    while at_work():
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+
+
 def test_a_stopped_training_goes_on_in_its_run_until_it_is_finished(project, pictures, started, wait_until):
     # Long enough to be stopped twice, also where the machine is so busy that this process is late to notice.
     steps = 3000
@@ -55,6 +71,24 @@ def test_a_stopped_training_goes_on_in_its_run_until_it_is_finished(project, pic
     assert "going on at step" in project.log
     done = project.kedro(*command)
     assert (done.returncode, done.stderr) == (0, "")
+    (run,) = project.runs()
+    assert run.info.status == "FINISHED"
+    assert_measured_once(project, run.info.run_id, steps)
+
+
+def test_two_processes_train_in_one_run_and_stop_with_the_one_that_started_them(project, pictures, started, wait_until):
+    steps = 2000
+    command = long_training(project, pictures, steps)
+    command[-1] += ",superres.training.devices=2"
+    process = started(project, *command)
+    wait_until(measured(project, 5), process)
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (1, STOPPED), stdout
+    wait_for_the_end_of(process.pid)
+    done = project.kedro(*command)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("compare runs") == 1
     (run,) = project.runs()
     assert run.info.status == "FINISHED"
     assert_measured_once(project, run.info.run_id, steps)

@@ -39,7 +39,7 @@ def test_the_terminal_shows_a_line_a_node_the_comparison_and_where_everything_is
         ["superres.damage", "data/08_reporting/superres/damage.png"],
         ["superres.model", "data/06_models/superres/model.safetensors"],
         ["superres.sheet", "data/08_reporting/superres/sheet.png"],
-        ["compare runs", "mlflow ui --backend-store-uri sqlite:///mlflow.db"],
+        ["compare runs", "kedro mlflow ui"],
         ["see the pipeline", "kedro viz run"],
     ]
     # Nodes, the table's title, frame, head (in as many lines as its names need) and rows, and the closing lines.

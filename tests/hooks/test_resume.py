@@ -32,7 +32,7 @@ def checkpoint(catalog: DataCatalog) -> Path:
 
 
 def trainings(catalog: DataCatalog, fingerprint: str = "a") -> Trainings:
-    return Trainings(catalog, ["superres"], fingerprint)
+    return Trainings(catalog, ["superres"], ["superres"], fingerprint)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_checkpoints_outlive_a_store_that_does_not_answer(
 
 def test_two_processes_do_not_train_one_pipeline(catalog: DataCatalog) -> None:
     first = trainings(catalog)
-    with pytest.raises(UserError, match="superres: another kedro run trains this pipeline"):
+    with pytest.raises(UserError, match="superres: another kedro run works on this pipeline"):
         trainings(catalog, "b")
     first.release()
     trainings(catalog, "b").release()

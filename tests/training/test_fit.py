@@ -14,7 +14,9 @@ from torch import Tensor
 
 from uncrappify.datasets import PicturePairs
 from uncrappify.degradations import Recipe
+from uncrappify.errors import UserError
 from uncrappify.models import build
+from uncrappify.training import hardware
 from uncrappify.training.fit import Fitted, find_learning_rate, fit
 from uncrappify.training.parameters import Stage, Training
 from uncrappify.training.restoration import RestorationTask
@@ -181,6 +183,36 @@ def test_each_term_of_each_stages_loss_is_in_the_history(train: Train, pairs: Pi
     assert first[terms].isna().all(axis=None)
     assert (second[terms] > 0).all(axis=None)
     assert second[terms].sum(axis=1).tolist() == pytest.approx(second["train_loss"].tolist(), rel=1e-4)
+
+
+def test_two_processes_train_as_one_does(train: Train, pairs: PicturePairs) -> None:
+    plan = training(8, 4)
+    alone = train(Restoration(pairs, plan), plan, "alone")
+    shared = training(8, 4, devices=2)
+    together = train(Restoration(pairs, shared), shared, "together")
+    # The same crops in the same steps; the gradients of the halves are averaged, which rounds otherwise.
+    assert together.history["step"].tolist() == alone.history["step"].tolist()
+    assert together.history["train_loss"].tolist() == pytest.approx(alone.history["train_loss"].tolist(), rel=1e-3)
+    assert together.history["valid_psnr"].dropna().tolist() == pytest.approx(
+        alone.history["valid_psnr"].dropna().tolist(), abs=0.01
+    )
+    assert difference(alone, together) < 1e-3
+    assert together.metrics["images_per_second"] > 0
+
+
+def test_more_devices_than_there_are_is_a_mistake(
+    train: Train, pairs: PicturePairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "devices", lambda: 2)
+    plan = Training.model_validate({"stages": [Stage(size=24, batch_size=64, steps=1)], "devices": 64})
+    with pytest.raises(UserError, match=r"training\.devices: 64 are asked for, and this machine has 2"):
+        train(Restoration(pairs, plan), plan)
+
+
+def test_a_mistake_in_another_process_is_told_as_in_this_one(train: Train, pairs: PicturePairs) -> None:
+    plan = training(4, devices=2, stages=[Stage(size=24, batch_size=4, steps=20, lr=1e30)])
+    with pytest.raises(UserError, match=r"^training\.stages\.0: the training diverged"):
+        train(Restoration(pairs, plan), plan)
 
 
 def test_what_is_delivered_is_the_moving_average(train: Train, pairs: PicturePairs) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from pathlib import Path
 
 import mlflow
@@ -9,7 +10,7 @@ import pytest
 
 from uncrappify.errors import UserError
 from uncrappify.training import history
-from uncrappify.training.history import History
+from uncrappify.training.history import History, followed
 
 
 @pytest.fixture
@@ -103,14 +104,11 @@ def test_mlflow_gets_every_row_once_also_after_a_resume(file: Path, experiment: 
     with mlflow.start_run(experiment_id=experiment) as run:
         log(History(file), range(4))  # killed: nothing was sent
         assert rows(sqlite_store, run.info.run_id) == []
-        first = History(file)
-        log(first, range(2, 6))
-        first.finalize("success")
-        assert len(rows(sqlite_store, run.info.run_id)) == 12
-        second = History(file)
-        log(second, range(4, 8))
-        second.finalize("success")
-        second.finalize("success")
+        for steps in (range(2, 6), range(4, 8)):
+            logger = History(file)
+            with followed(file):
+                log(logger, steps)
+            assert len(rows(sqlite_store, run.info.run_id)) == 2 * steps.stop
     stored = rows(sqlite_store, run.info.run_id)
     assert [step for key, step, _ in stored if key == "train_loss"] == list(range(8))
     assert [step for key, step, _ in stored if key == "lr"] == list(range(8))
@@ -118,30 +116,35 @@ def test_mlflow_gets_every_row_once_also_after_a_resume(file: Path, experiment: 
     assert [value for key, _, value in stored if key == "train_loss"] == pytest.approx([1 / n for n in range(1, 9)])
 
 
-def test_rows_are_sent_in_batches_while_training(
+def test_rows_are_sent_while_training(
     file: Path, experiment: str, sqlite_store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent: list[int] = []
-    monkeypatch.setattr(history, "log_points", lambda points: sent.append(len(points)))
+    monkeypatch.setattr(history, "SECONDS_BETWEEN_BATCHES", 0.01)
     logger = History(file)
-    log(logger, range(50))
-    assert sent == []
-    monkeypatch.setattr(history, "SECONDS_BETWEEN_BATCHES", 0.0)
-    log(logger, range(50, 51))
-    assert sent == [102]
+    with mlflow.start_run(experiment_id=experiment) as run, followed(file):
+        log(logger, range(50))
+        patience = time.monotonic() + 30
+        while len(rows(sqlite_store, run.info.run_id)) < 100:
+            assert time.monotonic() < patience
+            time.sleep(0.01)
 
 
-def test_a_server_that_is_away_costs_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[int] = []
+def test_without_a_run_there_is_only_the_file(file: Path) -> None:
+    logger = History(file)
+    with followed(file):
+        log(logger, range(3))
+    assert len(lines(file)) == 3
 
-    def away(points: list[object]) -> None:
+
+def test_a_store_that_takes_nothing_costs_nothing(
+    file: Path, experiment: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(points: object, run_id: str) -> None:
         raise ConnectionError("refused")
 
-    logger = History(file)
-    log(logger, range(3))
     monkeypatch.setattr(history, "log_points", away)
-    logger.finalize("success")
-    monkeypatch.setattr(history, "log_points", lambda points: sent.append(len(points)))
-    logger.finalize("success")
-    assert sent == [6]
+    logger = History(file)
+    with mlflow.start_run(experiment_id=experiment), followed(file):
+        log(logger, range(3))
     assert len(lines(file)) == 3
+    assert "MLflow did not take the metrics (refused); they are kept in" in caplog.text

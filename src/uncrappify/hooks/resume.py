@@ -1,4 +1,4 @@
-"""Which MLflow run a training goes on in, and that no two processes train the same pipeline at once."""
+"""Which MLflow run a training goes on in, and that no two processes run the same pipeline at once."""
 
 from __future__ import annotations
 
@@ -20,30 +20,31 @@ log = logging.getLogger(__name__)
 
 
 class Trainings:
-    """The trainings of one command, which belong to this process until it releases them.
+    """The trainings of one command, whose pipelines belong to this process until it releases them.
 
     Args:
         catalog: Has each pipeline's ``training_state`` and ``checkpoints``.
-        names: Of the pipelines that train.
+        running: Names of the pipelines of which anything runs; their folders are not for two.
+        names: Of those that train.
         fingerprint: Of all parameters and pictures.
 
     Raises:
-        UserError: If another process trains one of the pipelines.
+        UserError: If another process runs one of the pipelines.
     """
 
-    def __init__(self, catalog: DataCatalog, names: Iterable[str], fingerprint: str) -> None:
+    def __init__(self, catalog: DataCatalog, running: Iterable[str], names: Iterable[str], fingerprint: str) -> None:
         self._catalog = catalog
         self._names = list(names)
         self._fingerprint = fingerprint
         self._locks: list[FileLock] = []
-        for name in self._names:
-            lock = FileLock(self._checkpoints(name).with_name("training.lock"))
+        for name in running:
+            lock = FileLock(self._checkpoints(name).with_name("run.lock"))
             try:
                 lock.acquire(blocking=False)
             except Timeout as error:
                 self.release()
                 raise UserError(
-                    f"{name}: another kedro run trains this pipeline right now. Wait until it has ended, or run in "
+                    f"{name}: another kedro run works on this pipeline right now. Wait until it has ended, or run in "
                     "another copy of the project."
                 ) from error
             self._locks.append(lock)
@@ -78,7 +79,7 @@ class Trainings:
             self._note(name, run_id, finished=True)
 
     def release(self) -> None:
-        """Let other processes train."""
+        """Let other processes run the pipelines."""
         for lock in self._locks:
             lock.release()
         self._locks.clear()

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import rich
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
@@ -47,7 +46,7 @@ class TerminalHook:
         for name in outputs:
             if isinstance(dataset := catalog[name], Picture | Weights):
                 grid.add_row(name, _short(dataset))
-        grid.add_row("compare runs", _mlflow_line(mlflow.get_tracking_uri()))
+        grid.add_row("compare runs", "kedro mlflow ui")
         grid.add_row("see the pipeline", "kedro viz run")
         console.print(grid)
 
@@ -61,13 +60,6 @@ def _comparison(pipeline: str, scores: Any) -> Table:
         cells = (f"{value:.3f}" if isinstance(value, float) else str(value) for value in row)
         table.add_row(*cells, style="bold green" if position == 0 else "")
     return table
-
-
-def _mlflow_line(uri: str) -> str:
-    if uri.startswith("http"):
-        return uri
-    default = f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-    return f"mlflow ui --backend-store-uri {'sqlite:///mlflow.db' if uri == default else uri}"
 
 
 def _short(dataset: Any) -> str:

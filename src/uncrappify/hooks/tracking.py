@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import platform
 import shlex
 import sqlite3
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import yaml
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
@@ -22,14 +25,16 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
+from uncrappify import server, tracking
 from uncrappify.errors import UserError
 from uncrappify.hooks.resume import Trainings
 from uncrappify.parameters import flatten
 from uncrappify.provenance import git
+from uncrappify.sending import RunCopy, Sender, unsent
 from uncrappify.sources import Source
 from uncrappify.sources.download import without_password
 from uncrappify.sources.folder import find_pictures
-from uncrappify.tracking import log_file, log_model_file, log_values
+from uncrappify.tracking import PARAMETERS_FILE, log_file, log_model_file, log_points, log_values
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +45,19 @@ TOLD_BETTER = ("project_path", "run_id", "runner", "runtime_params")
 PARAMETERS_A_BATCH = 100
 
 
+class Monitor(SystemMetricsMonitor):
+    """MLflow's monitor of the machine, whose metrics take the way of all others."""
+
+    def publish_metrics(self, metrics: dict[str, float]) -> None:
+        """Log what was measured since the last time."""
+        now = round(time.time() * 1000)
+        points = [(self._metrics_prefix + name, value, now, self._logging_step) for name, value in metrics.items()]
+        log_points(points, self._run_id)
+        self._logging_step += 1
+        for monitor in self.monitors:
+            monitor.clear_metrics()  # type: ignore[no-untyped-call]
+
+
 class TrackingHook(MlflowHook):  # type: ignore[misc]
     """kedro-mlflow's hook, with all parameters at the start, resume, and artifacts by the catalog's layers."""
 
@@ -48,6 +66,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         self._context: KedroContext
         self._monitor: SystemMetricsMonitor | None = None
         self._trainings: Trainings | None = None
+        self._sender: Sender | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -63,18 +82,28 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
             super().after_context_created(context)
         except Exception as error:
             raise UserError(
-                f"MLflow's store {without_password(store)} cannot be opened: {_first_line(error)}. "
+                f"MLflow's store {without_password(store)} cannot be opened: {server.in_short(error)}. "
                 "Make it readable and writable, or set MLFLOW_TRACKING_URI to a store that is."
             ) from error
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Start a run, or go on in the one of a training that was killed; log all parameters."""
+        address = server.address()
+        away = server.why_away(address) if address else None
+        if address and away:
+            log.warning(
+                "%s does not answer (%s): the run begins here, and is sent when it does",
+                without_password(address),
+                away,
+            )
         parameters = self._parameters(pipeline)
+        running = {node.namespace for node in pipeline.nodes if node.namespace}
         training = {node.namespace for node in pipeline.nodes if node.namespace and "training" in node.tags}
         for name in training:
             _check_weights(parameters[name]["training"]["stages"])
-        self._trainings = Trainings(catalog, sorted(training), _fingerprint(parameters))
+            _check_devices(parameters[name]["training"]["devices"])
+        self._trainings = Trainings(catalog, sorted(running), sorted(training), _fingerprint(parameters))
         self.mlflow_config.tracking.run.id = self._trainings.unfinished_run()
         told = {name: value for name, value in run_params.items() if name not in TOLD_BETTER}
         super().before_pipeline_run(told, pipeline, catalog)
@@ -83,7 +112,11 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         plain = [(name, without_password(str(value))) for name, value in flatten(_without_mirrors(parameters))]
         for start in range(0, len(plain), PARAMETERS_A_BATCH):
             mlflow.log_params(dict(plain[start : start + PARAMETERS_A_BATCH]))
+        mlflow.log_text(without_password(yaml.safe_dump(parameters, sort_keys=False)), PARAMETERS_FILE)
         mlflow.set_tags(_tags(run_params) | {"nodes": ", ".join(node.short_name for node in pipeline.nodes)})
+        if address:
+            (name,) = run_params["pipeline_names"] or ["__default__"]
+            self._begin_sending(address, name, catalog, away=bool(away))
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool) -> None:
@@ -98,7 +131,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
                     mlflow.log_input(pictures, context="training")
             machine = hardware.describe()
             mlflow.set_tags({f"hardware.{name}": value for name, value in machine.items()})
-            self._monitor = SystemMetricsMonitor(self.run_id, sampling_interval=5, resume_logging=True)  # type: ignore[no-untyped-call]
+            self._monitor = Monitor(self.run_id, sampling_interval=5, resume_logging=True)  # type: ignore[no-untyped-call]
             self._monitor.start()  # type: ignore[no-untyped-call]
 
     @hook_impl
@@ -148,10 +181,24 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
     def stop(self, status: str) -> None:
         """End the run, however often it was opened; the command line calls it where Kedro calls no hook."""
         self._stop_monitor()
-        while mlflow.active_run():
-            mlflow.end_run(status)
-        if self._trainings:
-            self._trainings.release()
+        try:
+            while mlflow.active_run():
+                mlflow.end_run(status)
+        finally:
+            if self._trainings:
+                self._trainings.release()
+            if self._sender:
+                sender, self._sender = self._sender, None
+                tracking.followers.clear()
+                sender.finish()
+
+    def _begin_sending(self, address: str, pipeline: str, catalog: DataCatalog, *, away: bool) -> None:
+        folder: Path = catalog.load(f"{pipeline}.sent")
+        store = mlflow.get_tracking_uri()
+        older = [copy for copy in unsent(folder, store, address) if copy.run_id != self.run_id]
+        copy = RunCopy(self.run_id, store, address, folder / f"{self.run_id}.json")
+        tracking.followers[:] = [copy.add]
+        self._sender = Sender(copy, older, f"uncrappify sync {pipeline}", away=away)
 
     def _stop_monitor(self) -> None:
         if self._monitor:
@@ -205,16 +252,21 @@ def _try_to_write(store: str) -> None:
             connection.rollback()
 
 
+def _check_devices(wanted: int) -> None:
+    # Before anything is downloaded; torch is only asked where it matters.
+    if wanted > 1:
+        from uncrappify.training.hardware import check_devices
+
+        check_devices(wanted)
+
+
 def _tags(run_params: dict[str, Any]) -> dict[str, str]:
     tags = {
         "kedro_command": without_password(shlex.join(["kedro", *sys.argv[1:]])),
         "env": run_params.get("env") or "local",
         "params": without_password(json.dumps(run_params.get("runtime_params") or {})),
+        "python": platform.python_version(),
     }
     if commit := git("rev-parse", "HEAD"):
         tags |= {"mlflow.source.git.commit": commit, "git_dirty": str(bool(git("status", "--porcelain"))).lower()}
     return tags
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -44,14 +44,15 @@ class BicubicEnlargement(nn.Module):
         offsets = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
         distances = (torch.arange(-2, 3, dtype=torch.float64)[None] - offsets[:, None]).abs()
         rows = keys_kernel(distances)
-        kernel = torch.einsum("py,qx->pqyx", rows, rows).reshape(scale * scale, 1, 5, 5)
+        # Flat: of one channel, a kernel that is laid out channels last is one that processes cannot send each other.
+        kernel = torch.einsum("py,qx->pqyx", rows, rows).reshape(scale * scale, 25)
         self.register_buffer("kernel", kernel.float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Enlarge each channel on its own."""
         n, c, h, w = x.shape
         padded = F.pad(x.reshape(n * c, 1, h, w), (2, 2, 2, 2), mode="replicate")
-        cells = F.conv2d(padded, self.kernel.to(x.dtype))
+        cells = F.conv2d(padded, self.kernel.to(x.dtype).reshape(-1, 1, 5, 5))
         return F.pixel_shuffle(cells, self.scale).reshape(n, c, h * self.scale, w * self.scale)
 
 

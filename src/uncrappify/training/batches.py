@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -49,7 +50,7 @@ class Batches:
             self.source,  # type: ignore[arg-type]
             batch_size=None,
             sampler=range(self.position, self.steps),
-            num_workers=self.source.workers,
+            num_workers=min(self.source.workers, -(-(os.cpu_count() or 1) // _place()[1])),
             pin_memory=torch.cuda.is_available(),
         )
         batches = iter(loader)
@@ -59,7 +60,7 @@ class Batches:
             self.seconds_waited += time.perf_counter() - started
             if batch is None:
                 return
-            yield batch
+            yield _share(batch)
 
     def state_dict(self) -> dict[str, Any]:
         """Give the position, for the checkpoint."""
@@ -68,3 +69,16 @@ class Batches:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take the position of a checkpoint."""
         self.position = state["position"]
+
+
+def _share(batch: Any) -> Any:
+    """Give the part of a batch that belongs to this process: every n-th sample where n processes train together."""
+    rank, processes = _place()
+    return tuple(part[rank::processes] for part in batch) if processes > 1 else batch
+
+
+def _place() -> tuple[int, int]:
+    """Give this process's number among those that train together, and how many they are."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return 0, 1
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()

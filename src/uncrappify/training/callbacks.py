@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
+from lightning.pytorch.callbacks import Callback, WeightAveraging
 from rich.progress import Progress, TaskID
+from torch import Tensor
 
 from uncrappify.progress import bar
 from uncrappify.training.batches import Batches
 from uncrappify.training.hardware import peak_memory_mb
 
 log = logging.getLogger(__name__)
+
+# Lightning writes to the terminal by handlers of its own; its messages belong into the log file. Here, because every
+# process that trains loads this module.
+for _name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+    logging.getLogger(_name).handlers.clear()
+    logging.getLogger(_name).propagate = True
 
 STEPS_UNTIL_ESTIMATE = 20
 STEPS_BETWEEN_MOVES = 10
@@ -32,12 +41,14 @@ class Clock(Callback):
     Attributes:
         seconds: Of training, validation included.
         step_seconds: Of each step, without validation.
+        peak_memory_mb: Of this process; the first one's where several train together.
     """
 
     def __init__(self, batches: Batches) -> None:
         self.batches = batches
         self.seconds = 0.0
         self.step_seconds: list[float] = []
+        self.peak_memory_mb = 0.0
         self._ticked = 0.0
         self._validated = 0.0
 
@@ -66,7 +77,7 @@ class Clock(Callback):
         self.step_seconds.append(now - self._ticked)
         self.seconds += self.step_seconds[-1]
         self._ticked = now
-        if len(self.step_seconds) == STEPS_UNTIL_ESTIMATE:
+        if len(self.step_seconds) == STEPS_UNTIL_ESTIMATE and trainer.is_global_zero:
             left = (len(self.batches) - trainer.global_step) * median(self.step_seconds)
             log.info(
                 "%s steps: about %s and %.1f GB of memory", len(self.batches), duration(left), peak_memory_mb() / 1024
@@ -74,23 +85,49 @@ class Clock(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Give the measures, for the checkpoint."""
-        waited = self.batches.seconds_waited
-        return {"seconds": self.seconds, "step_seconds": self.step_seconds, "seconds_waited": waited}
+        return {
+            "seconds": self.seconds,
+            "step_seconds": self.step_seconds,
+            "seconds_waited": self.batches.seconds_waited,
+            "peak_memory_mb": max(self.peak_memory_mb, peak_memory_mb()),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the measures of a checkpoint."""
         self.seconds, self.step_seconds = state_dict["seconds"], state_dict["step_seconds"]
         self.batches.seconds_waited = state_dict["seconds_waited"]
+        self.peak_memory_mb = state_dict["peak_memory_mb"]
 
 
-class MovingAverage(EMAWeightAveraging):
+class LastCheckpoint(Callback):
+    """Saves the end of a training; after all callbacks that change the weights.
+
+    Args:
+        file: Where to.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save it."""
+        trainer.save_checkpoint(self.file)
+
+
+class MovingAverage(WeightAveraging):
     """Lightning's moving average of the weights, which takes the network's place while it is validated.
 
     An interrupt in the middle of a validation must not leave it there: the checkpoint that is written then would hold
     average and network the wrong way round.
+
+    Args:
+        decay: How much of the average a step keeps.
     """
 
-    _validating = False
+    def __init__(self, decay: float) -> None:
+        # A function of a module, which other processes can be given; that of EMAWeightAveraging is a local one.
+        super().__init__(avg_fn=partial(_decayed, decay))
+        self._validating = False
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put the average into the network's place."""
@@ -108,6 +145,10 @@ class MovingAverage(EMAWeightAveraging):
             self.on_validation_epoch_end(trainer, pl_module)
 
 
+def _decayed(decay: float, average: Tensor, current: Tensor, _: int) -> Tensor:
+    return decay * average + (1 - decay) * current
+
+
 class Bar(Callback):
     """A bar with the loss and the time that is left.
 
@@ -120,9 +161,14 @@ class Bar(Callback):
         self._progress: Progress
         self._task: TaskID
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Keep the terminal to the bar: in a process that was started to train, nobody has sent warnings elsewhere."""
+        if trainer.world_size > 1:
+            logging.captureWarnings(True)
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the bar."""
-        self._progress = bar()
+        """Show the bar; one for all processes."""
+        self._progress = bar() if trainer.is_global_zero else Progress(disable=True)
         self._progress.start()
         self._task = self._progress.add_task(self.description, total=trainer.max_steps, completed=trainer.global_step)
 

@@ -23,6 +23,8 @@ from uncrappify.training.parameters import Stage
 
 log = logging.getLogger(__name__)
 
+WORKERS_WITH_PIXELS = 4
+
 Pixels = npt.NDArray[np.uint8]
 PixelPairs = Mapping[str, Sequence[tuple[Pixels, Pixels]]]
 """Picture name to input and target, in as many variants as there are; empty where they do not fit into memory."""
@@ -53,8 +55,15 @@ class PairCrops:
 
     @property
     def workers(self) -> int:
-        """None when all pixels are in memory: cutting a crop out takes less than handing it over."""
-        return 0 if self.pixels else os.cpu_count() or 1
+        """Processes that make batches.
+
+        With all pixels in memory, cutting a crop out takes less than handing it over: a CPU that trains does it itself,
+        and for a GPU a few processes do it meanwhile.
+        """
+        cores = os.cpu_count() or 1
+        if not self.pixels:
+            return cores
+        return min(cores, WORKERS_WITH_PIXELS) if torch.cuda.is_available() else 0
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         """Give the batch of a step.
@@ -98,7 +107,9 @@ def _filled(crop: Pixels, size: int) -> Pixels:
     return np.pad(crop, [(0, short[0]), (0, short[1]), (0, 0)], mode="symmetric") if any(short) else crop
 
 
-def decoded(pairs: PicturePairs, recipe: Recipe, augment: Sequence[str], variants: int, seed: int) -> PixelPairs:
+def decoded(
+    pairs: PicturePairs, recipe: Recipe, augment: Sequence[str], variants: int, seed: int, processes: int = 1
+) -> PixelPairs:
     """Decode all pictures once, on all cores, and make variants of the few.
 
     A variant is an augmented copy of the good picture that is degraded anew: what a JPEG does to a colour or an edge
@@ -110,11 +121,12 @@ def decoded(pairs: PicturePairs, recipe: Recipe, augment: Sequence[str], variant
         augment: Any keys of :data:`~uncrappify.training.augmentation.AUGMENTATIONS`, and others that are left alone.
         variants: How many to make in all.
         seed: Of the variants.
+        processes: How many hold them all.
 
     Returns:
-        Every picture with its variants, or nothing when they take more than a quarter of the machine's memory.
+        Every picture with its variants, or nothing when they all take more than a quarter of the machine's memory.
     """
-    copies = pixels_that_fit() // max(1, pairs.pixels)
+    copies = pixels_that_fit() // processes // max(1, pairs.pixels)
     if copies == 0:
         log.info("%d pictures do not fit into memory: they are decoded for each crop, without variants", len(pairs))
         return {}

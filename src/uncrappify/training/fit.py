@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
@@ -17,22 +19,20 @@ import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 
 from uncrappify.atomic import written_whole
+from uncrappify.errors import UserError
 from uncrappify.training import hardware
 from uncrappify.training.batches import Batches, BatchSource
-from uncrappify.training.callbacks import Bar, Clock, MovingAverage
-from uncrappify.training.history import History
+from uncrappify.training.callbacks import Bar, Clock, LastCheckpoint, MovingAverage
+from uncrappify.training.history import History, followed
 from uncrappify.training.parameters import Stage, Training
 
 log = logging.getLogger(__name__)
-
-# Lightning writes to the terminal by handlers of its own; its messages belong into the log file.
-for _name in ("lightning", "lightning.pytorch", "lightning.fabric"):
-    logging.getLogger(_name).handlers.clear()
-    logging.getLogger(_name).propagate = True
 
 CHECKPOINT_EVERY = timedelta(seconds=20)
 VALIDATIONS_PER_STAGE = 10
@@ -88,8 +88,10 @@ def fit(task: Task, training: Training, *, seed: int, checkpoints: Path, fingerp
         Weights, history and metrics.
 
     Raises:
-        KeyboardInterrupt: After a checkpoint was written.
+        KeyboardInterrupt: After a checkpoint was written; with several devices, the last one counts.
+        UserError: If there are fewer devices than that, or the training diverged.
     """
+    hardware.check_devices(training.devices)
     pl.seed_everything(seed, workers=True, verbose=False)
     _claim(checkpoints, fingerprint)
     if torch.cuda.is_available():
@@ -98,12 +100,13 @@ def fit(task: Task, training: Training, *, seed: int, checkpoints: Path, fingerp
         task.network.compile()
     history = History(checkpoints / "history.jsonl")
     clocks = []
-    for number, stage in enumerate(training.stages):
-        batches = Batches(task.batches(stage, seed + number), stage.steps)
-        file = checkpoints / f"stage{number}.ckpt"
-        clocks.append(_train(task, stage, training, batches, history, file))
-        history.offset += stage.steps
-        history.stage += 1
+    with followed(history.file):
+        for number, stage in enumerate(training.stages):
+            batches = Batches(task.batches(stage, seed + number), stage.steps)
+            file = checkpoints / f"stage{number}.ckpt"
+            clocks.append(_train(task, stage, training, batches, history, file))
+            history.offset += stage.steps
+            history.stage += 1
     state = {name: tensor.detach().cpu().clone() for name, tensor in task.network.state_dict().items()}
     table = history.table()
     return Fitted(state, table, _metrics(training, clocks, table))
@@ -145,7 +148,7 @@ def find_learning_rate(task: Task, training: Training, seed: int, folder: Path) 
     trainer = _trainer(training, stage.steps, callbacks=[], logger=False, root=folder)
     batches = Batches(_Repeated(task.batches(stage, seed)[0]), RATES_TRIED)
     # The finder has a bar of its own, which cannot be turned off.
-    with _quiet_interrupt(trainer), redirect_stderr(StringIO()):
+    with _tidy(trainer), redirect_stderr(StringIO()):
         finder = Tuner(trainer).lr_find(
             task.module(stage), batches, min_lr=1e-5, max_lr=1.0, num_training=RATES_TRIED, update_attr=False
         )
@@ -172,12 +175,21 @@ def _train(task: Task, stage: Stage, training: Training, batches: Batches, histo
     done = torch.load(file, weights_only=False, map_location="cpu") if file.is_file() else {}
     module = task.module(stage)
     clock = Clock(batches)
-    if done.get("global_step") == stage.steps:
-        module.load_state_dict(done["state_dict"])
-        clock.load_state_dict(done["callbacks"][clock.state_key])
-        return clock
-    if done:
-        log.info("going on at step %s of %s", done["global_step"], stage.steps)
+    if done.get("global_step") != stage.steps:
+        if done:
+            log.info("going on at step %s of %s", done["global_step"], stage.steps)
+        _run(task, module, clock, stage, training, history, file)
+        done = torch.load(file, weights_only=False, map_location="cpu")
+    # From the file also where this process has trained: of several that do it together, none has to be this one.
+    module.load_state_dict(done["state_dict"])
+    clock.load_state_dict(done["callbacks"][clock.state_key])
+    return clock
+
+
+def _run(
+    task: Task, module: pl.LightningModule, clock: Clock, stage: Stage, training: Training, history: History, file: Path
+) -> None:
+    """Train a stage from its beginning or its checkpoint to its end, which the checkpoint then holds."""
     saver = ModelCheckpoint(
         file.parent,
         filename=file.stem,
@@ -188,14 +200,16 @@ def _train(task: Task, stage: Stage, training: Training, batches: Batches, histo
     callbacks: list[Callback] = [clock, Bar(task.name), saver]
     if training.ema:
         callbacks.append(MovingAverage(decay=training.ema))
-    trainer = _trainer(training, stage.steps, callbacks, history, file.parent)
-    with _quiet_interrupt(trainer):
-        trainer.fit(module, batches, task.validation(), ckpt_path=file if done else None, weights_only=False)
-    trainer.save_checkpoint(file)
-    return clock
+    callbacks.append(LastCheckpoint(file))
+    trainer = _trainer(training, stage.steps, callbacks, history, file.parent, training.devices)
+    going_on = file if file.is_file() else None
+    with _tidy(trainer):
+        trainer.fit(module, clock.batches, task.validation(), ckpt_path=going_on, weights_only=False)
 
 
-def _trainer(training: Training, steps: int, callbacks: list[Callback], logger: Any, root: Path) -> pl.Trainer:
+def _trainer(
+    training: Training, steps: int, callbacks: list[Callback], logger: Any, root: Path, devices: int = 1
+) -> pl.Trainer:
     return pl.Trainer(
         max_steps=steps,
         max_epochs=1,
@@ -208,7 +222,12 @@ def _trainer(training: Training, steps: int, callbacks: list[Callback], logger: 
         num_sanity_val_steps=0,
         deterministic="warn",
         default_root_dir=root,
-        devices=1,
+        devices=devices,
+        # Started from here: a command line that started itself anew would be a second run of the pipeline.
+        strategy="ddp_spawn" if devices > 1 else "auto",
+        accelerator="auto" if devices == 1 or torch.cuda.is_available() else "cpu",
+        plugins=[LightningEnvironment()] if devices > 1 else None,
+        use_distributed_sampler=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
@@ -216,17 +235,44 @@ def _trainer(training: Training, steps: int, callbacks: list[Callback], logger: 
 
 
 @contextmanager
-def _quiet_interrupt(trainer: pl.Trainer) -> Iterator[None]:
-    """Lightning ends the process on Ctrl-C; the rest of the program has things to close."""
+def _tidy(trainer: pl.Trainer) -> Iterator[None]:
+    """Undo what Lightning leaves behind, however a training ends, and raise what the rest of the program understands.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, where Lightning would end this process, which has things to close.
+        UserError: What another process raised, or that the system has killed it.
+    """
+    heeded = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit as error:
         raise KeyboardInterrupt from error
+    except ProcessException as error:
+        if explanation := _explained(error):
+            raise UserError(explanation) from error
+        raise
     finally:
+        if threading.current_thread() is threading.main_thread():
+            # After the first Ctrl-C Lightning would ignore the next.
+            signal.signal(signal.SIGINT, heeded)
+        if (launcher := trainer.strategy.launcher) is not None:
+            # Lightning lets the other processes train on, and Python would wait for them at its end.
+            launcher.kill(signal.SIGKILL)
         # The optimizer's state is as large as the weights, twice: the next stage needs the room.
         trainer.strategy.optimizers = []
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _explained(error: ProcessException) -> str | None:
+    """Find what a person can mend in what ended another process; of an exception there, its text is left."""
+    if isinstance(error, ProcessExitedException):
+        return (
+            "a process that trained was killed by the system, probably because memory ended. Take smaller batches or "
+            "crops, or fewer devices."
+        )
+    _, told, text = str(error).rpartition(f"{UserError.__module__}.{UserError.__qualname__}: ")
+    return text.strip() if told else None
 
 
 def _claim(checkpoints: Path, fingerprint: str) -> None:
@@ -252,6 +298,6 @@ def _metrics(training: Training, clocks: list[Clock], history: pd.DataFrame) -> 
         "train_seconds": sum(clock.seconds for clock in clocks),
         "images_per_second": median(rates),
         "data_wait_share": sum(clock.batches.seconds_waited for clock in clocks) / in_steps,
-        "peak_memory_mb": hardware.peak_memory_mb(),
+        "peak_memory_mb": max(clock.peak_memory_mb for clock in clocks),
         **({} if validated.empty else {str(name): float(value) for name, value in validated.iloc[-1].items()}),
     }

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import psutil
 import torch
 
+from uncrappify.errors import UserError
+
 
 def precision(wanted: Literal["auto", "fp32", "bf16"]) -> Literal["32-true", "bf16-mixed"]:
     """Choose the number format of the training, in Lightning's terms.
@@ -24,6 +26,24 @@ def precision(wanted: Literal["auto", "fp32", "bf16"]) -> Literal["32-true", "bf
             fast = bool(torch.cpu.get_capabilities().get("amx_tile", False))
         wanted = "bf16" if fast else "fp32"
     return "bf16-mixed" if wanted == "bf16" else "32-true"
+
+
+def devices() -> int:
+    """Count what a training can be shared by: GPUs, or cores where there is no GPU."""
+    return torch.cuda.device_count() or psutil.cpu_count() or 1
+
+
+def check_devices(wanted: int) -> None:
+    """Compare what a training is to be shared by with what there is.
+
+    Raises:
+        UserError: If that is less.
+    """
+    if wanted > devices():
+        raise UserError(
+            f"training.devices: {wanted} are asked for, and this machine has {devices()} "
+            f"{'GPUs' if torch.cuda.is_available() else 'cores and no GPU'}."
+        )
 
 
 def describe() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The history of a training: a file that is the truth of what was measured, and MLflow, which gets it in batches."""
+"""The history of a training: a file that is the truth of what was measured, and MLflow, which follows it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import json
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
+import mlflow
 import pandas as pd
 from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities import rank_zero_only
 
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
@@ -23,10 +27,10 @@ SECONDS_BETWEEN_BATCHES = 10.0
 
 
 class History(Logger):
-    """Lightning's metrics as JSON lines, ``{"step": 120, "train_loss": 0.031, "time": ...}``, and in MLflow.
+    """Lightning's metrics as JSON lines: ``{"step": 120, "train_loss": 0.031, "time": ...}``.
 
     A resumed training measures some steps again and gets the same values: steps that stand in the file already are
-    not written twice. Everything in the file is sent again with its own time, which MLflow does not duplicate.
+    not written twice. Of several processes that train together, the first one writes.
 
     Args:
         file: The file, appended to.
@@ -43,8 +47,6 @@ class History(Logger):
             with written_whole(file) as path:
                 path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         self._last = {name: row["step"] for row in rows for name in row}
-        self._unsent = [point for row in rows for point in _points(row)]
-        self._sent_at = time.monotonic()
 
     @property
     def name(self) -> str:
@@ -59,6 +61,7 @@ class History(Logger):
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Parameters are logged by the pipeline's hooks."""
 
+    @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Append a row; ``step`` counts from the start of the stage, whose offset is added.
 
@@ -82,28 +85,58 @@ class History(Logger):
         entry = {"step": step, "stage": self.stage, **row, "time": round(time.time() * 1000)}
         with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
-        self._unsent += _points(entry)
-        if time.monotonic() - self._sent_at > SECONDS_BETWEEN_BATCHES:
-            self._send()
-
-    def finalize(self, status: str) -> None:
-        """Send the rest."""
-        self._send()
 
     def table(self) -> pd.DataFrame:
         """Give all rows as a table with a column a metric, ordered by step."""
         table = pd.DataFrame(_rows(self.file)).drop(columns="time", errors="ignore")
         return table.groupby("step", as_index=False).first()
 
+
+@contextmanager
+def followed(file: Path) -> Iterator[None]:
+    """Send a history to this thread's MLflow run while it grows, from a thread of its own; at the end, the rest.
+
+    A history that goes on is sent from its beginning: MLflow keeps one row of the same name, value, time and step.
+    """
+    run = mlflow.active_run()
+    if run is None:
+        yield
+        return
+    follower = _Follower(file, run.info.run_id)
+    follower.start()
+    try:
+        yield
+    finally:
+        follower.finish()
+
+
+class _Follower(Thread):
+    def __init__(self, file: Path, run_id: str) -> None:
+        super().__init__(name="uncrappify-history", daemon=True)
+        self._file, self._run_id = file, run_id
+        self._sent, self._warned = 0, False
+        self._ended = Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(SECONDS_BETWEEN_BATCHES):
+            self._send()
+
+    def finish(self) -> None:
+        self._ended.set()
+        self.join()
+        self._send()
+
     def _send(self) -> None:
-        self._sent_at = time.monotonic()
         try:
-            log_points(self._unsent)
+            rows = _rows(self._file)
+            log_points((point for row in rows[self._sent :] for point in _points(row)), self._run_id)
         except Exception as error:
-            # The file has it all: a server that is away must not end a training.
-            log.warning("MLflow did not take the metrics (%s); they are kept in %s", error, self.file)
+            # The file has it all: a store that is full or locked must not end a training.
+            if not self._warned:
+                log.warning("MLflow did not take the metrics (%s); they are kept in %s", error, self._file)
+            self._warned = True
         else:
-            self._unsent = []
+            self._sent, self._warned = len(rows), False
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from uncrappify.explanations import located
 from uncrappify.losses.parameters import Loss
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -56,5 +57,26 @@ class Training(BaseModel):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 on GPUs that have it and on CPUs with AMX, else fp32"
     )
+    devices: int = Field(
+        1, ge=1, le=64, description="GPUs, or processes where there is no GPU, that share every batch of a stage"
+    )
     compile: bool = Field(False, description="Use torch.compile")
     lr_find: bool = Field(False, description="Before the first stage, draw the loss against the learning rate")
+
+    @property
+    def processes(self) -> int:
+        """How many processes hold the data: those that train, and where they are several, the one that started them."""
+        return self.devices + (self.devices > 1)
+
+    @model_validator(mode="after")
+    def _can_be_shared(self) -> Self:
+        if self.compile and self.devices > 1:
+            raise located(("compile",), "a network is not compiled for several devices; set compile: false.")
+        for number, stage in enumerate(self.stages):
+            if stage.batch_size % self.devices:
+                raise located(
+                    ("stages", number, "batch_size"),
+                    f"{stage.batch_size} crops cannot be shared evenly by {self.devices} devices. "
+                    f"Take {stage.batch_size + -stage.batch_size % self.devices}.",
+                )
+        return self

@@ -46,10 +46,10 @@ class RestorationModule(pl.LightningModule):
         """Give the loss of a batch of crops."""
         terms = self._terms(batch)[0]
         loss = torch.stack(list(terms.values())).sum()
-        self.log("train_loss", loss)
+        self.log("train_loss", loss, sync_dist=True)
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
         if len(terms) > 1:
-            self.log_dict({f"train_{name}": value for name, value in terms.items()})
+            self.log_dict({f"train_{name}": value for name, value in terms.items()}, sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch, _: int) -> None:
@@ -58,7 +58,8 @@ class RestorationModule(pl.LightningModule):
         # float: bfloat16 knows no 255 steps.
         error = (prediction.float().clamp(0, 1) * 255).round() - target * 255
         psnr = 10 * torch.log10(255**2 / error.square().mean().clamp(min=1e-6))
-        self.log_dict({"valid_loss": torch.stack(list(terms.values())).sum(), "valid_psnr": psnr}, batch_size=1)
+        loss = torch.stack(list(terms.values())).sum()
+        self.log_dict({"valid_loss": loss, "valid_psnr": psnr}, batch_size=1, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Give AdamW on all parameters, and the schedule, which moves every step."""
@@ -124,7 +125,7 @@ class RestorationTask:
         # What a loss of a later stage lacks must not show only when the earlier ones are done.
         for stage in training.stages:
             _weighted_loss(stage)
-        self.pixels = decoded(train, recipe, training.augment, training.variants, seed)
+        self.pixels = decoded(train, recipe, training.augment, training.variants, seed, training.processes)
 
     def module(self, stage: Stage) -> RestorationModule:
         """Give the Lightning module of a stage."""

@@ -1,0 +1,103 @@
+"""The MLflow server that runs are sent to, if there is one: whether it is there, and whether it fits."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache
+
+from uncrappify.errors import UserError
+from uncrappify.sources.download import without_password
+
+OLDEST = (3, 0)
+"""The first version of MLflow whose servers know logged models."""
+
+TIMEOUT = 10
+"""Seconds to wait for an answer before a run starts."""
+
+
+@cache
+def address() -> str | None:
+    """Give the server that MLFLOW_TRACKING_URI names; nothing where it names a file or is not set.
+
+    Read once: MLflow itself sets the variable to the store that is in use.
+    """
+    given = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
+    return given if re.match(r"https?://", given) else None
+
+
+def why_away(server: str) -> str | None:
+    """Ask a server for its version and for permission.
+
+    Args:
+        server: Its address; user, password or token are in MLflow's own variables.
+
+    Returns:
+        Nothing where it answers; else the reason, and it may come back.
+
+    Raises:
+        UserError: What answers is no MLflow server, is too old, or refuses the user.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+    from requests import RequestException, Response
+
+    def ask(endpoint: str, **options: object) -> Response:
+        # MLflow's own request: it knows the variables for users, tokens and certificates.
+        response: Response = http_request(  # type: ignore[no-untyped-call]
+            get_default_host_creds(server),  # type: ignore[no-untyped-call]
+            endpoint,
+            "GET",
+            max_retries=0,
+            timeout=TIMEOUT,
+            raise_on_status=False,
+            **options,
+        )
+        return response
+
+    shown = without_password(server)
+    try:
+        told = ask("/version")
+        allowed = ask("/api/2.0/mlflow/experiments/search", params={"max_results": 1})
+    except (RequestException, MlflowException) as error:
+        return in_short(error)
+    if allowed.status_code == 403 and "host" in allowed.text.lower():
+        raise UserError(
+            f"{shown} does not know itself by that name (403: {allowed.text.strip()[:80]}). Use the name that its "
+            "keeper gave it, or let it be started with this one among --allowed-hosts."
+        )
+    if allowed.status_code in (401, 403):
+        raise UserError(
+            f"{shown} does not let you in ({allowed.status_code}). Set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, to what the server's keeper gave you."
+        )
+    if allowed.status_code >= 500:
+        return f"it answers with error {allowed.status_code}"
+    version = re.fullmatch(r"(\d+)\.(\d+)\S*", told.text.strip())
+    if told.status_code != 200 or not version or allowed.status_code != 200:
+        raise UserError(
+            f"{shown} answers, but not as an MLflow server does. MLFLOW_TRACKING_URI should be what opens MLflow's "
+            "page in a browser."
+        )
+    if tuple(map(int, version.groups())) < OLDEST:
+        raise UserError(
+            f"{shown} runs MLflow {version[0]}, which does not know logged models. Update it to "
+            f"{OLDEST[0]}.{OLDEST[1]} or newer, or unset MLFLOW_TRACKING_URI to keep the runs here."
+        )
+    return None
+
+
+def in_short(error: Exception) -> str:
+    """Say in a few words, without passwords, what urllib3 and MLflow say in a paragraph."""
+    causes = [str(cause) for cause in (error, error.__cause__ or error.__context__) if cause]
+    text = " ".join(causes)
+    known = {
+        "NameResolutionError": "there is no host of that name, or no network",
+        "Connection refused": "nothing listens there",
+        "timed out": "no answer in time",
+        "CERTIFICATE_VERIFY_FAILED": "its certificate is not accepted",
+        "too many 50": "it answers with an error of its own",
+    }
+    first = (str(error).splitlines() or [""])[0].rstrip(".") or type(error).__name__
+    return next((short for sign, short in known.items() if sign in text), without_password(first))

@@ -1,0 +1,111 @@
+"""What answers at MLFLOW_TRACKING_URI is an MLflow server that lets the user in, or the reason is said."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from uncrappify import server
+from uncrappify.errors import UserError
+
+SEARCH = "/api/2.0/mlflow/experiments/search"
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., str]]:
+    """Serve fixed answers by path, ``(status, text)``, and give the address; with ``password``, only to who has it."""
+    running = []
+
+    def start(answers: dict[str, tuple[int, str]], password: str | None = None) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, text = answers.get(self.path.partition("?")[0], (404, "not found"))
+                basic = base64.b64encode(f"me:{password}".encode()).decode()
+                if password and self.headers.get("Authorization") != f"Basic {basic}":
+                    status, text = 401, "You are not authenticated"
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        Thread(target=made.serve_forever, daemon=True).start()
+        running.append(made)
+        return f"http://127.0.0.1:{made.server_port}"
+
+    yield start
+    for made in running:
+        made.shutdown()
+        made.server_close()
+
+
+@pytest.fixture
+def set_address(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    def set_(value: str) -> None:
+        server.address.cache_clear()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", value)
+
+    yield set_
+    server.address.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("http://log.example.org:5000/", "http://log.example.org:5000"),
+        ("https://log.example.org/mlflow", "https://log.example.org/mlflow"),
+        ("sqlite:///mlflow.db", None),
+        ("", None),
+    ],
+)
+def test_the_address_is_the_variables_where_it_is_a_server(given, found, set_address) -> None:
+    set_address(given)
+    assert server.address() == found
+
+
+@pytest.mark.parametrize("version", ["3.0.0", "3.17.2", "4.1.0rc1"])
+def test_a_server_that_fits_answers(version, serve) -> None:
+    assert not server.why_away(serve({"/version": (200, version), SEARCH: (200, "{}")}))
+
+
+def test_a_server_that_is_away_or_ill_may_come_back(serve) -> None:
+    assert server.why_away("http://127.0.0.1:9") == "nothing listens there"
+    assert server.why_away("http://nowhere.invalid") == "there is no host of that name, or no network"
+    ill = serve({"/version": (200, "3.17.2"), SEARCH: (503, "busy")})
+    assert server.why_away(ill) == "it answers with error 503"
+
+
+def test_a_wrong_password_is_told_and_not_shown(serve, monkeypatch) -> None:
+    address = serve({"/version": (200, "3.17.2"), SEARCH: (200, "{}")}, password="right")
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "wrong")
+    with pytest.raises(UserError, match=r"does not let you in \(401\)\. Set MLFLOW_TRACKING_USERNAME and") as caught:
+        server.why_away(address)
+    assert "wrong" not in str(caught.value)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "right")
+    assert server.why_away(address) is None
+
+
+def test_a_name_that_the_server_does_not_know_is_no_wrong_password(serve) -> None:
+    refused = serve({"/version": (200, "3.17.2"), SEARCH: (403, "Invalid Host header - possible DNS rebinding attack")})
+    with pytest.raises(
+        UserError, match=r"does not know itself by that name \(403: Invalid Host header.*--allowed-hosts"
+    ):
+        server.why_away(refused)
+
+
+@pytest.mark.parametrize("page", [(404, "not found"), (200, "<html>a page</html>")])
+def test_another_server_is_told(page, serve) -> None:
+    with pytest.raises(UserError, match=r"answers, but not as an MLflow server does"):
+        server.why_away(serve({"/version": page}))
+
+
+def test_a_server_that_is_too_old_is_told(serve) -> None:
+    with pytest.raises(UserError, match=r"runs MLflow 2\.9\.2, which does not know logged models\. Update it to 3\.0"):
+        server.why_away(serve({"/version": (200, "2.9.2"), SEARCH: (200, "{}")}))
