@@ -24,11 +24,13 @@ def test_a_picture_comes_back_pixel_for_pixel(tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["a.png"]
 
 
-def test_a_pictures_preview_is_the_png_in_base64(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "shown_as"), [((40, 30), (40, 30)), ((1600, 4000), (480, 1200))])
+def test_a_pictures_preview_is_as_large_as_a_page_can_use(tmp_path: Path, size, shown_as) -> None:
     dataset = Picture(filepath=str(tmp_path / "a.png"))
-    dataset.save(Image.new("RGB", (40, 30), "red"))
+    dataset.save(Image.new("RGB", size, "red"))
     shown = Image.open(BytesIO(base64.b64decode(dataset.preview(), validate=True)))
-    assert (shown.format, shown.size) == ("PNG", (40, 30))
+    assert shown.size == shown_as
+    assert shown.convert("RGB").getpixel((3, 3))[0] > 250
 
 
 def test_a_folder_is_made_when_it_is_asked_for(tmp_path: Path) -> None:

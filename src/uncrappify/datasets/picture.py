@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+from io import BytesIO
 
 from kedro_datasets._typing import ImagePreview
 from PIL import Image
 
 from uncrappify.datasets.file import FileDataset
 from uncrappify.pictures import read_picture, write_picture
+
+PREVIEW_SIDE = 1200
 
 
 class Picture(FileDataset[Image.Image]):
@@ -23,5 +26,9 @@ class Picture(FileDataset[Image.Image]):
         write_picture(data, self._filepath)
 
     def preview(self) -> ImagePreview:
-        """Show the picture."""
-        return ImagePreview(base64.b64encode(self._filepath.read_bytes()).decode())
+        """Show the picture as large as a page can use; whole sheets would make megabytes of text."""
+        content = BytesIO()
+        with Image.open(self._filepath) as picture:
+            picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+            picture.convert("RGB").save(content, "JPEG", quality=85)
+        return ImagePreview(base64.b64encode(content.getvalue()).decode())
