@@ -100,6 +100,19 @@ def test_a_name_that_the_server_does_not_know_is_no_wrong_password(serve) -> Non
         server.why_away(refused)
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError("[Errno 111] Connection refused"), "nothing listens there"),
+        (RuntimeError("first line.\nsecond line"), "first line"),
+        (RuntimeError(), "RuntimeError"),
+        (RuntimeError("at https://me:secret@log.example.org"), "at https://log.example.org"),
+    ],
+)
+def test_errors_are_told_in_short_and_without_passwords(error, said) -> None:
+    assert server.in_short(error) == said
+
+
 @pytest.mark.parametrize("page", [(404, "not found"), (200, "<html>a page</html>")])
 def test_another_server_is_told(page, serve) -> None:
     with pytest.raises(UserError, match=r"answers, but not as an MLflow server does"):

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,36 @@ def test_a_full_disk_below_store_and_log_is_told_too(project, small_disk: Path, 
     (small_disk / "filler").write_bytes(b"0" * (3 * 2**20))
     text = complaint(crowded.kedro("run", "--params", f"smoke=true,pictures={pictures}"))
     assert "disk is full" in text
+
+
+LONG = """
+superres:
+  model: {upscaler: {channels: 8, blocks: 1}}
+  training:
+    stages:
+      - {size: 24, batch_size: 4, steps: 1500, lr: 3.0e-3, loss: [{l1: 1.0}]}
+"""
+
+
+def test_a_disk_that_fills_below_the_store_during_a_training_does_not_stop_it(
+    project, small_disk: Path, pictures: Path, started, wait_until
+):
+    store = small_disk / "store"
+    store.mkdir()
+    project.environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{store / 'mlflow.db'}"
+    project.environment_file("long", LONG)
+    command = ["run", "--env", "long", "--params", f"pictures={pictures}"]
+    process = started(project, *command)
+    wait_until(lambda: len(project.history()) >= 5, process)
+    with suppress(OSError):
+        (small_disk / "something else").write_bytes(bytes(4 << 20))
+    stdout, stderr = process.communicate(timeout=200)
+    text = complaint(subprocess.CompletedProcess(command, process.returncode, stdout, stderr))
+    assert "the disk is full" in text
+    assert "run again; what is done is kept" in text
+    # Trained to its end, and there for the next attempt.
+    assert project.history()[-1]["step"] == 1499
+    (small_disk / "something else").unlink()
+    again = project.kedro(*command)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "going on in run" in project.log

@@ -23,6 +23,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from mlflow.data.pandas_dataset import from_pandas
+from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from uncrappify import server, tracking
@@ -184,6 +185,11 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         try:
             while mlflow.active_run():
                 mlflow.end_run(status)
+        except MlflowException as error:
+            if status == "FINISHED":
+                raise
+            # What went wrong before says more; the same command goes on in this run.
+            log.warning("MLflow's store has not taken the end of the run (%s)", server.in_short(error))
         finally:
             if self._trainings:
                 self._trainings.release()
