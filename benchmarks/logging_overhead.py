@@ -1,11 +1,11 @@
 """What does logging cost a training, with a server beside it, behind a slow network, and during an outage?
 
-    python benchmarks/logging_overhead.py [--rounds 3] [--steps 1200] [--outage 60]
+    python benchmarks/logging_overhead.py [--rounds 3] [--steps 1000] [--outage 60] [--outage-steps 7500]
 
-The default `superres` is trained for a number of steps in turn: without MLflow; into the project's own store; to a
-server on this machine; to the same server behind a proxy that adds 100 ms to every exchange; and to a server that is
-killed in the middle for a while. Seconds are those of the training alone, as the clock in it measures them, and of the
-whole command. Each way has a project of its own, so that all download, degrade and split alike.
+The default `superres` is trained for a number of steps in turn: without MLflow; to a server on this machine; and to the
+same server behind a proxy that adds 100 ms to every exchange. Then for more steps twice: with the server there, and with
+one that is killed in the middle for a while. Seconds are those of the training alone, as the clock in it measures them,
+and of the whole command. Each run has a project of its own, so that all download, degrade and split alike.
 """
 
 from __future__ import annotations
@@ -56,26 +56,29 @@ def main() -> None:
     """Train in turn, and print the seconds and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--outage", type=float, default=60, help="seconds")
+    parser.add_argument("--outage-steps", type=int, default=7500, help="of the trainings with and without an outage")
     arguments = parser.parse_args()
     rows = []
-    with tempfile.TemporaryDirectory() as scratch, served(Path(scratch) / "server") as server:
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder) / "server") as server:
+        scratch = Path(folder)
         with delayed(server.port) as slow:
+            ways = {"without MLflow": None, "server": server.address, "server, 100 ms away": slow}
             for number in range(arguments.rounds):
-                for way, address in (
-                    ("without MLflow", None),
-                    ("own store", ""),
-                    ("server", server.address),
-                    ("slow", slow),
-                ):
-                    rows.append({"way": way, **trained(Path(scratch) / f"{number} {way}", arguments.steps, address)})
+                for way, address in ways.items():
+                    measured = trained(scratch / f"{number} {way}", arguments.steps, address)
+                    rows.append({"round": number, "way": way, **measured})
                     print(pd.DataFrame(rows).round(2).to_string(index=False), flush=True)
-        lost = outage(Path(scratch), server, arguments.steps, arguments.outage)
-    medians = pd.DataFrame(rows).groupby("way", sort=False).median()
-    medians["train / without"] = medians["train_seconds"] / medians["train_seconds"]["without MLflow"]
-    print(medians.round(3).to_string())
-    print(lost)
+        there = trained(scratch / "there", arguments.outage_steps, server.address)
+        away, counts = outage(scratch / "away", server, arguments.outage_steps, arguments.outage)
+    table = pd.DataFrame(rows).set_index(["round", "way"]).unstack("way")
+    for name in ("train_seconds", "seconds"):
+        ratios = table[name].div(table[name]["without MLflow"], axis=0).median()
+        print(f"{name}, median of the rounds over those without MLflow: {ratios.round(3).to_dict()}")
+    print(f"outage of {arguments.outage:.0f} s: {counts[0]} metrics here, {counts[1]} there;", end=" ")
+    print(f"{away['train_seconds']:.1f} s of training and {away['seconds']:.1f} s in all,", end=" ")
+    print(f"{there['train_seconds']:.1f} s and {there['seconds']:.1f} s without an outage")
 
 
 def trained(root: Path, steps: int, address: str | None) -> dict[str, float]:
@@ -84,13 +87,17 @@ def trained(root: Path, steps: int, address: str | None) -> dict[str, float]:
     Args:
         root: Its folder.
         steps: Of the training.
-        address: Of the server; empty: the project's own store; nothing: without MLflow.
+        address: Of the server; nothing: without MLflow.
 
     Returns:
         Seconds of the training, and of the whole command.
     """
     started = time.perf_counter()
-    process = start(root, steps, address)
+    return ended(start(root, steps, address), root, started)
+
+
+def ended(process: subprocess.Popen[bytes], root: Path, started: float) -> dict[str, float]:
+    """Wait for a run, and give its seconds."""
     if process.wait() != 0:
         sys.exit(f"the run in {root} failed: see {root}/uncrappify.log")
     metrics = pd.read_json(root / "data/08_reporting/superres/training_metrics.json", typ="series")
@@ -185,9 +192,13 @@ def delayed(port: int) -> Iterator[str]:
     listener.close()
 
 
-def outage(scratch: Path, server: Server, steps: int, seconds: float) -> str:
-    """Kill the server in the middle of a run, start it again, and count what is missing in the end."""
-    root = scratch / "outage"
+def outage(root: Path, server: Server, steps: int, seconds: float) -> tuple[dict[str, float], list[int]]:
+    """Kill the server in the middle of a run, and start it again.
+
+    Returns:
+        Seconds as of :func:`trained`, and how many metrics are in the project's store and on the server in the end.
+    """
+    started = time.perf_counter()
     process = start(root, steps, server.address)
     history = root / "data/06_models/superres/checkpoints/history.jsonl"
     while not history.is_file() or len(history.read_text().splitlines()) < 20:
@@ -195,7 +206,7 @@ def outage(scratch: Path, server: Server, steps: int, seconds: float) -> str:
     server.kill()
     time.sleep(seconds)
     server.start()
-    process.wait()
+    measured = ended(process, root, started)
     here, there = MlflowClient(f"sqlite:///{root}/mlflow.db"), MlflowClient(server.address)
     (run,) = here.search_runs([one.experiment_id for one in here.search_experiments()])
     copies = there.search_runs([one.experiment_id for one in there.search_experiments()])
@@ -204,10 +215,7 @@ def outage(scratch: Path, server: Server, steps: int, seconds: float) -> str:
         sum(len(client.get_metric_history(found.info.run_id, name)) for name in run.data.metrics)
         for client, found in ((here, run), (there, copy))
     ]
-    seconds_trained = run.data.metrics["train_seconds"]
-    return (
-        f"outage of {seconds:.0f} s: {counts[0]} metrics here, {counts[1]} there; {seconds_trained:.1f} s of training"
-    )
+    return measured, counts
 
 
 if __name__ == "__main__":

@@ -287,7 +287,7 @@ def postgres(tmp_path: Path) -> Iterator[str]:
     subprocess.run([*control, "-l", str(folder / "log"), "-o", options, "start"], check=True, stdout=subprocess.DEVNULL)
     user = "postgres" if as_user else os.environ.get("USER", "postgres")
     try:
-        yield f"postgresql://{user}@127.0.0.1:{port}/postgres"
+        yield f"postgresql+psycopg2://{user}@127.0.0.1:{port}/postgres"
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)
 
