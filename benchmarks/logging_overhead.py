@@ -3,9 +3,9 @@
     python benchmarks/logging_overhead.py [--rounds 3] [--steps 1000] [--outage 60] [--outage-steps 7500]
 
 The default `superres` is trained for a number of steps in turn: without MLflow; to a server on this machine; and to the
-same server behind a proxy that adds 100 ms to every exchange. Then for more steps twice: with the server there, and with
-one that is killed in the middle for a while. Seconds are those of the training alone, as the clock in it measures them,
-and of the whole command. Each run has a project of its own, so that all download, degrade and split alike.
+same server behind a proxy that adds 100 ms to every exchange. Then for more steps twice: with the server there, and
+with one that is killed in the middle for a while. Seconds are those of the training alone, as the clock in it measures
+them, and of the whole command. Each run has a project of its own, so that all download, degrade and split alike.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from urllib.request import urlopen
 
 import pandas as pd
@@ -171,21 +172,32 @@ def served(root: Path) -> Iterator[Server]:
 
 @contextmanager
 def delayed(port: int) -> Iterator[str]:
-    """Give the address of a proxy before a port, through which everything takes ``LATENCY`` seconds more each way."""
+    """Give the address of a proxy before a port, through which an answer takes ``LATENCY`` seconds more."""
     listener = socket.create_server(("127.0.0.1", 0))
 
-    def pass_on(source: socket.socket, sink: socket.socket) -> None:
-        while data := source.recv(1 << 16):
-            time.sleep(LATENCY / 2)
+    def receive(source: socket.socket, on_its_way: SimpleQueue[tuple[float, bytes]]) -> None:
+        data = b"..."
+        while data:
+            data = source.recv(1 << 16)
+            on_its_way.put((time.monotonic() + LATENCY / 2, data))
+
+    def deliver(sink: socket.socket, on_its_way: SimpleQueue[tuple[float, bytes]]) -> None:
+        while True:
+            due, data = on_its_way.get()
+            time.sleep(max(0.0, due - time.monotonic()))
+            if not data:
+                sink.shutdown(socket.SHUT_WR)
+                return
             sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
 
     def accept() -> None:
         while True:
             client, _ = listener.accept()
             server = socket.create_connection(("127.0.0.1", port))
-            for pair in ((client, server), (server, client)):
-                threading.Thread(target=pass_on, args=pair, daemon=True).start()
+            for source, sink in ((client, server), (server, client)):
+                on_its_way: SimpleQueue[tuple[float, bytes]] = SimpleQueue()
+                threading.Thread(target=receive, args=(source, on_its_way), daemon=True).start()
+                threading.Thread(target=deliver, args=(sink, on_its_way), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
