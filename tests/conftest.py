@@ -1,6 +1,7 @@
 """Small synthetic pictures that several rooms' tests share."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,9 +57,17 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """URI of an MLflow store, made once because making its tables takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """File of an MLflow store without runs, to copy: making its tables takes seconds."""
+    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{file}").search_experiments()
+    return file
+
+
+@pytest.fixture(scope="session")
+def sqlite_store(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URI of an MLflow store for all tests."""
+    return f"sqlite:///{shutil.copy(empty_store, tmp_path_factory.mktemp('store') / 'mlflow.db')}"
 
 
 @pytest.fixture

@@ -21,13 +21,6 @@ from uncrappify.sending import BeingSent, Deleted, Refused, RunCopy, Sender, Sen
 from uncrappify.tracking import POINTS_A_BATCH, Point
 
 
-@pytest.fixture(scope="session")
-def empty_store(sqlite_store: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store without runs, to copy."""
-    MlflowClient(sqlite_store).search_experiments()
-    return Path(shutil.copy(sqlite_store.removeprefix("sqlite:///"), tmp_path_factory.mktemp("empty") / "server.db"))
-
-
 @pytest.fixture
 def server(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     # A store without a server keeps files below the current folder.
