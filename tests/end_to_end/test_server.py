@@ -164,7 +164,7 @@ def test_all_that_a_run_logs_is_on_the_server_and_its_model_works(worker, server
     assert model.predict(np.zeros((1, 20, 30, 3), np.uint8)).shape == (1, 60, 90, 3)
 
 
-@pytest.mark.parametrize("outage", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("outage", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)])
 def test_an_outage_in_the_middle_of_a_run_loses_nothing(
     outage, worker, server, pictures, started: Callable[..., subprocess.Popen[str]], wait_until
 ):
@@ -213,6 +213,7 @@ def test_a_run_begins_without_the_server_and_is_sent_afterwards(worker, server):
     assert_all_is_there(worker, server)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_left_to_the_process_that_sends_it(
     worker, server, pictures, started: Callable[..., subprocess.Popen[str]], wait_until
 ):
@@ -225,6 +226,7 @@ def test_a_run_that_goes_on_is_left_to_the_process_that_sends_it(
     assert_all_is_there(worker, server)
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_keep_files_gets_the_rest_and_is_named(project, tmp_path):
     (tmp_path / "server").mkdir()
     server = Server(tmp_path / "server", files="/proc/nowhere").start()
