@@ -213,7 +213,7 @@ def test_a_full_disk_below_the_notes_is_this_machines_fault_and_stops_nothing(
         sender.finish()
     told = [record.getMessage() for record in caplog.records]
     assert [line for line in told if line.startswith("this machine does not take what is logged (the disk is full")]
-    assert told[-1].endswith("this sends the rest:  uncrappify sync superres")
+    assert told[-1].endswith("this sends it:  uncrappify sync superres")
     (small_disk / "something else").unlink()
     # The thread goes on as long as the process does.
     while not copy.sent.complete:
@@ -238,4 +238,7 @@ def test_unsent_are_the_runs_that_this_server_has_not_taken_the_oldest_first(
     (folder / "no longer in the store.json").write_text(Sent(server=server).model_dump_json())
     (folder / "half.json").write_text("{")
     assert begun_elsewhere(folder, server) == {"http://other.example.org": 1}
-    assert [copy.run_id for copy in unsent(folder, sqlite_store, server)] == [run.info.run_id, newer.info.run_id]
+    RunCopy(newer.info.run_id, sqlite_store, "http://wrong.example.org", folder / f"{newer.info.run_id}.json").begin()
+    assert [copy.run_id for copy in unsent(folder, sqlite_store, server)] == [run.info.run_id]
+    adopted = unsent(folder, sqlite_store, server, adopt=True)
+    assert [copy.run_id for copy in adopted] == [run.info.run_id, newer.info.run_id]

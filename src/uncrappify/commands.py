@@ -84,7 +84,7 @@ def _origin(run_id: str) -> str:
         "commit": f"{commit}{changed}" if commit else "not in a git checkout",
         "data": ", ".join(data) or "no training data",
         "versions": f"Python {tags.get('python')}, torch {tags.get('hardware.torch', 'not used')}",
-        "machine": ", ".join(tags[f"hardware.{part}"] for part in ("cpu", "gpu") if f"hardware.{part}" in tags),
+        "machine": f"{tags['hardware.cpu']}, GPU: {tags['hardware.gpu']}" if "hardware.cpu" in tags else None,
     }
     again = [
         *([f"git checkout {commit}"] if commit else []),
@@ -120,14 +120,16 @@ def _found(run_id: str) -> tuple[MlflowClient, Run]:
     _project()
     from uncrappify.settings import tracking_uri
 
-    for store in filter(None, (tracking_uri(), server.address())):
+    address = server.address()
+    for store in filter(None, (tracking_uri(), address)):
         client = MlflowClient(store)
         try:
             return client, client.get_run(run_id)
         except MlflowException as error:
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise UserError(f"{without_password(store)} does not say: {server.in_short(error)}.") from error
-    raise UserError(f"there is no run {run_id}, neither in the project's own store nor on the server.")
+                raise UserError(f"{without_password(store)} cannot be asked: {server.in_short(error)}.") from error
+    elsewhere = f"nor on {without_password(address)}" if address else "and MLFLOW_TRACKING_URI names no server"
+    raise UserError(f"there is no run {run_id} in the project's own store, {elsewhere}.")
 
 
 def _sync(pipeline: str) -> None:
@@ -142,17 +144,19 @@ def _sync(pipeline: str) -> None:
     if away := server.why_away(address):
         raise UserError(f"{shown} does not answer ({away}). Nothing is lost; try again when it does.")
     folder = _folder_of_what_was_sent(pipeline)
-    waiting = unsent(folder, mlflow.get_tracking_uri(), address)
+    # Typed by a person, who may have mended a wrong address meanwhile.
+    waiting = unsent(folder, mlflow.get_tracking_uri(), address, adopt=True)
     failed = []
     for copy in waiting:
         try:
             copy.send(ended=True)
-        except (BeingSent, Deleted) as note:
-            click.echo(f"{copy.run_id}: {note}")
+        except (BeingSent, Deleted) as finding:
+            click.echo(f"{copy.run_id}: {finding}")
         except Exception as error:
             failed.append(f"{copy.run_id}: {server.in_short(error)}")
         else:
-            click.echo(f"{copy.run_id}: {'sent' if copy.sent.complete else 'sent as far as it went; it has not ended'}")
+            note = "" if copy.sent.complete else " (as far as it went; it has not ended)"
+            click.echo(f"{copy.run_id}: {copy.sent.page}{note}")
     for other, runs in begun_elsewhere(folder, address).items():
         click.echo(f"{other} has a part of {runs} more; MLFLOW_TRACKING_URI={other} sends the rest there.")
     if failed:

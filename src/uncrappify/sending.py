@@ -134,7 +134,7 @@ class RunCopy:
 
     def begin(self) -> None:
         """Note that there is something to send, before the first attempt: it must be found if there never is one."""
-        if self.sent.complete or not self._file.is_file():
+        if self.sent.complete or _noted(self._file) != self.sent:
             self._note(complete=False)
 
     def send(self, *, ended: bool) -> None:
@@ -364,7 +364,7 @@ class Sender:
         self._failing_since = None
         self._ended.set()
         self._thread.join(2)
-        if self._thread.is_alive():
+        if self._thread.is_alive() and not self._away:
             log.info("sending the rest to %s", self.copy.sent.server)
         try:
             while self._thread.is_alive() and not self._hopeless:
@@ -414,6 +414,7 @@ class Sender:
             older = self._older.pop(0)
             try:
                 older.send(ended=True)
+                log.info("sent what was left of run %s: %s", older.run_id, older.sent.page)
             except Exception as error:
                 log.info("run %s is not sent now: %s", older.run_id, in_short(error))
 
@@ -442,27 +443,28 @@ class Sender:
             log.info("on the server: %s", self.copy.sent.page)
         else:
             log.warning(
-                "%s has not taken all of this run. Nothing is lost; later, this sends the rest:  %s",
+                "%s has not taken %s of this run. Nothing is lost; later, this sends it:  %s",
                 self.copy.sent.server,
+                "all" if self.copy.sent.run_id else "anything",
                 self.afterwards,
             )
 
 
-def unsent(folder: Path, store: str, server: str) -> list[RunCopy]:
+def unsent(folder: Path, store: str, server: str, *, adopt: bool = False) -> list[RunCopy]:
     """Find the runs that the server has not taken wholly, the oldest first.
 
     Args:
         folder: With the files of :class:`Sent`, each named after its run.
         store: Address of the store.
-        server: Address of the server; what was begun on another one is left alone.
+        server: Address of the server; what was meant for another one is left alone.
+        adopt: Take those too that were meant for another server and have not begun there.
 
     Returns:
         Their copies.
     """
     client, started = MlflowClient(store), {}
     for file, noted in _incomplete(folder):
-        # What had an address that never answered is for whoever answers.
-        if noted.run_id and noted.server != without_password(server):
+        if noted.server != without_password(server) and (noted.run_id or not adopt):
             continue
         try:
             started[file] = client.get_run(file.stem).info.start_time

@@ -124,6 +124,12 @@ def test_a_store_that_cannot_be_written_is_named(project, tmp_path: Path, case: 
     assert "set MLFLOW_TRACKING_URI" in text
 
 
+def test_an_address_without_its_scheme_is_told(project):
+    project.environment["MLFLOW_TRACKING_URI"] = "127.0.0.1:5000"
+    text = complaint(project.kedro("run", "--params", "smoke=true"))
+    assert "MLFLOW_TRACKING_URI: 127.0.0.1:5000 does not say what it is: a server is http://127.0.0.1:5000" in text
+
+
 def test_truncated_weights_are_told_and_verbose_shows_the_traceback(trained):
     weights = trained.root / "data/06_models/superres/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])

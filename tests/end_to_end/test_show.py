@@ -54,8 +54,8 @@ def test_a_run_that_is_nowhere_is_told(trained):
     told = trained.uncrappify("show", "0123456789abcdef0123456789abcdef")
     assert told.returncode == 1
     assert told.stderr == (
-        "Error: there is no run 0123456789abcdef0123456789abcdef, neither in the project's own store nor on the "
-        "server.\n"
+        "Error: there is no run 0123456789abcdef0123456789abcdef in the project's own store, and MLFLOW_TRACKING_URI "
+        "names no server.\n"
     )
 
 

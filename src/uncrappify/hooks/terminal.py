@@ -14,7 +14,9 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from rich.table import Table
 
+from uncrappify import server
 from uncrappify.datasets import Picture, Weights
+from uncrappify.sources.download import without_password
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +48,12 @@ class TerminalHook:
         for name in outputs:
             if isinstance(dataset := catalog[name], Picture | Weights):
                 grid.add_row(name, _short(dataset))
-        grid.add_row("compare runs", "kedro mlflow ui")
+        address = server.address()
+        grid.add_row("compare runs", without_password(address) if address else "kedro mlflow ui")
         grid.add_row("see the pipeline", "kedro viz run")
         console.print(grid)
+        if (run_params.get("runtime_params") or {}).get("smoke"):
+            console.print("A smoke run trains two steps a stage: its figures mean nothing.", style="yellow")
 
 
 def _comparison(pipeline: str, scores: Any) -> Table:

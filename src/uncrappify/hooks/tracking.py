@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import platform
 import shlex
 import sqlite3
@@ -77,6 +78,11 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
             UserError: If it cannot be opened.
         """
         self._context = context
+        if (given := os.environ.get("MLFLOW_TRACKING_URI")) and ":" in given and "://" not in given:
+            raise UserError(
+                f"MLFLOW_TRACKING_URI: {given} does not say what it is: a server is http://{given}, a file is "
+                "sqlite:///runs.db."
+            )
         store = context.config_loader["mlflow"]["server"]["mlflow_tracking_uri"]
         try:
             _try_to_write(store)

@@ -75,8 +75,8 @@ class Training(BaseModel):
         for number, stage in enumerate(self.stages):
             if stage.batch_size % self.devices:
                 raise located(
-                    ("stages", number, "batch_size"),
-                    f"{stage.batch_size} crops cannot be shared evenly by {self.devices} devices. "
-                    f"Take {stage.batch_size + -stage.batch_size % self.devices}.",
+                    ("devices",),
+                    f"{self.devices} devices cannot share the {stage.batch_size} crops of stages.{number}.batch_size "
+                    f"evenly. Take fewer, or batch_size: {stage.batch_size + -stage.batch_size % self.devices}.",
                 )
         return self
