@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -36,11 +37,14 @@ log = logging.getLogger(__name__)
 LOCAL_RUN, LOCAL_MODEL = "uncrappify.local_run_id", "uncrappify.local_model_id"
 """Tags on a server: the run's or model's id in the store of the project that it comes from."""
 
-SECONDS_BETWEEN = 5.0
+SECONDS_BETWEEN = 10.0
 """How long a running training gathers what it sends."""
 
 PATIENCE = 5.0
 """Seconds that the end of a run goes on trying while a server takes nothing."""
+
+UPLOADS = 8
+"""Files that are on their way at once."""
 
 MOST_WAITING = 50_000
 """Metrics that wait in memory while a server is away; the store has them all."""
@@ -265,19 +269,34 @@ class RunCopy:
             Why the first of those that were refused was.
         """
         root, refused = _folder(uri), None
+        waiting: list[tuple[Path, str, tuple[int, int]]] = []
         for path in sorted(path for path in root.rglob("*") if path.is_file()):
-            name, stat = path.relative_to(root), path.stat()
-            signature, noted = (stat.st_size, stat.st_mtime_ns), f"{below}{name.as_posix()}"
-            if self.sent.files.get(noted) == signature:
-                continue
+            stat = path.stat()
+            signature, noted = (stat.st_size, stat.st_mtime_ns), f"{below}{path.relative_to(root).as_posix()}"
+            if self.sent.files.get(noted) != signature:
+                waiting.append((path, noted, signature))
+
+        def attempt(entry: tuple[Path, str, tuple[int, int]]) -> Exception | None:
+            folder = entry[0].relative_to(root).parent
             try:
-                log_file(str(path), None if name.parent == Path() else name.parent.as_posix())
+                log_file(str(entry[0]), None if folder == Path() else folder.as_posix())
             except (MlflowException, RequestException) as error:
-                # Who closes the connection on a large file may only refuse it.
-                self._check_that_it_answers()
-                refused = refused or error
-            else:
-                self._note(files={**self.sent.files, noted: signature})
+                return error
+            return None
+
+        # Several at once: a model is a hundred small files, each of which waits for an answer.
+        pool = ThreadPoolExecutor(UPLOADS)
+        try:
+            for (_, noted, signature), error in zip(waiting, pool.map(attempt, waiting), strict=True):
+                if error is None:
+                    self._note(files={**self.sent.files, noted: signature})
+                elif refused is None:
+                    # Who closes the connection on a large file may only refuse it.
+                    self._check_that_it_answers()
+                    refused = error
+        finally:
+            # Where nobody answers, the others are not tried.
+            pool.shutdown(cancel_futures=True)
         return refused
 
     def _check_that_it_answers(self) -> None:

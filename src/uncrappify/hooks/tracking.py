@@ -138,7 +138,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
                     mlflow.log_input(pictures, context="training")
             machine = hardware.describe()
             mlflow.set_tags({f"hardware.{name}": value for name, value in machine.items()})
-            self._monitor = Monitor(self.run_id, sampling_interval=5, resume_logging=True)  # type: ignore[no-untyped-call]
+            self._monitor = Monitor(self.run_id, sampling_interval=10, resume_logging=True)  # type: ignore[no-untyped-call]
             self._monitor.start()  # type: ignore[no-untyped-call]
 
     @hook_impl
