@@ -367,6 +367,7 @@ class Sender:
         self._refusal_said = False
         self._deleted = False
         self._failing_since: float | None = None
+        self._failures = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="uncrappify-sender", daemon=True)
         self._thread.start()
@@ -419,7 +420,9 @@ class Sender:
             self._refusal_said = True
         except Exception as error:
             self._say_away(error)
-            self._ended.wait(1) if not ended else time.sleep(1)
+            self._failures += 1
+            # The longer it is away, the less it is asked for: asking takes time from the training.
+            self._ended.wait(min(SECONDS_BETWEEN, 2**self._failures)) if not ended else time.sleep(1)
             return False
         else:
             self._say_back()
@@ -450,7 +453,7 @@ class Sender:
         self._away = True
 
     def _say_back(self) -> None:
-        self._failing_since = None
+        self._failing_since, self._failures = None, 0
         if self._away:
             log.info("%s is back", self.copy.sent.server)
         self._away = False
