@@ -300,11 +300,15 @@ class RunCopy:
         return refused
 
     def _check_that_it_answers(self) -> None:
-        try:
-            self._there.get_run(str(self.sent.run_id))
-        except MlflowException:
-            # On another connection: the last one is of no use when the server has closed it.
-            self._there.get_run(str(self.sent.run_id))
+        """Ask for the run, past the connections that the server closed when it refused the files on them."""
+        for _ in range(UPLOADS):
+            try:
+                self._there.get_run(str(self.sent.run_id))
+                return
+            except MlflowException as error:
+                if "Connection aborted" not in str(error):
+                    raise
+        self._there.get_run(str(self.sent.run_id))
 
     def _send_model(self, output: LoggedModelOutput, there: str) -> Exception | None:
         model = self._here.get_logged_model(output.model_id)
