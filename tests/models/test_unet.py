@@ -1,0 +1,256 @@
+"""The U-Net is the lesson's where it should be, and mends what the lesson's got wrong."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from uncrappify.errors import UserError
+from uncrappify.models.unet import DynamicUNet, PixelShuffleUp, SelfAttention, upsampling
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+UPSAMPLINGS = ["pixel_shuffle", "transposed", "nearest", "bilinear"]
+
+
+def unet(**options: object) -> DynamicUNet:
+    torch.manual_seed(0)
+    return DynamicUNet(**{"pretrained": False, "encoder": "resnet18", "out_channels": 4} | options)
+
+
+@pytest.fixture(scope="module")
+def lessons() -> DynamicUNet:
+    return unet(encoder="resnet34", out_channels=12, bottleneck=True)
+
+
+def count(module: nn.Module, *, trainable: bool = False) -> int:
+    return sum(part.numel() for part in module.parameters() if part.requires_grad or not trainable)
+
+
+def test_it_has_the_lessons_number_of_parameters(lessons: DynamicUNet) -> None:
+    assert count(lessons) == 41_133_018
+    lessons.freeze_encoder()
+    assert count(lessons, trainable=True) == 19_865_370
+    lessons.unfreeze_encoder()
+    assert count(lessons, trainable=True) == 41_133_018
+
+
+def test_its_blocks_have_the_lessons_widths(lessons: DynamicUNet) -> None:
+    assert lessons.encoder.channels == [64, 64, 128, 256, 512]
+    assert [block.out_channels for block in lessons.blocks] == [512, 384, 256, 96]
+    assert lessons.head.in_channels == 99
+
+
+def test_without_bottleneck_it_has_the_lessons_numbers_too() -> None:
+    assert count(unet(encoder="resnet34", out_channels=32)) == 41_224_168
+    assert count(unet(encoder="resnet34", out_channels=3)) == 41_221_268
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "efficientnet_lite0", "convnext_atto", "mobilenetv3_small_050"])
+@pytest.mark.parametrize("size", [(64, 96), (45, 70), (33, 31)])
+def test_any_encoder_takes_any_size(encoder: str, size: tuple[int, int]) -> None:
+    network = unet(encoder=encoder).eval()
+    with torch.inference_mode():
+        assert network(torch.rand(2, 3, *size)).shape == (2, 4, *size)
+
+
+@pytest.mark.parametrize(("inside", "out"), [(1, 2), (4, 1)])
+def test_any_number_of_channels_goes_in_and_out(inside: int, out: int) -> None:
+    network = unet(in_channels=inside, out_channels=out).eval()
+    assert network(torch.rand(1, inside, 40, 40)).shape == (1, out, 40, 40)
+    pretrained = DynamicUNet(in_channels=inside, out_channels=out).eval()
+    assert pretrained(torch.rand(1, inside, 40, 40)).shape == (1, out, 40, 40)
+
+
+@pytest.mark.parametrize("block", ["convolutions", "residual"])
+@pytest.mark.parametrize("norm", ["none", "batch", "weight", "spectral"])
+@pytest.mark.parametrize("upsample", UPSAMPLINGS)
+def test_all_options_go_together(block: str, norm: str, upsample: str) -> None:
+    network = unet(block=block, norm=norm, upsample=upsample, self_attention=True, y_range=(-1.0, 2.0))
+    result = network(torch.rand(1, 3, 64, 64))
+    assert result.shape == (1, 4, 64, 64)
+    assert -1 <= result.min() <= result.max() <= 2
+    result.mean().backward()
+    assert all(part.grad is not None for part in network.parameters() if part.requires_grad)
+
+
+def test_padding_is_invisible_where_the_size_fits() -> None:
+    network = unet().eval()
+    picture = torch.rand(1, 3, 64, 64)
+    larger = torch.nn.functional.pad(picture, (0, 32, 0, 32), mode="replicate")
+    with torch.inference_mode():
+        # 45 and 50 are padded to 64 by repeating the edge: the same as a picture that has the repeated edge itself.
+        small = network(picture[..., :45, :50])
+        padded = torch.nn.functional.pad(picture[..., :45, :50], (0, 14, 0, 19), mode="replicate")
+        assert torch.equal(small, network(padded)[..., :45, :50])
+        assert network(larger).shape == (1, 4, 96, 96)
+
+
+def test_every_cross_connection_carries_a_gradient_to_the_encoder() -> None:
+    network = unet()
+    seen: dict[int, Tensor] = {}
+    for number, block in enumerate(network.blocks):
+
+        def keep(_: nn.Module, inputs: tuple[Tensor, Tensor], number: int = number) -> None:
+            inputs[1].retain_grad()
+            seen[number] = inputs[1]
+
+        block.register_forward_pre_hook(keep)
+        # Cut the way from below: what still reaches the encoder has come through this connection.
+        block.up.register_forward_hook(lambda _m, _i, output: output.detach())
+    network(torch.rand(2, 3, 64, 64)).square().mean().backward()
+    last = len(network.blocks) - 1
+    assert set(seen) == set(range(last + 1))
+    assert seen[last].grad is not None
+    assert float(seen[last].grad.abs().sum()) > 0
+    stem = next(network.encoder.parameters())
+    assert stem.grad is not None
+    assert float(stem.grad.abs().sum()) > 0
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_each_cross_connection_alone_reaches_the_encoder(number: int) -> None:
+    network = unet(encoder="resnet18")
+    for other, block in enumerate(network.blocks):
+        if other != number:
+            block.cross_norm.register_forward_hook(lambda _m, _i, output: output.detach())
+    network.bottom.register_forward_hook(lambda _m, _i, output: output.detach())
+    network(torch.rand(2, 3, 64, 64)).square().mean().backward()
+    stem = next(network.encoder.parameters())
+    assert stem.grad is not None
+    assert float(stem.grad.abs().sum()) > 0
+
+
+def test_freezing_leaves_batch_norm_to_learn_unless_told_otherwise() -> None:
+    network = unet()
+    norms = [module for module in network.encoder.modules() if isinstance(module, nn.BatchNorm2d)]
+    network.freeze_encoder()
+    assert count(network.encoder, trainable=True) == sum(count(norm) for norm in norms)
+    assert all(norm.training for norm in norms)
+    network.freeze_encoder(batch_norm=True)
+    assert count(network.encoder, trainable=True) == 0
+    network.train()
+    before = [norm.running_mean.clone() for norm in norms]
+    network(torch.rand(2, 3, 64, 64))
+    assert all(torch.equal(norm.running_mean, mean) for norm, mean in zip(norms, before, strict=True))
+    network.unfreeze_encoder()
+    network.train()
+    assert all(norm.training for norm in norms)
+
+
+@pytest.mark.parametrize("encoder", ["resnet34", "efficientnet_lite0", "convnext_atto"])
+def test_parameter_groups_hold_every_parameter_once(encoder: str) -> None:
+    network = unet(encoder=encoder)
+    shallow, deep, decoder = network.parameter_groups()
+    assert min(len(shallow), len(deep), len(decoder)) > 0
+    ids = [id(part) for group in (shallow, deep, decoder) for part in group]
+    assert len(set(ids)) == len(ids)
+    assert set(ids) == {id(part) for part in network.parameters()}
+    assert sum(part.numel() for part in shallow) + sum(part.numel() for part in deep) == count(network.encoder)
+
+
+def test_the_lessons_groups_are_those_of_the_lesson(lessons: DynamicUNet) -> None:
+    shallow, _, _ = lessons.parameter_groups()
+    encoder = lessons.encoder.network
+    assert sum(part.numel() for part in shallow) == sum(
+        count(getattr(encoder, name)) for name in ("conv1", "bn1", "layer1", "layer2")
+    )
+
+
+def phases(large: Tensor) -> float:
+    """How much the four pixels of a cell differ from each other, over how much places differ."""
+    inner = large[..., 4:-4, 4:-4]
+    means = torch.stack([inner[..., y::2, x::2].mean(dim=(0, 2, 3)) for y in (0, 1) for x in (0, 1)])
+    return float(means.std(dim=0).mean() / inner.std(dim=(0, 2, 3)).mean())
+
+
+def checkerboard(up: nn.Module) -> float:
+    smooth = torch.rand(4, 32, 6, 6, generator=torch.Generator().manual_seed(0))
+    smooth = torch.nn.functional.interpolate(smooth, size=(24, 24), mode="bicubic")
+    with torch.inference_mode():
+        return phases(up(smooth))
+
+
+@pytest.mark.parametrize("norm", ["none", "weight", "spectral"])
+def test_only_transposed_convolution_starts_with_a_checkerboard(norm: str) -> None:
+    torch.manual_seed(0)
+    found = {kind: checkerboard(upsampling(kind, 32, 16, False, norm).eval()) for kind in UPSAMPLINGS}
+    assert found["transposed"] > 0.2
+    assert max(found[kind] for kind in ("pixel_shuffle", "nearest", "bilinear")) < 0.02
+
+
+@pytest.mark.parametrize("norm", ["none", "weight", "spectral"])
+def test_icnr_starts_as_enlargement_to_the_nearest_pixel(norm: str) -> None:
+    up = PixelShuffleUp(8, 5, blur=False, norm=norm).eval()
+    large = up(torch.rand(1, 8, 6, 7))
+    assert large.shape == (1, 5, 12, 14)
+    cells = large.reshape(1, 5, 6, 2, 7, 2)
+    assert torch.allclose(cells, cells[:, :, :, :1, :, :1].expand_as(cells), atol=1e-6)
+    assert float(large.detach().std()) > 0.01
+
+
+def test_blur_takes_a_checkerboard_away() -> None:
+    torch.manual_seed(0)
+    ups = {blur: PixelShuffleUp(32, 16, blur=blur) for blur in (True, False)}
+    for up in ups.values():
+        nn.init.normal_(up.convolution.weight, std=0.2, generator=torch.Generator().manual_seed(1))
+    assert checkerboard(ups[False]) > 0.1
+    assert checkerboard(ups[True]) < 0.3 * checkerboard(ups[False])
+
+
+def test_self_attention_starts_as_identity_and_then_sees_the_whole_picture() -> None:
+    torch.manual_seed(0)
+    attention = SelfAttention(16).eval()
+    x = torch.rand(1, 16, 6, 5)
+    assert torch.equal(attention(x), x)
+    nn.init.ones_(attention.gamma)
+    changed = x.clone()
+    changed[..., 0, 0] += 1
+    assert float((attention(changed) - attention(x))[..., 5, 4].abs().max()) > 1e-4
+    flat = x.flatten(2)
+    weights = torch.softmax(attention.key(flat).mT @ attention.query(flat), dim=1)
+    assert torch.allclose(weights.sum(dim=1), torch.ones(1, 30), atol=1e-6)
+
+
+def test_a_batch_of_one_trains() -> None:
+    network = unet(norm="batch")
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
+    picture, target = torch.rand(1, 3, 64, 64), torch.rand(1, 4, 64, 64)
+    losses = []
+    for _ in range(5):
+        optimizer.zero_grad()
+        loss = (network(picture) - target).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    assert losses[-1] < losses[0]
+
+
+def test_it_exports() -> None:
+    network = unet(encoder="efficientnet_lite0", norm="weight").eval()
+    picture = torch.rand(1, 3, 45, 70)
+    with torch.inference_mode():
+        expected = network(picture)
+        program = torch.export.export(network, (picture,))
+        assert torch.allclose(program.module()(picture), expected, atol=1e-4)
+
+
+def test_an_unknown_encoder_is_named_with_the_nearest() -> None:
+    with pytest.raises(UserError, match=r'There is no encoder "resnet43"; did you mean "resnet34"\?'):
+        DynamicUNet(encoder="resnet43")
+
+
+def test_an_encoder_without_weights_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UserError, match=r"the ImageNet weights of resnet26 are not here .* pretrained: false"):
+        DynamicUNet(encoder="resnet26")
+
+
+def test_an_encoders_weights_come_from_a_file(tmp_path) -> None:
+    import timm
+
+    torch.manual_seed(1)
+    given = timm.create_model("resnet18", pretrained=False)
+    torch.save(given.state_dict(), tmp_path / "resnet18.pth")
+    network = DynamicUNet(encoder="resnet18", weights=str(tmp_path / "resnet18.pth"))
+    assert torch.equal(network.encoder.network.conv1.weight, given.conv1.weight)
