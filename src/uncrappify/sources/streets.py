@@ -1,8 +1,8 @@
 """Street scenes that the project draws itself, with the class of every pixel: something to segment without a download.
 
-A camera looks along a street. Light, haze, perspective, colours, textures and what stands where are drawn at random, so
-that colour and place alone say little: a wall, a car and a coat may have the same red, a road in the sun is as bright as
-a pavement in the shade. What tells them apart is shape, texture and what is next to what.
+A camera looks along a street. Light, haze, perspective, colours, textures and what stands where are drawn at random,
+so that colour and place say little: a wall, a car and a coat may have the same red, a road in the sun is as bright
+as a pavement in the shade. What tells them apart is shape, texture and what is next to what.
 """
 
 from __future__ import annotations
