@@ -48,7 +48,7 @@ def test_without_bottleneck_it_has_the_lessons_numbers_too(out: int, expected: i
     assert count(described(encoder="resnet34", out_channels=out)) == expected
 
 
-@pytest.mark.parametrize("encoder", ["test_resnet", "efficientnet_lite0", "test_convnext", "test_vgg"])
+@pytest.mark.parametrize("encoder", ["test_resnet", "efficientnet_lite0", "test_convnext", "vgg11_bn"])
 def test_any_encoder_takes_any_size(encoder: str) -> None:
     network = unet(encoder=encoder).eval()
     for size in ((64, 96), (45, 70), (33, 31), (5, 7)):
