@@ -90,8 +90,8 @@ def test_the_picture_that_is_given_is_left_alone(file: Path, pixels: np.ndarray)
 
 
 def test_an_unknown_model_says_what_to_do(trained: TrainedModel) -> None:
-    newer = TrainedModel(trained.state, trained.description | {"model": "unet"})
-    with pytest.raises(UserError, match=r"a model 'unet', which this version .* \(it has upscaler\)\. Update"):
+    newer = TrainedModel(trained.state, trained.description | {"model": "diffuser"})
+    with pytest.raises(UserError, match=r"a model 'diffuser', which this version .* \(it has upscaler, unet\)\. Update"):
         Restorer.from_trained(newer)
 
 

@@ -108,6 +108,44 @@ def test_the_network_is_applied_in_eval_mode():
     assert predict_picture(network.train(), good).tobytes() == predict_picture(network, good).tobytes()
 
 
+class Global(Network):
+    """Sees everything: adds a picture's mean to it, so that every tile says something else."""
+
+    receptive_radius = None
+
+    def __init__(self):
+        super().__init__(scale=2)
+        self.receptive_radius = None
+
+    def forward(self, x):
+        self.largest = max(self.largest, *x.shape[2:])
+        return (0.5 * x + 0.5 * x.mean(dim=(2, 3), keepdim=True)).repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+def test_tiles_of_a_network_that_sees_everything_are_blended_without_a_seam():
+    # From black to white: the mean of a tile differs from the next one's by much more than neighbours do.
+    ramp = np.repeat(np.linspace(0, 255, 600).astype(np.uint8)[None], 300, axis=0)
+    good = Image.fromarray(ramp).convert("RGB")
+    restored = np.asarray(predict_picture(Global(), good, tile=128)).astype(int)
+    assert restored.shape == (600, 1200, 3)
+    assert np.abs(np.diff(restored, axis=1)).max() <= 2
+    assert np.abs(np.diff(restored, axis=0)).max() <= 1
+
+
+def test_a_picture_of_one_tile_is_done_whole():
+    network, good = Global(), picture(100, 90)
+    expected = network(torch.from_numpy(np.asarray(good).copy()).permute(2, 0, 1)[None].float() / 255)
+    whole = np.asarray(predict_picture(network, good, tile=128))
+    assert (whole == expected[0].permute(1, 2, 0).mul(255).round().numpy()).all()
+
+
+def test_blended_tiles_agree_where_the_network_sees_little():
+    network, good = Network(3), picture(300, 200)
+    exact = predict_picture(network, good)
+    network.receptive_radius = None
+    assert largest_difference(predict_picture(network, good, tile=64), exact) <= 1
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -14,6 +14,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import Schema, TensorSpec
 
 import uncrappify
+from uncrappify.datasets.weights import read_weights
 
 WEIGHTS = "weights"
 
@@ -32,6 +33,9 @@ REQUIREMENTS = (
     "torch",
 )
 """What the package imports to load a model and apply it."""
+
+MORE_REQUIREMENTS = {"unet": ("timm", "torchvision")}
+"""What some models import besides."""
 
 
 class PictureModel(PythonModel):
@@ -65,6 +69,7 @@ def log_model(weights: Path, name: str = "model") -> None:
         weights: A ``model.safetensors``.
         name: Of the logged model.
     """
+    more = MORE_REQUIREMENTS.get(read_weights(weights).description["model"], ())
     picture = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))])
     mlflow.pyfunc.log_model(
         name=name,
@@ -73,5 +78,5 @@ def log_model(weights: Path, name: str = "model") -> None:
         signature=ModelSignature(inputs=picture, outputs=picture),
         code_paths=[str(Path(uncrappify.__file__).parent)],
         # Without what follows a plus: torch 2.9.0+cpu is no version that the package index has.
-        pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
+        pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in (*REQUIREMENTS, *more)],
     )

@@ -1,4 +1,4 @@
-"""Prediction on a picture of any size, in tiles that give exactly what the whole picture would."""
+"""Prediction on a picture of any size, in tiles without seams."""
 
 import logging
 from collections.abc import Iterator
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SMALLEST_TILE = 64
+#: Input pixels that blended tiles have in common with their neighbours, to each side, and how many of these count not.
+BLENDED_HALO, UNSEEN = 96, 32
+SMALLEST_WEIGHT = 1e-6
 #: left, top, right, bottom in input pixels, right and bottom excluded.
 Box = tuple[int, int, int, int]
 
@@ -27,14 +30,17 @@ def predict_picture(network: "nn.Module", picture: Image.Image, tile: int = 512)
     a halo; at the picture's border the network's own padding does what it always does. What is left between two tile
     sizes is the order of floating-point sums: a value within that error of a half may round to the next of 256 steps.
 
+    A network whose ``receptive_radius`` is None sees more than a tile. Its tiles overlap, and what they say is blended
+    from one to the next; a picture of one tile is done whole.
+
     When memory ends, the picture is done again with tiles of half the side, down to 64.
 
     Args:
         network: Maps (N, 3, h, w), values 0 to 1, to (N, 3, h * scale, w * scale); has the integers ``scale`` and
-            ``receptive_radius`` (input pixels an output pixel depends on, to each side). Stays where it is, on any
-            device and in any precision, and is put into eval mode.
+            ``receptive_radius`` (input pixels an output pixel depends on, to each side, or None). Stays where it is, on
+            any device and in any precision, and is put into eval mode.
         picture: Any size, RGB.
-        tile: Side of a tile without its halo, in input pixels.
+        tile: Side of a tile without its halo, in input pixels; a multiple of 32 keeps a U-Net's grid where it is.
 
     Returns:
         RGB, ``scale`` times as wide and high; values clamped and rounded to 8 bit.
@@ -76,6 +82,8 @@ def _predict_or_none(network: "nn.Module", pixels: np.ndarray, tile: int) -> np.
 
 
 def _predict(network: "nn.Module", pixels: np.ndarray, tile: int) -> np.ndarray:
+    if network.receptive_radius is None:
+        return _predict_blended(network, pixels, tile)
     height, width, channels = pixels.shape
     scale, halo = int(network.scale), int(network.receptive_radius)  # type: ignore[arg-type]
     restored = np.empty((height * scale, width * scale, channels), dtype=np.uint8)
@@ -84,8 +92,35 @@ def _predict(network: "nn.Module", pixels: np.ndarray, tile: int) -> np.ndarray:
         patch = _predict_patch(network, pixels[outer_top : bottom + halo, outer_left : right + halo], scale)
         rows = slice((top - outer_top) * scale, (bottom - outer_top) * scale)
         columns = slice((left - outer_left) * scale, (right - outer_left) * scale)
-        restored[top * scale : bottom * scale, left * scale : right * scale] = patch[rows, columns]
+        restored[top * scale : bottom * scale, left * scale : right * scale] = _rounded(patch[rows, columns])
     return restored
+
+
+def _predict_blended(network: "nn.Module", pixels: np.ndarray, tile: int) -> np.ndarray:
+    import torch
+
+    height, width, channels = pixels.shape
+    scale, halo = int(network.scale), BLENDED_HALO  # type: ignore[arg-type]
+    sums = np.zeros((height * scale, width * scale, channels), dtype=np.float32)
+    weights = np.zeros((height * scale, width * scale, 1), dtype=np.float32)
+    for left, top, right, bottom in _tiles(width, height, tile):
+        rows = max(top - halo, 0), min(bottom + halo, height)
+        columns = max(left - halo, 0), min(right + halo, width)
+        patch = _predict_patch(network, pixels[slice(*rows), slice(*columns)], scale).cpu().numpy()
+        weight = _ramp(*rows, height, scale)[:, None, None] * _ramp(*columns, width, scale)[None, :, None]
+        place = slice(rows[0] * scale, rows[1] * scale), slice(columns[0] * scale, columns[1] * scale)
+        sums[place] += weight * patch
+        weights[place] += weight
+    sums /= weights
+    return _rounded(torch.from_numpy(sums))
+
+
+def _ramp(start: int, end: int, side: int, scale: int) -> np.ndarray:
+    """Weigh what a tile says of output pixels: nothing at an inner edge, which sees no further, and more inwards."""
+    places = (np.arange(start * scale, end * scale, dtype=np.float32) + 0.5) / scale
+    from_left = places - start if start > 0 else np.full_like(places, np.inf)
+    from_right = end - places if end < side else np.full_like(places, np.inf)
+    return ((np.minimum(from_left, from_right) - UNSEEN) / (2 * (BLENDED_HALO - UNSEEN))).clip(SMALLEST_WEIGHT, 1)
 
 
 def _tiles(width: int, height: int, tile: int) -> Iterator[Box]:
@@ -94,8 +129,8 @@ def _tiles(width: int, height: int, tile: int) -> Iterator[Box]:
             yield left, top, min(left + tile, width), min(top + tile, height)
 
 
-def _predict_patch(network: "nn.Module", patch: np.ndarray, scale: int) -> np.ndarray:
-    """uint8 (h, w, 3) to uint8 (h * scale, w * scale, 3); the one place where pixels are on the device."""
+def _predict_patch(network: "nn.Module", patch: np.ndarray, scale: int) -> "Tensor":
+    """uint8 (h, w, 3) to floats (h * scale, w * scale, 3), on the device."""
     import torch
 
     weights = next(network.parameters(), torch.empty(0))
@@ -110,7 +145,15 @@ def _predict_patch(network: "nn.Module", patch: np.ndarray, scale: int) -> np.nd
         outputs = outputs[0].permute(1, 2, 0).to(torch.promote_types(outputs.dtype, torch.float32))
         if not torch.isfinite(outputs).all():
             raise FloatingPointError("the network's output holds values that are not numbers")
-        return outputs.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
+        return outputs
+
+
+def _rounded(values: "Tensor") -> np.ndarray:
+    """Give values in 0..1 as 8 bit, the nearest of 256 steps."""
+    import torch
+
+    rounded: np.ndarray = values.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
+    return rounded
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-MODELS = {"upscaler": "uncrappify.models.upscaler:Upscaler"}
+MODELS = {"upscaler": "uncrappify.models.upscaler:Upscaler", "unet": "uncrappify.models.unet:RestorationUNet"}
 
 
 def build(name: str, options: dict[str, Any]) -> nn.Module:
@@ -19,7 +19,8 @@ def build(name: str, options: dict[str, Any]) -> nn.Module:
         options: Keyword arguments of the class.
 
     Returns:
-        The network, with ``scale`` (output over input size) and ``receptive_radius`` (input pixels) as attributes.
+        The network, with ``scale`` (output over input size) and ``receptive_radius`` (input pixels; nothing where it is
+        larger than a tile) as attributes.
 
     Raises:
         KeyError: If there is no such model.

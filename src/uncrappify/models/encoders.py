@@ -98,7 +98,7 @@ class Encoder(nn.Module):
         self.channels: list[int] = info.channels()
         self.strides: list[int] = info.reduction()
         doubling = all(large == 2 * small for small, large in pairwise(self.strides))
-        if self.strides[0] not in (1, 2, 4, 8) or not doubling or str(self.network.output_fmt) != "NCHW":
+        if self.strides[0] not in (1, 2, 4, 8) or not doubling or getattr(self.network, "output_fmt", "NCHW") != "NCHW":
             raise UserError(
                 f"the encoder {name} has strides {', '.join(map(str, self.strides))}; a U-Net needs a convolutional "
                 "one whose strides double, such as resnet34 or efficientnet_lite0."

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from uncrappify.models.encoders import Encoder
+from uncrappify.models.upscaler import BicubicEnlargement
 
 Norm = Literal["none", "batch", "weight", "spectral"]
 Upsampling = Literal["pixel_shuffle", "transposed", "nearest", "bilinear"]
@@ -129,6 +130,93 @@ class DynamicUNet(nn.Module):
         shallow, deep = self.encoder.halves()
         theirs = {id(parameter) for parameter in [*shallow, *deep]}
         return [shallow, deep, [parameter for parameter in self.parameters() if id(parameter) not in theirs]]
+
+
+class RestorationUNet(nn.Module):
+    """A U-Net that repairs pictures: the input is brought to the target's size first (bicubic).
+
+    Example:
+        >>> RestorationUNet(scale=3).eval()(torch.rand(1, 3, 20, 30)).shape
+        torch.Size([1, 3, 60, 90])
+
+    Args:
+        scale: How many times larger the output is; 1 restores at the same size.
+        encoder: As all below, of :class:`DynamicUNet`.
+        pretrained: Whether the encoder starts from ImageNet weights.
+        weights: File with the encoder's weights.
+        skip: Whether the enlarged input is added to the output, whose last layer starts at zero, so that an untrained
+            network is exactly bicubic enlargement; the lesson's U-Net has no such connection.
+        block: What mixes a cross connection in.
+        upsample: How a block doubles its size.
+        blur: Whether pixel shuffle is followed by a 2x2 average.
+        norm: Of the decoder's convolutions.
+        self_attention: Whether the third block from the end looks at the whole picture.
+        bottleneck: Whether the last residual block is half as wide inside.
+    """
+
+    receptive_radius = None
+    """The deepest layer and self-attention see more than a tile."""
+
+    def __init__(
+        self,
+        *,
+        scale: int = 3,
+        encoder: str = "efficientnet_lite0",
+        pretrained: bool = True,
+        weights: str | None = None,
+        skip: bool = True,
+        block: Literal["convolutions", "residual"] = "convolutions",
+        upsample: Upsampling = "pixel_shuffle",
+        blur: bool = True,
+        norm: Norm = "weight",
+        self_attention: bool = False,
+        bottleneck: bool = False,
+    ) -> None:
+        super().__init__()
+        self.scale = scale
+        self.skip = skip
+        self.enlarge = BicubicEnlargement(scale) if scale > 1 else nn.Identity()
+        self.unet = DynamicUNet(
+            encoder=encoder,
+            pretrained=pretrained,
+            weights=weights,
+            block=block,
+            upsample=upsample,
+            blur=blur,
+            norm=norm,
+            self_attention=self_attention,
+            bottleneck=bottleneck,
+        )
+        if skip:
+            # Without the norm, whose direction of a kernel that is zero is not defined.
+            self.unet.head = nn.Conv2d(self.unet.head.in_channels, 3, 1)
+            nn.init.zeros_(self.unet.head.weight)
+            nn.init.zeros_(self.unet.head.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Restore pictures.
+
+        Args:
+            x: (N, 3, H, W), RGB in 0..1.
+
+        Returns:
+            (N, 3, H * scale, W * scale), RGB around 0..1, not clipped.
+        """
+        enlarged: Tensor = self.enlarge(x)
+        y: Tensor = self.unet(enlarged)
+        return enlarged + y if self.skip else y
+
+    def freeze_encoder(self, *, batch_norm: bool = False) -> None:
+        """As :meth:`DynamicUNet.freeze_encoder`."""
+        self.unet.freeze_encoder(batch_norm=batch_norm)
+
+    def unfreeze_encoder(self) -> None:
+        """Train the encoder again."""
+        self.unet.unfreeze_encoder()
+
+    def parameter_groups(self) -> list[list[nn.Parameter]]:
+        """As :meth:`DynamicUNet.parameter_groups`."""
+        return self.unet.parameter_groups()
 
 
 class _Block(nn.Module):

@@ -10,6 +10,7 @@ from uncrappify.explanations import located
 from uncrappify.losses.parameters import Loss
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[float, Field(gt=0)]
 
 
 class Stage(BaseModel):
@@ -20,7 +21,12 @@ class Stage(BaseModel):
     size: int = Field(72, ge=8, le=2048, description="Side of the square crops of the target, in pixels")
     batch_size: int = Field(16, ge=1, le=1024, description="Crops a step")
     steps: int = Field(..., ge=1, description="Optimizer steps")
-    lr: float = Field(1e-3, gt=0, description="Learning rate at its highest")
+    lr: Rate | tuple[Rate, Rate] = Field(
+        1e-3,
+        description="Learning rate at its highest; two: of an encoder's shallow half and of the decoder",
+    )
+    freeze_encoder: bool = Field(False, description="Leave a pretrained encoder as it is, apart from its batch norm")
+    freeze_batch_norm: bool = Field(False, description="Leave the frozen encoder's batch norm as it is too")
     loss: Loss = Field(
         [{"charbonnier": 1.0}], description="Losses and their weights: l1, l1_y, mse, charbonnier, feature"
     )

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isclose
-from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -16,6 +13,7 @@ from uncrappify.datasets import PicturePairs
 from uncrappify.degradations import Recipe
 from uncrappify.losses import WeightedLoss
 from uncrappify.training.crops import PairCrops, decoded
+from uncrappify.training.module import StageModule
 from uncrappify.training.parameters import Stage, Training
 
 # Validation is watched, not reported: these bounds keep it quick and its memory small on any folder.
@@ -25,21 +23,17 @@ VALIDATION_SIDE = 1024
 Batch = tuple[Tensor, Tensor]
 
 
-class RestorationModule(pl.LightningModule):
-    """A network, its loss, and the lesson's optimizer: AdamW and one cycle.
+class RestorationModule(StageModule):
+    """A network and its loss.
 
     Args:
         network: (N, 3, H, W) in 0..1 to (N, 3, H * scale, W * scale).
-        stage: Its loss, learning rate, steps and schedule count.
-        training: Its betas and weight decay count.
+        stage: Its loss counts, and what :class:`StageModule` reads.
+        training: As in :class:`StageModule`.
     """
 
     def __init__(self, network: nn.Module, stage: Stage, training: Training) -> None:
-        super().__init__()
-        # Convolutions on a CPU and on tensor cores want the channels of a pixel side by side.
-        self.network = network.to(memory_format=torch.channels_last)
-        self.stage = stage
-        self.training_parameters = training
+        super().__init__(network, stage, training)
         self.loss = _weighted_loss(stage)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
@@ -47,7 +41,7 @@ class RestorationModule(pl.LightningModule):
         terms = self._terms(batch)[0]
         loss = torch.stack(list(terms.values())).sum()
         self.log("train_loss", loss, sync_dist=True)
-        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        self.log_rate()
         if len(terms) > 1:
             self.log_dict({f"train_{name}": value for name, value in terms.items()}, sync_dist=True)
         return loss
@@ -61,37 +55,10 @@ class RestorationModule(pl.LightningModule):
         loss = torch.stack(list(terms.values())).sum()
         self.log_dict({"valid_loss": loss, "valid_psnr": psnr}, batch_size=1, sync_dist=True)
 
-    def configure_optimizers(self) -> Any:
-        """Give AdamW on all parameters, and the schedule, which moves every step."""
-        optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=self.stage.lr,
-            betas=self.training_parameters.betas,
-            weight_decay=self.training_parameters.weight_decay,
-        )
-        if self.stage.schedule == "constant":
-            return optimizer
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            max_lr=self.stage.lr,
-            total_steps=self.stage.steps,
-            pct_start=_way_up(self.stage),
-            div_factor=25,
-            final_div_factor=1e4,
-            base_momentum=0.85,
-            max_momentum=0.95,
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
     def _terms(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         inputs, target = (side.to(memory_format=torch.channels_last).float() / 255 for side in batch)
         prediction = self.network(inputs)
         return self.loss(prediction, target), prediction, target
-
-
-def _way_up(stage: Stage) -> float:
-    """Give ``pct_start``, or a bit more where that is one step: torch divides by the steps on the way up less one."""
-    return stage.pct_start * (1.01 if isclose(stage.pct_start * stage.steps, 1) else 1)
 
 
 class RestorationTask:

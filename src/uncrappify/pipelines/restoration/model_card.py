@@ -7,6 +7,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
+WHERE_IT_STARTED = ("pretrained", "weights")
+"""Options that say nothing of weights that are trained."""
+
 
 def _size(description: dict[str, Any]) -> str:
     shrinks = any("resize" in step for step in description["recipe"])
@@ -27,7 +30,9 @@ def model_card(description: dict[str, Any], comparison: pd.DataFrame) -> str:
     Returns:
         Markdown.
     """
-    options = ", ".join(f"{name} {value}" for name, value in description["options"].items())
+    options = ", ".join(
+        f"{name} {value}" for name, value in description["options"].items() if name not in WHERE_IT_STARTED
+    )
     licences = "\n".join(f"- {licence}" for licence in description["data"]["licence"].split("; "))
     rows = "\n".join(
         f"| {row.method} | {row.psnr:.2f} | {row.ssim:.4f} | {row.gain_over_bicubic:+.2f} |"

@@ -169,7 +169,7 @@ def train(
     )
     description = {
         "model": model.name,
-        "options": model.options.model_dump(),
+        "options": model.options.architecture,
         "scale": model.scale,
         "recipe": recipe.model_dump(mode="json"),
         "normalisation": "RGB in 0..1",

@@ -91,6 +91,20 @@ class Parameters(BaseModel):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _an_encoder_is_there(self) -> Self:
+        if self.model.name == "unet":
+            return self
+        for number, stage in enumerate(self.training.stages):
+            given = {"freeze_encoder": stage.freeze_encoder, "lr": isinstance(stage.lr, tuple)}
+            for option in (option for option, is_given in given.items() if is_given):
+                raise located(
+                    ("training", "stages", number, option),
+                    f"the model {self.model.name} has no encoder. Take one learning rate and no freezing, or "
+                    "model.name: unet.",
+                )
+        return self
+
     def with_pictures(self, folder: str) -> Self:
         """Take the pictures of a folder instead of the source's and the test source's.
 
