@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uncrappify.inference import Restorer
+    from uncrappify.inference import Restorer, Segmenter
 
 __version__ = "0.1.0"
 
 
-def load(path: str | Path) -> Restorer:
+def load(path: str | Path) -> Restorer | Segmenter:
     """Load a trained model from its one weights file, wherever that file has gone.
 
     Example:
@@ -22,11 +22,14 @@ def load(path: str | Path) -> Restorer:
         path: A ``model.safetensors`` that a pipeline of this project wrote.
 
     Returns:
-        A callable from picture to picture.
+        A callable from picture to picture: to the restored one, or to one whose values are classes.
 
     Raises:
         UserError: If the file is missing, cut short, or not one of this project's.
     """
-    from uncrappify.inference import Restorer
+    from uncrappify.datasets.weights import read_weights
+    from uncrappify.inference import Restorer, Segmenter
 
-    return Restorer.load(Path(path))
+    model = read_weights(Path(path))
+    kind = Segmenter if model.description.get("task") == "segmentation" else Restorer
+    return kind.from_trained(model)

@@ -42,6 +42,10 @@ class Shortcuts(BaseModel):
 class TemplateParameters(Protocol):
     """What the parameter model of a template can do."""
 
+    @property
+    def folders(self) -> list[Path]:
+        """The user's own folders, which are read in place."""
+
     def with_pictures(self, folder: str) -> Self:
         """Take the pictures of a folder instead of the source's."""
 

@@ -13,7 +13,7 @@ from kedro.utils import find_kedro_project
 
 from uncrappify.errors import UserError
 
-TEMPLATES = ("restoration",)
+TEMPLATES = ("restoration", "segmentation")
 DEFAULT_PIPELINE = "superres"
 
 

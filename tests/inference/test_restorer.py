@@ -91,7 +91,9 @@ def test_the_picture_that_is_given_is_left_alone(file: Path, pixels: np.ndarray)
 
 def test_an_unknown_model_says_what_to_do(trained: TrainedModel) -> None:
     newer = TrainedModel(trained.state, trained.description | {"model": "diffuser"})
-    with pytest.raises(UserError, match=r"a model 'diffuser', which this version .* \(it has upscaler, unet\)\. Update"):
+    with pytest.raises(
+        UserError, match=r"a model 'diffuser', which this version .* \(it has upscaler, unet\)\. Update"
+    ):
         Restorer.from_trained(newer)
 
 

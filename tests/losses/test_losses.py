@@ -7,7 +7,7 @@ import torch
 
 from uncrappify.losses import LOSSES, WeightedLoss
 from uncrappify.losses.pixel import charbonnier, l1, l1_y, mse
-from uncrappify.training.parameters import Stage
+from uncrappify.training.parameters import RestorationStage
 
 PREDICTION = torch.tensor([0.0, 0.5, 1.0, 1.0])
 TARGET = torch.tensor([0.0, 0.0, 0.0, 0.5])
@@ -64,7 +64,7 @@ def test_weighted_terms_are_apart_and_sum_up() -> None:
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_known_loss_falls_towards_the_target(name: str) -> None:
-    (term,) = Stage(steps=1, loss=[{name: 1.0}]).loss
+    (term,) = RestorationStage(steps=1, loss=[{name: 1.0}]).loss
     loss = WeightedLoss(list(term.items()))
     target = torch.linspace(0, 0.5, 3 * 24 * 24).reshape(1, 3, 24, 24)
     far, near, equal = (sum(loss(target + distance, target).values()) for distance in (0.5, 0.1, 0.0))

@@ -8,17 +8,17 @@ from pydantic import ValidationError
 
 from uncrappify.explanations import explain
 from uncrappify.losses.parameters import FeatureOptions
-from uncrappify.training.parameters import Stage
+from uncrappify.training.parameters import RestorationStage
 
 
 def mistake(loss) -> str:
     with pytest.raises(ValidationError) as caught:
-        Stage(steps=1, loss=loss)
-    return explain(caught.value, Stage)
+        RestorationStage(steps=1, loss=loss)
+    return explain(caught.value, RestorationStage)
 
 
 def test_a_plain_number_is_the_weight_of_the_feature_loss_with_all_else_as_usual():
-    stage = Stage(steps=1, loss=[{"l1": 1}, {"feature": 0.5}])
+    stage = RestorationStage(steps=1, loss=[{"l1": 1}, {"feature": 0.5}])
     assert stage.model_dump(mode="json")["loss"] == [
         {"l1": 1.0},
         {
@@ -34,8 +34,8 @@ def test_a_plain_number_is_the_weight_of_the_feature_loss_with_all_else_as_usual
 
 
 def test_what_is_written_out_reads_back_the_same():
-    stage = Stage(steps=1, loss=[{"charbonnier": 2.0}, {"feature": {"backend": "vgg16_bn", "weight": 3}}])
-    assert Stage.model_validate(stage.model_dump(mode="json")) == stage
+    stage = RestorationStage(steps=1, loss=[{"charbonnier": 2.0}, {"feature": {"backend": "vgg16_bn", "weight": 3}}])
+    assert RestorationStage.model_validate(stage.model_dump(mode="json")) == stage
 
 
 def test_the_lessons_network_comes_with_the_lessons_layers_and_weights():
@@ -45,7 +45,7 @@ def test_the_lessons_network_comes_with_the_lessons_layers_and_weights():
 
 
 def test_each_stage_has_its_own_loss():
-    losses = [Stage(steps=1, loss=loss).loss for loss in ([{"l1": 1.0}], [{"l1": 1.0}, {"feature": 1.0}])]
+    losses = [RestorationStage(steps=1, loss=loss).loss for loss in ([{"l1": 1.0}], [{"l1": 1.0}, {"feature": 1.0}])]
     assert [list(term) for loss in losses for term in loss] == [["l1"], ["l1"], ["feature"]]
 
 
@@ -70,7 +70,7 @@ def test_a_mistake_is_explained(loss, words):
 
 
 def test_the_schema_for_editors_takes_a_number_or_options():
-    entry = Stage.model_json_schema()["properties"]["loss"]["items"]
+    entry = RestorationStage.model_json_schema()["properties"]["loss"]["items"]
     number, options = entry["properties"]["feature"]["anyOf"]
     assert number == {"type": "number", "exclusiveMinimum": 0}
     assert options["properties"]["backend"]["enum"] == ["efficientnet_lite0", "vgg16_bn"]

@@ -9,14 +9,14 @@ from torch.optim.swa_utils import AveragedModel
 from uncrappify.losses import WeightedLoss
 from uncrappify.losses.parameters import FeatureOptions
 from uncrappify.models.upscaler import Upscaler
-from uncrappify.training.parameters import Stage, Training
+from uncrappify.training.parameters import RestorationStage, RestorationTraining
 from uncrappify.training.restoration import RestorationModule
 
 
 @pytest.fixture(scope="module")
 def module() -> RestorationModule:
-    stage = Stage(size=24, steps=1, loss=[{"l1": 1.0}, {"feature": 2.0}])
-    return RestorationModule(Upscaler(scale=3, channels=4, blocks=1), stage, Training(stages=[stage]))
+    stage = RestorationStage(size=24, steps=1, loss=[{"l1": 1.0}, {"feature": 2.0}])
+    return RestorationModule(Upscaler(scale=3, channels=4, blocks=1), stage, RestorationTraining(stages=[stage]))
 
 
 def test_each_term_of_a_loss_is_logged_and_carries_both_weights():

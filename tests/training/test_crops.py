@@ -13,15 +13,15 @@ from uncrappify.datasets import PicturePairs
 from uncrappify.degradations import Recipe
 from uncrappify.training import crops
 from uncrappify.training.crops import PairCrops, PixelPairs, decoded
-from uncrappify.training.parameters import Stage
+from uncrappify.training.parameters import RestorationStage
 
 SCALE = 3
 BOTH = ["flip", "turn"]
 RECIPE = Recipe.model_validate([{"resize": {"factor": SCALE}}, {"jpeg": {"quality": [20, 90]}}])
 
 
-def stage(size: int = 24, batch_size: int = 16) -> Stage:
-    return Stage(size=size, batch_size=batch_size, steps=1)
+def stage(size: int = 24, batch_size: int = 16) -> RestorationStage:
+    return RestorationStage(size=size, batch_size=batch_size, steps=1)
 
 
 def enlarged(picture: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def in_memory(pairs: PicturePairs) -> PixelPairs:
     return decoded(pairs, RECIPE, [], 0, 0)
 
 
-def cut(pairs: PicturePairs, stage: Stage, augment: Sequence[str], seed: int = 0) -> PairCrops:
+def cut(pairs: PicturePairs, stage: RestorationStage, augment: Sequence[str], seed: int = 0) -> PairCrops:
     return PairCrops(pairs, in_memory(pairs), stage, augment, seed)
 
 

@@ -18,7 +18,7 @@ from uncrappify.errors import UserError
 from uncrappify.models import build
 from uncrappify.training import hardware
 from uncrappify.training.fit import Fitted, find_learning_rate, fit
-from uncrappify.training.parameters import Stage, Training
+from uncrappify.training.parameters import RestorationStage, RestorationTraining
 from uncrappify.training.restoration import RestorationTask
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -26,9 +26,11 @@ STEPS = 12
 RECIPE = Recipe.model_validate([{"resize": {"factor": 3}}, {"jpeg": {"quality": 60}}])
 
 
-def training(*steps: int, **changes: Any) -> Training:
-    stages = [Stage(size=24, batch_size=4, steps=number, lr=5e-3) for number in steps or (STEPS,)]
-    return Training.model_validate({"stages": stages, "ema": 0.9, "precision": "fp32", "variants": 6} | changes)
+def training(*steps: int, **changes: Any) -> RestorationTraining:
+    stages = [RestorationStage(size=24, batch_size=4, steps=number, lr=5e-3) for number in steps or (STEPS,)]
+    return RestorationTraining.model_validate(
+        {"stages": stages, "ema": 0.9, "precision": "fp32", "variants": 6} | changes
+    )
 
 
 @dataclass
@@ -80,7 +82,7 @@ class StumblingInValidation:
 class Restoration(RestorationTask):
     """A tiny network; may stumble on its way."""
 
-    def __init__(self, pairs: PicturePairs, plan: Training, stumble: tuple[int, int] | None = None) -> None:
+    def __init__(self, pairs: PicturePairs, plan: RestorationTraining, stumble: tuple[int, int] | None = None) -> None:
         torch.manual_seed(0)
         network = build("upscaler", {"scale": 3, "channels": 8, "blocks": 1})
         train, valid = (
@@ -90,7 +92,7 @@ class Restoration(RestorationTask):
         self.stumble = stumble
         self.made = 0
 
-    def batches(self, stage: Stage, seed: int) -> Any:
+    def batches(self, stage: RestorationStage, seed: int) -> Any:
         number, self.made = self.made, self.made + 1
         batches = super().batches(stage, seed)
         if self.stumble and self.stumble[0] == number:
@@ -101,7 +103,7 @@ class Restoration(RestorationTask):
 class StumblingStep(Restoration):
     """Is interrupted in the middle of a training step."""
 
-    def module(self, stage: Stage) -> Any:
+    def module(self, stage: RestorationStage) -> Any:
         module = super().module(stage)
         loss, calls = module.loss, iter(range(10_000))
 
@@ -128,7 +130,9 @@ Train = Callable[..., Fitted]
 def train(tmp_path: Path) -> Train:
     """Train in a folder of the test."""
 
-    def run(task: RestorationTask, plan: Training, folder: str = "a", fingerprint: str = "1", seed: int = 3) -> Fitted:
+    def run(
+        task: RestorationTask, plan: RestorationTraining, folder: str = "a", fingerprint: str = "1", seed: int = 3
+    ) -> Fitted:
         return fit(task, plan, seed=seed, checkpoints=tmp_path / folder, fingerprint=fingerprint)
 
     return run
@@ -175,7 +179,7 @@ def test_stages_follow_one_another(train: Train, pairs: PicturePairs, tmp_path: 
 
 def test_each_term_of_each_stages_loss_is_in_the_history(train: Train, pairs: PicturePairs) -> None:
     losses: list[list[dict[str, Any]]] = [[{"l1": 1.0}], [{"l1": 1.0}, {"feature": 1.0}]]
-    stages = [Stage(size=24, batch_size=2, steps=2, lr=1e-3, loss=loss) for loss in losses]
+    stages = [RestorationStage(size=24, batch_size=2, steps=2, lr=1e-3, loss=loss) for loss in losses]
     plan = training(stages=stages)
     history = train(Restoration(pairs, plan), plan).history
     terms = ["train_l1", *(f"train_{kind}_{number}" for kind in ("feature", "gram") for number in range(3))]
@@ -204,13 +208,15 @@ def test_more_devices_than_there_are_is_a_mistake(
     train: Train, pairs: PicturePairs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hardware, "devices", lambda: 2)
-    plan = Training.model_validate({"stages": [Stage(size=24, batch_size=64, steps=1)], "devices": 64})
+    plan = RestorationTraining.model_validate(
+        {"stages": [RestorationStage(size=24, batch_size=64, steps=1)], "devices": 64}
+    )
     with pytest.raises(UserError, match=r"training\.devices: 64 are asked for, and this machine has 2"):
         train(Restoration(pairs, plan), plan)
 
 
 def test_a_mistake_in_another_process_is_told_as_in_this_one(train: Train, pairs: PicturePairs) -> None:
-    plan = training(4, devices=2, stages=[Stage(size=24, batch_size=4, steps=20, lr=1e30)])
+    plan = training(4, devices=2, stages=[RestorationStage(size=24, batch_size=4, steps=20, lr=1e30)])
     with pytest.raises(UserError, match=r"^training\.stages\.0: the training diverged"):
         train(Restoration(pairs, plan), plan)
 

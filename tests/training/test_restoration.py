@@ -11,24 +11,26 @@ from uncrappify.evaluation.metrics import psnr
 from uncrappify.inference import predict_picture
 from uncrappify.models import build
 from uncrappify.training import restoration
-from uncrappify.training.parameters import Stage, Training
+from uncrappify.training.parameters import RestorationStage, RestorationTraining
 from uncrappify.training.restoration import RestorationModule, RestorationTask
 
 
 @pytest.fixture
-def plan() -> Training:
-    stage = Stage(size=24, batch_size=2, steps=100, lr=1e-2, loss=[{"l1": 1.0}, {"mse": 10.0}])
-    return Training(stages=[stage], variants=0)
+def plan() -> RestorationTraining:
+    stage = RestorationStage(size=24, batch_size=2, steps=100, lr=1e-2, loss=[{"l1": 1.0}, {"mse": 10.0}])
+    return RestorationTraining(stages=[stage], variants=0)
 
 
 @pytest.fixture
-def task(pairs: PicturePairs, plan: Training) -> RestorationTask:
+def task(pairs: PicturePairs, plan: RestorationTraining) -> RestorationTask:
     torch.manual_seed(0)
     network = build("upscaler", {"scale": 3, "channels": 4, "blocks": 1})
     return RestorationTask("superres", network, pairs, pairs, Recipe.model_validate([]), plan, 0)
 
 
-def test_the_watched_psnr_is_the_evaluations(task: RestorationTask, plan: Training, pairs: PicturePairs) -> None:
+def test_the_watched_psnr_is_the_evaluations(
+    task: RestorationTask, plan: RestorationTraining, pairs: PicturePairs
+) -> None:
     torch.nn.init.normal_(task.network.tail.weight, std=0.02)
     trainer = pl.Trainer(logger=False, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False)
     (measured,) = trainer.validate(task.module(plan.stages[0]), task.validation(), verbose=False)
@@ -51,7 +53,7 @@ def test_validation_takes_the_middle_of_large_pictures(
     assert np.array_equal(batches[0][1][0].permute(1, 2, 0), target[9:39, 15:45])
 
 
-def test_the_schedule_is_one_cycle(task: RestorationTask, plan: Training) -> None:
+def test_the_schedule_is_one_cycle(task: RestorationTask, plan: RestorationTraining) -> None:
     configured = task.module(plan.stages[0]).configure_optimizers()
     optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
     rates, momenta = [], []
@@ -68,7 +70,7 @@ def test_the_schedule_is_one_cycle(task: RestorationTask, plan: Training) -> Non
     assert optimizer.param_groups[0]["betas"][1] == 0.99
 
 
-def test_a_constant_schedule_has_none(task: RestorationTask, plan: Training) -> None:
+def test_a_constant_schedule_has_none(task: RestorationTask, plan: RestorationTraining) -> None:
     stage = plan.stages[0].model_copy(update={"schedule": "constant"})
     optimizer = task.module(stage).configure_optimizers()
     assert isinstance(optimizer, torch.optim.AdamW)
@@ -76,7 +78,7 @@ def test_a_constant_schedule_has_none(task: RestorationTask, plan: Training) -> 
     assert optimizer.param_groups[0]["weight_decay"] == 0.01
 
 
-def test_the_loss_is_the_weighted_sum_on_pictures_in_0_to_1(task: RestorationTask, plan: Training) -> None:
+def test_the_loss_is_the_weighted_sum_on_pictures_in_0_to_1(task: RestorationTask, plan: RestorationTraining) -> None:
     module: RestorationModule = task.module(plan.stages[0])
     inputs = torch.full((2, 3, 8, 8), 51, dtype=torch.uint8)
     targets = torch.full((2, 3, 24, 24), 102, dtype=torch.uint8)
@@ -87,7 +89,9 @@ def test_the_loss_is_the_weighted_sum_on_pictures_in_0_to_1(task: RestorationTas
 
 
 @pytest.mark.parametrize(("steps", "pct_start"), [(20, 0.05), (2, 0.5), (10, 0.1), (1, 0.3), (2, 0.3)])
-def test_the_way_up_may_be_one_step_long(task: RestorationTask, plan: Training, steps: int, pct_start: float) -> None:
+def test_the_way_up_may_be_one_step_long(
+    task: RestorationTask, plan: RestorationTraining, steps: int, pct_start: float
+) -> None:
     stage = plan.stages[0].model_copy(update={"steps": steps, "pct_start": pct_start})
     configured = task.module(stage).configure_optimizers()
     optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]

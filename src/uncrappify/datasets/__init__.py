@@ -4,6 +4,7 @@ from uncrappify.datasets.checks import disjoint
 from uncrappify.datasets.folder import Folder
 from uncrappify.datasets.folder_reference import FolderReference
 from uncrappify.datasets.json_file import JsonFile
+from uncrappify.datasets.masked import MaskedPictures
 from uncrappify.datasets.pairs import PicturePairs
 from uncrappify.datasets.picture import Picture
 from uncrappify.datasets.picture_folder import PictureFolder, Pictures
@@ -13,6 +14,7 @@ __all__ = [
     "Folder",
     "FolderReference",
     "JsonFile",
+    "MaskedPictures",
     "Picture",
     "PictureFolder",
     "PicturePairs",

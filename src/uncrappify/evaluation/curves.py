@@ -15,6 +15,7 @@ BLUE, ORANGE, GREEN, GREY = "#2f6fde", "#e8710a", "#1a7f37", "#8c959f"
 PANELS = (
     ("loss", {"train_loss": ("train", BLUE), "valid_loss": ("valid", ORANGE)}),
     ("valid PSNR, dB", {"valid_psnr": ("valid PSNR", GREEN)}),
+    ("valid", {"valid_miou": ("mean IoU", GREEN), "valid_accuracy": ("accuracy", BLUE)}),
     ("learning rate", {"lr": ("learning rate", GREY)}),
 )
 LOG_AXES = {"loss"}

@@ -30,10 +30,9 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from uncrappify import server, tracking
 from uncrappify.errors import UserError
 from uncrappify.hooks.resume import Trainings
-from uncrappify.parameters import flatten
+from uncrappify.parameters import flatten, template_parameters
 from uncrappify.provenance import git
 from uncrappify.sending import RunCopy, Sender, unsent
-from uncrappify.sources import Source
 from uncrappify.sources.download import without_password
 from uncrappify.sources.folder import find_pictures
 from uncrappify.tracking import PARAMETERS_FILE, log_file, log_model_file, log_points, log_values
@@ -226,12 +225,13 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
 def _fingerprint(parameters: dict[str, Any]) -> str:
     """Hash parameters, and the files of a user's folders by name, size and time."""
-    given = [section.get(key) for section in parameters.values() for key in ("source", "test_source")]
+    sections: list[Any] = [
+        template_parameters(section["template"]).model_validate(section) for section in parameters.values()
+    ]
     files = [
         [str(path), path.stat().st_size, path.stat().st_mtime_ns]
-        for source in given
-        if source
-        for folder in Source.model_validate(source).folders
+        for section in sections
+        for folder in section.folders
         if folder.is_dir()
         for path in (folder / file for file in find_pictures(folder))
     ]
@@ -247,7 +247,7 @@ def _without_mirrors(value: Any) -> Any:
 
 def _check_weights(stages: list[dict[str, Any]]) -> None:
     """Look for the weights that a loss needs before anything is downloaded or degraded for it."""
-    options = [term["feature"] for stage in stages for term in stage["loss"] if "feature" in term]
+    options = [term["feature"] for stage in stages for term in stage.get("loss", []) if "feature" in term]
     if any(option["backend"] == "vgg16_bn" for option in options):
         from uncrappify.losses import vgg
 

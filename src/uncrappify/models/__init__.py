@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 MODELS = {"upscaler": "uncrappify.models.upscaler:Upscaler", "unet": "uncrappify.models.unet:RestorationUNet"}
+SEGMENTERS = {"unet": "uncrappify.models.unet:DynamicUNet"}
 
 
 def build(name: str, options: dict[str, Any]) -> nn.Module:
-    """Build a network with fresh weights.
+    """Build a network that restores pictures, with fresh weights.
 
     Args:
         name: A key of ``MODELS``.
@@ -25,6 +26,27 @@ def build(name: str, options: dict[str, Any]) -> nn.Module:
     Raises:
         KeyError: If there is no such model.
     """
-    module, _, class_name = MODELS[name].partition(":")
+    return _built(MODELS[name], options)
+
+
+def build_segmenter(name: str, options: dict[str, Any], classes: int) -> nn.Module:
+    """Build a network that gives every pixel's classes, with fresh weights.
+
+    Args:
+        name: A key of ``SEGMENTERS``.
+        options: Keyword arguments of the class.
+        classes: How many.
+
+    Returns:
+        The network, from (N, 3, H, W) in 0..1 to logits (N, classes, H, W).
+
+    Raises:
+        KeyError: If there is no such model.
+    """
+    return _built(SEGMENTERS[name], options | {"out_channels": classes})
+
+
+def _built(place: str, options: dict[str, Any]) -> nn.Module:
+    module, _, class_name = place.partition(":")
     network: nn.Module = getattr(import_module(module), class_name)(**options)
     return network

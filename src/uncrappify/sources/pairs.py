@@ -1,6 +1,6 @@
 """Pictures that are degraded already, each beside its target: matched by name, checked by size, passed through."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -10,12 +10,11 @@ from PIL import Image
 from uncrappify.errors import UserError
 from uncrappify.pictures import is_enlargement, read_picture
 from uncrappify.sources.folder import existing_folder, find_pictures
-from uncrappify.sources.layout import inverted, named
+from uncrappify.sources.layout import match_twins, some
 from uncrappify.sources.parameters import PairsOptions, PictureSource
 
-_SHOWN = 3
-
-Keys = Mapping[str, tuple[str, ...]]
+TWINS = "target", "degraded picture"
+"""What the two pictures of a pair are called."""
 
 
 @dataclass(frozen=True)
@@ -79,40 +78,13 @@ def point_at(options: PairsOptions) -> PictureSource:
         {file: (str(PurePosixPath(file).with_suffix("")),) for file in find_pictures(root)}
         for root in (degraded, target)
     )
-    twins = match_twins(good, bad, "source.pairs")
+    twins = match_twins(good, bad, "source.pairs", TWINS)
     return PictureSource(
         name=target.name,
         root=target,
         licence="the user's own pictures, no licence stated",
         degraded={name: str(degraded / file) for name, file in twins.items()},
     )
-
-
-def match_twins(good: Keys, degraded: Keys, where: str) -> dict[str, str]:
-    """Find the degraded twin of every good picture.
-
-    Args:
-        good: File to what it must have in common with its twin.
-        degraded: The same of the degraded pictures.
-        where: Names the parameter in an error.
-
-    Returns:
-        Picture name to degraded file.
-
-    Raises:
-        UserError: A picture has no twin, or several; they are named.
-    """
-    goods, bads = inverted(good), inverted(degraded)
-    problems = {
-        "no degraded picture belongs to": [files[0] for key, files in goods.items() if key not in bads],
-        "no target belongs to": [files[0] for key, files in bads.items() if key not in goods],
-        "several pictures have the same name": [
-            " and ".join(files) for part in (goods, bads) for files in part.values() if len(files) > 1
-        ],
-    }
-    if found := [f"{what} {_some(files)}" for what, files in problems.items() if files]:
-        raise UserError(f"{where}: {'; '.join(found)}. Each pair needs one degraded picture and one target.")
-    return {name: bads[good[file]][0] for name, file in named(good).items()}
 
 
 def given_pairs(source: PictureSource, pictures: pd.DataFrame) -> dict[str, GivenPair]:
@@ -158,7 +130,7 @@ def check_sizes(pictures: pd.DataFrame, scale: int) -> None:
     if wrong:
         rule = f"the target is {scale} times as large" if scale > 1 else "both have the same shape"
         raise UserError(
-            f"the two pictures of a pair do not fit: {_some(wrong)}. The model's scale is {scale}: {rule}. "
+            f"the two pictures of a pair do not fit: {some(wrong)}. The model's scale is {scale}: {rule}. "
             "Put pictures of the same content together, or set the model's scale to theirs."
         )
 
@@ -168,8 +140,3 @@ def _fits(degraded: Sequence[int], target: Sequence[int], scale: int) -> bool:
         return is_enlargement(degraded, target, scale)
     shrunk = [bad / good for bad, good in zip(degraded, target, strict=True)]
     return max(shrunk) <= 1 and abs(shrunk[0] - shrunk[1]) <= 1 / target[0] + 1 / target[1]
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from uncrappify.explanations import located
+
 
 def absolute(given: str) -> Path:
     """Give the absolute path of what a user wrote, which counts from the current folder; ``~`` is the home folder."""
@@ -32,6 +34,16 @@ class EmbeddedOptions(BaseModel):
     )
 
 
+class StreetsOptions(BaseModel):
+    """How many street scenes are drawn."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: int = Field(default=240, ge=1, le=100_000, description="Scenes to learn from.")
+    valid: int = Field(default=16, ge=1, le=10_000, description="Scenes that choices are made on.")
+    test: int = Field(default=40, ge=1, le=10_000, description="Scenes that the reported scores come from.")
+
+
 class FolderOptions(BaseModel):
     """The user's own pictures."""
 
@@ -41,6 +53,18 @@ class FolderOptions(BaseModel):
         min_length=1,
         description="Folder with pictures (jpg, png, webp, tiff, bmp, gif) at any depth; ~ is the home folder. "
         "Pictures are read there and never changed.",
+    )
+
+
+class MaskedFolderOptions(BaseModel):
+    """The user's own pictures, and a mask for each."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = Field(min_length=1, description="Folder that has both; ~ is the home folder. Nothing is changed there.")
+    pictures: str = Field(default="images", min_length=1, description="Folder in it with the pictures.")
+    masks: str = Field(
+        default="masks", min_length=1, description="Folder in it with the masks, PNG files of the pictures' names."
     )
 
 
@@ -78,6 +102,11 @@ class Layout(BaseModel):
         description="Their degraded twins, where the archive has them: good and degraded are a pair when the wildcards "
         "stand for the same text, as in good: [x3/*_HR.png], degraded: [x3/*_LR.png].",
     )
+    masks: Globs = Field(
+        default=[],
+        description="Their masks, for a segmentation, matched as the degraded twins are: good: [train/*.png], "
+        "masks: [trainannot/*.png].",
+    )
 
 
 class ArchiveOptions(BaseModel):
@@ -105,10 +134,28 @@ class ArchiveOptions(BaseModel):
     )
 
 
-class Source(BaseModel):
-    """Where the good pictures come from. Each kind has its own key, and only the chosen kind's key is read."""
+class _ByKind(BaseModel):
+    """Options of several kinds, each under its own key, of which only the chosen kind's is read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str
+    archive: ArchiveOptions | None = Field(default=None, description="Read when kind is archive.")
+
+    @model_validator(mode="after")
+    def _the_chosen_kind_has_its_options(self) -> Self:
+        if getattr(self, self.kind) is None:
+            raise ValueError(_MISSING[self.kind])
+        return self
+
+    def with_mirror(self, mirror: str) -> Self:
+        """Take the archive, if it is one, from a mirror."""
+        archive = self.archive and self.archive.model_copy(update={"mirror": mirror})
+        return self.model_copy(update={"archive": archive})
+
+
+class Source(_ByKind):
+    """Where the good pictures come from."""
 
     kind: Literal["embedded", "folder", "pairs", "archive"] = Field(
         default="embedded",
@@ -121,13 +168,6 @@ class Source(BaseModel):
     pairs: PairsOptions | None = Field(
         default=None, description="Read when kind is pairs: {degraded: ~/bad, target: ~/good}."
     )
-    archive: ArchiveOptions | None = Field(default=None, description="Read when kind is archive.")
-
-    @model_validator(mode="after")
-    def _the_chosen_kind_has_its_options(self) -> "Source":
-        if getattr(self, self.kind) is None:
-            raise ValueError(_MISSING[self.kind])
-        return self
 
     @property
     def chosen(self) -> EmbeddedOptions | FolderOptions | PairsOptions | ArchiveOptions:
@@ -154,13 +194,41 @@ class Source(BaseModel):
             case _:
                 return []
 
-    def with_mirror(self, mirror: str) -> Self:
-        """Take the archive, if it is one, from a mirror."""
-        archive = self.archive and self.archive.model_copy(update={"mirror": mirror})
-        return self.model_copy(update={"archive": archive})
+
+class MaskedSource(_ByKind):
+    """Where pictures with masks come from."""
+
+    kind: Literal["streets", "masked_folder", "archive"] = Field(
+        default="streets",
+        description="streets: street scenes that are drawn here; masked_folder: your own pictures and masks; "
+        "archive: a data set that is downloaded, whose layout has masks.",
+    )
+    streets: StreetsOptions = Field(default=StreetsOptions(), description="Read when kind is streets.")
+    masked_folder: MaskedFolderOptions | None = Field(
+        default=None, description="Read when kind is masked_folder: {path: ~/streets}."
+    )
+
+    @model_validator(mode="after")
+    def _an_archive_has_masks(self) -> Self:
+        if self.kind == "archive" and self.archive and not self.archive.layout.masks:
+            raise located(("archive", "layout", "masks"), "it is empty; say which files are the masks, as globs.")
+        return self
+
+    @property
+    def chosen(self) -> StreetsOptions | MaskedFolderOptions | ArchiveOptions:
+        """The options of the chosen kind."""
+        options: StreetsOptions | MaskedFolderOptions | ArchiveOptions = getattr(self, self.kind)
+        return options
+
+    @property
+    def folders(self) -> list[Path]:
+        """The user's own folder, absolute, which is read in place."""
+        return [absolute(self.masked_folder.path)] if self.kind == "masked_folder" and self.masked_folder else []
 
 
 _MISSING = {
+    "masked_folder": "kind: masked_folder needs a path, for example "
+    "{kind: masked_folder, masked_folder: {path: ~/streets}}",
     "folder": "kind: folder needs a path, for example {kind: folder, folder: {path: ~/Pictures}}",
     "pairs": "kind: pairs needs two folders, for example {kind: pairs, pairs: {degraded: ~/bad, target: ~/good}}",
     "archive": "kind: archive needs to know which, "
@@ -193,5 +261,8 @@ class PictureSource(BaseModel):
     )
     degraded: dict[str, str] = Field(
         default={}, description="Picture name to the file of its degraded twin, for pictures that have one."
+    )
+    masks: dict[str, str] = Field(
+        default={}, description="Picture name to the file of its mask, for pictures that have one."
     )
     test: "PictureSource | None" = Field(default=None, description="Another source, whose pictures are the test split.")

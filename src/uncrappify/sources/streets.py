@@ -29,6 +29,8 @@ CLASSES = (
     "bicyclist",
 )
 WIDTH, HEIGHT = 192, 144
+#: Raised with every change that makes the scene of a seed look different.
+STYLE = 1
 #: Everything is drawn so many times larger and made smaller in the end: edges get the mixed pixels of a real picture.
 LARGER = 3
 

@@ -29,7 +29,7 @@ for _name in ("lightning", "lightning.pytorch", "lightning.fabric"):
 STEPS_UNTIL_ESTIMATE = 20
 STEPS_BETWEEN_MOVES = 10
 # Short titles: the bar has to fit on 80 columns.
-SHOWN = {"train_loss": "loss", "valid_psnr": "PSNR"}
+SHOWN = {"train_loss": "loss", "valid_psnr": "PSNR", "valid_miou": "mIoU"}
 
 
 class Clock(Callback):

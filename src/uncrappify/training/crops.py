@@ -19,7 +19,7 @@ from uncrappify.degradations import Recipe
 from uncrappify.progress import track
 from uncrappify.training.augmentation import augmented
 from uncrappify.training.hardware import pixels_that_fit
-from uncrappify.training.parameters import Stage
+from uncrappify.training.parameters import RestorationStage
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class PairCrops:
     """
 
     def __init__(
-        self, pairs: PicturePairs, pixels: PixelPairs, stage: Stage, augment: Sequence[str], seed: int
+        self, pairs: PicturePairs, pixels: PixelPairs, stage: RestorationStage, augment: Sequence[str], seed: int
     ) -> None:
         self.pairs = pairs
         self.size = stage.size // pairs.scale

@@ -13,7 +13,7 @@ from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from statistics import median
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import lightning.pytorch as pl
 import numpy as np
@@ -35,22 +35,27 @@ from uncrappify.training.parameters import Stage, Training
 log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = timedelta(seconds=20)
+#: More for large networks, whose checkpoints (weights, average, and AdamW's two moments) take a while to write.
+CHECKPOINT_EVERY_MILLION = timedelta(seconds=2)
 VALIDATIONS_PER_STAGE = 10
 LOGGED_STEPS_PER_STAGE = 200
 RATES_TRIED = 100
 FINDER_DECAY = 0.98
 
 
-class Task(Protocol):
+S = TypeVar("S", bound=Stage, contravariant=True)
+
+
+class Task(Protocol[S]):
     """What is special about a training; everything else is the same for all."""
 
     name: str
     network: nn.Module
 
-    def module(self, stage: Stage) -> pl.LightningModule:
+    def module(self, stage: S) -> pl.LightningModule:
         """Give the network with its loss and optimizer; parameters of the network are shared between stages."""
 
-    def batches(self, stage: Stage, seed: int) -> BatchSource:
+    def batches(self, stage: S, seed: int) -> BatchSource:
         """Give the training batches of a stage."""
 
     def validation(self) -> Any:
@@ -74,7 +79,7 @@ class Fitted:
     metrics: dict[str, float]
 
 
-def fit(task: Task, training: Training, *, seed: int, checkpoints: Path, fingerprint: str) -> Fitted:
+def fit(task: Task[Any], training: Training, *, seed: int, checkpoints: Path, fingerprint: str) -> Fitted:
     """Train stage after stage, and go on where a killed training with the same fingerprint stopped.
 
     Args:
@@ -127,7 +132,7 @@ class RangeTest:
     steepest: float
 
 
-def find_learning_rate(task: Task, training: Training, seed: int, folder: Path) -> RangeTest:
+def find_learning_rate(task: Task[Any], training: Training, seed: int, folder: Path) -> RangeTest:
     """Measure the loss while the learning rate rises (Smith 2015, LR range test); the weights stay as they are.
 
     All steps get the same batch, so that the curve shows the rate and not the luck of the batches.
@@ -170,7 +175,7 @@ class _Repeated:
         return self.batch
 
 
-def _train(task: Task, stage: Stage, training: Training, batches: Batches, history: History, file: Path) -> Clock:
+def _train(task: Task[Any], stage: Stage, training: Training, batches: Batches, history: History, file: Path) -> Clock:
     """Train one stage, or take it from its checkpoint."""
     done = torch.load(file, weights_only=False, map_location="cpu") if file.is_file() else {}
     module = task.module(stage)
@@ -187,13 +192,19 @@ def _train(task: Task, stage: Stage, training: Training, batches: Batches, histo
 
 
 def _run(
-    task: Task, module: pl.LightningModule, clock: Clock, stage: Stage, training: Training, history: History, file: Path
+    task: Task[Any],
+    module: pl.LightningModule,
+    clock: Clock,
+    stage: Stage,
+    training: Training,
+    history: History,
+    file: Path,
 ) -> None:
     """Train a stage from its beginning or its checkpoint to its end, which the checkpoint then holds."""
     saver = ModelCheckpoint(
         file.parent,
         filename=file.stem,
-        train_time_interval=CHECKPOINT_EVERY,
+        train_time_interval=CHECKPOINT_EVERY + CHECKPOINT_EVERY_MILLION * (_parameters(task.network) // 10**6),
         enable_version_counter=False,
         save_on_exception=True,
     )
@@ -205,6 +216,10 @@ def _run(
     going_on = file if file.is_file() else None
     with _tidy(trainer):
         trainer.fit(module, clock.batches, task.validation(), ckpt_path=going_on, weights_only=False)
+
+
+def _parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _trainer(

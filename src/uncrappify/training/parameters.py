@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -11,6 +12,7 @@ from uncrappify.losses.parameters import Loss
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(gt=0)]
+Side = Annotated[int, Field(ge=32, le=4096)]
 
 
 class Stage(BaseModel):
@@ -18,7 +20,6 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    size: int = Field(72, ge=8, le=2048, description="Side of the square crops of the target, in pixels")
     batch_size: int = Field(16, ge=1, le=1024, description="Crops a step")
     steps: int = Field(..., ge=1, description="Optimizer steps")
     lr: Rate | tuple[Rate, Rate] = Field(
@@ -27,13 +28,27 @@ class Stage(BaseModel):
     )
     freeze_encoder: bool = Field(False, description="Leave a pretrained encoder as it is, apart from its batch norm")
     freeze_batch_norm: bool = Field(False, description="Leave the frozen encoder's batch norm as it is too")
-    loss: Loss = Field(
-        [{"charbonnier": 1.0}], description="Losses and their weights: l1, l1_y, mse, charbonnier, feature"
-    )
     schedule: Literal["one_cycle", "constant"] = Field(
         "one_cycle", description="one_cycle: cosine up over pct_start of the steps, cosine down over the rest"
     )
     pct_start: float = Field(0.3, gt=0, lt=1, description="Share of the steps in which one_cycle goes up")
+
+
+class RestorationStage(Stage):
+    """A stage that learns to undo damage."""
+
+    size: int = Field(72, ge=8, le=2048, description="Side of the square crops of the target, in pixels")
+    loss: Loss = Field(
+        [{"charbonnier": 1.0}], description="Losses and their weights: l1, l1_y, mse, charbonnier, feature"
+    )
+
+
+class SegmentationStage(Stage):
+    """A stage that learns which class a pixel belongs to."""
+
+    size: tuple[Side, Side] = Field(
+        ..., description="Height and width that a picture, or the part of it that zoom has cut out, is brought to"
+    )
 
 
 class Training(BaseModel):
@@ -41,21 +56,11 @@ class Training(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    stages: list[Stage] = Field(
+    stages: Sequence[Stage] = Field(
         ..., min_length=1, description="One after the other, each starts from the last one's weights"
     )
     ema: float = Field(
         0.999, ge=0, lt=1, description="Decay of the weights' moving average, which is delivered; 0: none"
-    )
-    augment: list[Literal["flip", "turn", "zoom", "permute_channels", "gamma", "saturation"]] = Field(
-        ["flip", "turn", "zoom", "permute_channels", "gamma", "saturation"],
-        description="flip and turn happen to every crop, the others to variants of a picture",
-    )
-    variants: int = Field(
-        600,
-        ge=0,
-        le=100_000,
-        description="Copies to augment and degrade before training, in all; a set of more pictures needs none",
     )
     weight_decay: float = Field(0.01, ge=0, description="AdamW's, on all parameters")
     betas: tuple[Beta, Beta] = Field((0.9, 0.99), description="AdamW's")
@@ -86,3 +91,39 @@ class Training(BaseModel):
                     f"evenly. Take fewer, or batch_size: {stage.batch_size + -stage.batch_size % self.devices}.",
                 )
         return self
+
+
+class RestorationTraining(Training):
+    """How a network learns to undo damage."""
+
+    stages: list[RestorationStage] = Field(
+        ..., min_length=1, description="One after the other, each starts from the last one's weights"
+    )
+    augment: list[Literal["flip", "turn", "zoom", "permute_channels", "gamma", "saturation"]] = Field(
+        ["flip", "turn", "zoom", "permute_channels", "gamma", "saturation"],
+        description="flip and turn happen to every crop, the others to variants of a picture",
+    )
+    variants: int = Field(
+        600,
+        ge=0,
+        le=100_000,
+        description="Copies to augment and degrade before training, in all; a set of more pictures needs none",
+    )
+
+
+class SegmentationTraining(Training):
+    """How a network learns which class a pixel belongs to."""
+
+    stages: list[SegmentationStage] = Field(
+        ..., min_length=1, description="One after the other, each starts from the last one's weights"
+    )
+    ema: float = Field(0.0, ge=0, lt=1, description="Decay of the weights' moving average, which is delivered; 0: none")
+    augment: list[Literal["flip", "zoom", "rotate", "light"]] = Field(
+        ["flip", "zoom", "rotate", "light"],
+        description="flip: left and right; zoom: a part of the picture, 0.4 to 1 of its area; rotate: 10 degrees; "
+        "light: brightness, contrast and saturation",
+    )
+    class_weights: Literal["none", "median_frequency"] = Field(
+        "none", description="median_frequency: pixels of rare classes count more in the cross entropy"
+    )
+    dice: float = Field(0.0, ge=0, description="Weight of the Dice loss beside the cross entropy's 1; 0: none")

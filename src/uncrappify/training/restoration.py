@@ -14,7 +14,7 @@ from uncrappify.degradations import Recipe
 from uncrappify.losses import WeightedLoss
 from uncrappify.training.crops import PairCrops, decoded
 from uncrappify.training.module import StageModule
-from uncrappify.training.parameters import Stage, Training
+from uncrappify.training.parameters import RestorationStage, RestorationTraining
 
 # Validation is watched, not reported: these bounds keep it quick and its memory small on any folder.
 VALIDATION_PICTURES = 32
@@ -32,7 +32,7 @@ class RestorationModule(StageModule):
         training: As in :class:`StageModule`.
     """
 
-    def __init__(self, network: nn.Module, stage: Stage, training: Training) -> None:
+    def __init__(self, network: nn.Module, stage: RestorationStage, training: RestorationTraining) -> None:
         super().__init__(network, stage, training)
         self.loss = _weighted_loss(stage)
 
@@ -81,7 +81,7 @@ class RestorationTask:
         train: PicturePairs,
         valid: PicturePairs,
         recipe: Recipe,
-        training: Training,
+        training: RestorationTraining,
         seed: int,
     ) -> None:
         self.name = name
@@ -94,11 +94,11 @@ class RestorationTask:
             _weighted_loss(stage)
         self.pixels = decoded(train, recipe, training.augment, training.variants, seed, training.processes)
 
-    def module(self, stage: Stage) -> RestorationModule:
+    def module(self, stage: RestorationStage) -> RestorationModule:
         """Give the Lightning module of a stage."""
         return RestorationModule(self.network, stage, self.training)
 
-    def batches(self, stage: Stage, seed: int) -> PairCrops:
+    def batches(self, stage: RestorationStage, seed: int) -> PairCrops:
         """Give the crops of a stage."""
         return PairCrops(self.train, self.pixels, stage, self.training.augment, seed)
 
@@ -119,5 +119,5 @@ class RestorationTask:
         return tuple(torch.from_numpy(part.copy()).permute(2, 0, 1) for part in (inputs, targets))  # type: ignore[return-value]
 
 
-def _weighted_loss(stage: Stage) -> WeightedLoss:
+def _weighted_loss(stage: RestorationStage) -> WeightedLoss:
     return WeightedLoss([(name, weight) for term in stage.loss for name, weight in term.items()])

@@ -17,7 +17,7 @@ from uncrappify.pipelines.restoration import nodes
 from uncrappify.pipelines.restoration.model_card import model_card
 from uncrappify.pipelines.restoration.parameters import Evaluation
 from uncrappify.sources import FolderOptions, PictureSource, Source
-from uncrappify.training.parameters import Training
+from uncrappify.training.parameters import RestorationTraining
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 RECIPE = Recipe.model_validate([{"resize": {"factor": 3}}, {"jpeg": {"quality": [40, 80]}}])
@@ -143,7 +143,9 @@ def test_training_gives_a_model_that_describes_itself(
     picture_source: PictureSource, degraded: Pictures, split: pd.DataFrame, tmp_path: Path
 ) -> None:
     stage = {"size": 24, "batch_size": 2, "steps": 3, "lr": 1e-3}
-    training = Training.model_validate({"stages": [stage], "variants": 4, "lr_find": True, "precision": "fp32"})
+    training = RestorationTraining.model_validate(
+        {"stages": [stage], "variants": 4, "lr_find": True, "precision": "fp32"}
+    )
     folders = tmp_path / "superres" / "checkpoints", tmp_path / "snapshots"
     for folder in folders:
         folder.mkdir(parents=True)
@@ -180,7 +182,7 @@ def test_the_card_holds_recipe_licences_and_scores(untrained: TrainedModel) -> N
 
 
 def test_the_fingerprint_changes_with_all_that_the_result_depends_on(split: pd.DataFrame) -> None:
-    training = Training.model_validate({"stages": [{"steps": 3}]})
+    training = RestorationTraining.model_validate({"stages": [{"steps": 3}]})
     given = {"split": split, "recipe": RECIPE, "model": MODEL, "training": training, "seed": 1}
     changes = {
         "split": split.assign(sha256="0"),
@@ -200,7 +202,9 @@ def test_training_is_the_same_after_the_learning_rate_was_looked_for(
     states = []
     for lr_find in (False, True):
         stage = {"size": 24, "batch_size": 2, "steps": 2}
-        training = Training.model_validate({"stages": [stage], "variants": 0, "lr_find": lr_find, "precision": "fp32"})
+        training = RestorationTraining.model_validate(
+            {"stages": [stage], "variants": 0, "lr_find": lr_find, "precision": "fp32"}
+        )
         folders = [tmp_path / str(lr_find) / name for name in ("checkpoints", "snapshots")]
         for folder in folders:
             folder.mkdir(parents=True)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -18,17 +15,13 @@ from uncrappify.datasets import PicturePairs, Pictures, TrainedModel
 from uncrappify.datasets.pairs import NO_DAMAGE
 from uncrappify.degradations import Crappified, Recipe
 from uncrappify.models.parameters import Model
-from uncrappify.pictures import write_picture
+from uncrappify.pipelines.nodes import counted, fingerprint, show, trained
 from uncrappify.pipelines.restoration.model_card import model_card
 from uncrappify.pipelines.restoration.parameters import Evaluation
 from uncrappify.sources import GivenPair, PictureSource, Source
-from uncrappify.tracking import log_file
-from uncrappify.training.parameters import Training
-
-log = logging.getLogger(__name__)
+from uncrappify.training.parameters import RestorationTraining
 
 DAMAGE_PICTURES = 6
-FEW_PICTURES = 3
 
 
 def download(source: Source, test_source: Source | None, raw_data: Path) -> PictureSource:
@@ -56,8 +49,7 @@ def list_pictures(raw: PictureSource) -> tuple[pd.DataFrame, dict[str, float]]:
         The manifest, one row a picture, and ``pictures_usable`` and ``pictures_unusable``.
     """
     manifest = sources.list_pictures(raw)
-    usable = int(manifest["usable"].sum())
-    return manifest, {"pictures_usable": usable, "pictures_unusable": len(manifest) - usable}
+    return manifest, counted(manifest)
 
 
 def crappify(
@@ -96,30 +88,13 @@ def crappify(
     return dict(planned), pd.DataFrame([{"name": name, **drawn} for name, drawn in draws.items()]), damage
 
 
-def split(raw: PictureSource, manifest: pd.DataFrame) -> pd.DataFrame:
-    """Assign every usable picture to train, valid or test.
-
-    Args:
-        raw: Says which pictures its source holds back, if it does.
-        manifest: One row a picture.
-
-    Returns:
-        The usable rows of the manifest with ``split``.
-    """
-    assigned = sources.assign_splits(raw, manifest[manifest["usable"]])
-    tested = int((assigned["split"] == "test").sum())
-    if tested < FEW_PICTURES and not raw.own_split:
-        log.warning("%d of %d pictures is for the test: a score says little of so few", tested, len(assigned))
-    return assigned
-
-
 def train(
     raw: PictureSource,
     degraded: Pictures,
     split: pd.DataFrame,
     recipe: Recipe,
     model: Model,
-    training: Training,
+    training: RestorationTraining,
     seed: int,
     checkpoints: Path,
     snapshots: Path,
@@ -142,10 +117,9 @@ def train(
     """
     import lightning.pytorch as pl
 
-    from uncrappify.evaluation.curves import learning_rate_curve, training_curves
+    from uncrappify.evaluation.curves import training_curves
     from uncrappify.evaluation.sheet import batch_sheet
     from uncrappify.models import build
-    from uncrappify.training.fit import find_learning_rate, fit
     from uncrappify.training.restoration import RestorationTask
 
     pl.seed_everything(seed, verbose=False)
@@ -155,17 +129,16 @@ def train(
     name = checkpoints.parent.name
     task = RestorationTask(name, network, pairs["train"], pairs["valid"], recipe, training, seed)
     inputs, targets = (side.permute(0, 2, 3, 1).numpy() for side in task.batches(training.stages[0], seed)[0])
-    _show(batch_sheet(inputs, targets), snapshots / "batch.png")
-    if training.lr_find:
-        found = find_learning_rate(task, training, seed, checkpoints)
-        _show(learning_rate_curve(found.rates, found.losses, found.steepest), snapshots / "lr_find.png")
-        log.info("the loss falls most steeply at a learning rate of %.1e (lr_find.png)", found.steepest)
-    fitted = fit(
+    show(batch_sheet(inputs, targets), snapshots / "batch.png")
+    dependent = split.filter(["name", "sha256", "degraded_sha256", "split"])
+    parameters = [recipe.fingerprint, model.model_dump(), training.model_dump(mode="json"), seed]
+    fitted = trained(
         task,
         training,
         seed=seed,
         checkpoints=checkpoints,
-        fingerprint=_fingerprint(split, recipe, model, training, seed),
+        snapshots=snapshots,
+        fingerprint=fingerprint(dependent, parameters),
     )
     description = {
         "model": model.name,
@@ -225,11 +198,6 @@ def evaluate(
     return scores, comparison, sheet, metrics, model_card(model.description, comparison)
 
 
-def _show(picture: Image.Image, file: Path) -> None:
-    write_picture(picture, file)
-    log_file(file, "reporting/snapshots")
-
-
 def _pairs(
     raw: PictureSource, degraded: Pictures, rows: pd.DataFrame, scale: int, recipe: Recipe, seed: int
 ) -> PicturePairs:
@@ -239,9 +207,3 @@ def _pairs(
     # A pair that its source brought along was not cropped by the recipe.
     given = "degraded_sha256" in rows and rows["degraded_sha256"].astype(bool).any()
     return PicturePairs(degraded, targets, rows["name"].tolist(), scale, pixels, NO_DAMAGE if given else recipe, seed)
-
-
-def _fingerprint(split: pd.DataFrame, recipe: Recipe, model: Model, training: Training, seed: int) -> str:
-    pictures = split.filter(["name", "sha256", "degraded_sha256", "split"]).to_csv(index=False)
-    parameters = [recipe.fingerprint, model.model_dump(), training.model_dump(mode="json"), seed]
-    return hashlib.sha256((pictures + json.dumps(parameters, sort_keys=True)).encode()).hexdigest()

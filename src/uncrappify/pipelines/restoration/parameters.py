@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -12,7 +13,7 @@ from uncrappify.errors import UserError
 from uncrappify.explanations import located
 from uncrappify.models.parameters import Model
 from uncrappify.sources import FolderOptions, Source
-from uncrappify.training.parameters import Training
+from uncrappify.training.parameters import RestorationTraining
 
 
 class Evaluation(BaseModel):
@@ -40,7 +41,7 @@ class Parameters(BaseModel):
         description="What happens to a picture, in order; not read where the source has pairs",
     )
     model: Model = Field(Model(), description="The network")
-    training: Training = Field(..., description="How it is trained")
+    training: RestorationTraining = Field(..., description="How it is trained")
     evaluation: Evaluation = Field(Evaluation(), description="What is shown of the result")
 
     @field_validator("recipe", mode="before")
@@ -56,7 +57,7 @@ class Parameters(BaseModel):
 
     @field_validator("training")
     @classmethod
-    def _pairs_have_no_variants(cls, training: Training, info: ValidationInfo) -> Training:
+    def _pairs_have_no_variants(cls, training: RestorationTraining, info: ValidationInfo) -> RestorationTraining:
         # A variant of a good picture would have to be degraded anew.
         source = info.data.get("source")
         return training.model_copy(update={"variants": 0}) if source and source.paired else training
@@ -104,6 +105,12 @@ class Parameters(BaseModel):
                     "model.name: unet.",
                 )
         return self
+
+    @property
+    def folders(self) -> list[Path]:
+        """The user's own folders."""
+        given = self.source, self.test_source
+        return [folder for source in given if source for folder in source.folders]
 
     def with_pictures(self, folder: str) -> Self:
         """Take the pictures of a folder instead of the source's and the test source's.

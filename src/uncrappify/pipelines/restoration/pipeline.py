@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from uncrappify.pipelines.nodes import split
 from uncrappify.pipelines.restoration import nodes
 
 
@@ -31,7 +32,7 @@ def create_pipeline(name: str) -> Pipeline:
                 name="crappify",
                 tags="data",
             ),
-            Node(nodes.split, ["raw", "manifest"], "split", name="split", tags="data"),
+            Node(split, ["raw", "manifest"], "split", name="split", tags="data"),
             Node(
                 nodes.train,
                 {

@@ -1,0 +1,42 @@
+"""A picture beside its mask, decoded on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from uncrappify.datasets.picture_folder import Pictures
+from uncrappify.masks import Classes, Labels, read_mask
+
+
+@dataclass(frozen=True)
+class MaskedPictures:
+    """Picture and classes by the picture's name.
+
+    Args:
+        pictures: The pictures.
+        masks: Picture name to the file of its mask.
+        names: Which of them, in order.
+        labels: What the masks mean.
+        pixels: How many pixels the pictures have in all.
+    """
+
+    pictures: Pictures | Mapping[str, Image.Image]
+    masks: Mapping[str, Path]
+    names: Sequence[str]
+    labels: Labels
+    pixels: int
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, name: str) -> tuple[Image.Image, Classes]:
+        """Give a picture, 8-bit RGB, and the class of each of its pixels, uint8 (H, W).
+
+        Raises:
+            UserError: A file has gone or changed since it was listed.
+        """
+        return self.pictures[name], read_mask(self.masks[name], self.labels)

@@ -1,0 +1,113 @@
+"""Which class was taken for which, and what follows from it: accuracy, IoU, and a picture of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from uncrappify.masks import VOID
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Pixels by true class (row) and predicted class (column), void left out.
+
+    Args:
+        matrix: (classes, classes).
+    """
+
+    matrix: NDArray[np.int64]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the pixels whose class is right, void left out (the lesson's ``acc_camvid``); 0 to 1."""
+        return float(np.trace(self.matrix) / max(1, self.matrix.sum()))
+
+    @property
+    def iou(self) -> NDArray[np.float64]:
+        """Intersection over union of each class, over all pixels; NaN for one that is neither there nor predicted."""
+        right = np.diag(self.matrix)
+        union = self.matrix.sum(0) + self.matrix.sum(1) - right
+        return np.where(union > 0, right / np.maximum(union, 1), np.nan)
+
+    @property
+    def miou(self) -> float:
+        """Mean over classes of :attr:`iou`; classes that are neither there nor predicted do not count."""
+        return float(np.nanmean(self.iou))
+
+
+class Confusion(MulticlassConfusionMatrix):
+    """torchmetrics' confusion matrix without void, quick in trainings that have to be deterministic.
+
+    Args:
+        classes: How many.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(classes, ignore_index=VOID, validate_args=False)
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Count pixels; both any shape, classes."""
+        with _undetermined():
+            super().update(preds.flatten(), target.flatten().long())
+
+    def counts(self) -> Counts:
+        """Give the counts so far."""
+        return Counts(self.compute().cpu().numpy())
+
+
+@contextmanager
+def _undetermined() -> Iterator[None]:
+    """Counts of whole numbers are the same in any order, and what torchmetrics does for determinism takes seconds."""
+    strict, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(strict, warn_only=warn)
+
+
+def confusion_figure(counts: Counts, classes: Sequence[str]) -> Figure:
+    """Draw the confusion matrix: of the pixels of a true class (row), how many got which class (column), in percent.
+
+    Args:
+        counts: The pixels.
+        classes: Their names.
+
+    Returns:
+        A heatmap.
+    """
+    from plotly.graph_objects import Figure, Heatmap
+
+    shares = 100 * counts.matrix / np.maximum(counts.matrix.sum(1, keepdims=True), 1)
+    heatmap = Heatmap(
+        # Lists, because plotly writes arrays as base64, which the plotly.js of a viewer may be too old to read.
+        z=shares.round(2).tolist(),
+        x=list(classes),
+        y=list(classes),
+        text=[[f"{share:.0f}" if share >= 0.5 else "" for share in row] for row in shares],
+        texttemplate="%{text}",
+        hovertemplate="%{y}: %{z:.1f} % taken for %{x}<extra></extra>",
+        colorscale="Blues",
+        zmin=0,
+        zmax=100,
+        colorbar={"title": "% of row"},
+        xgap=1,
+        ygap=1,
+    )
+    figure = Figure(heatmap)
+    figure.update_xaxes(title_text="predicted", side="bottom", automargin=True)
+    figure.update_yaxes(title_text="true", autorange="reversed", automargin=True)
+    figure.update_layout(margin={"l": 20, "r": 20, "t": 30, "b": 20}, template="plotly_white")
+    return figure

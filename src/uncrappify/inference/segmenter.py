@@ -1,0 +1,131 @@
+"""A trained model that says of every pixel of a picture which class it belongs to."""
+
+from __future__ import annotations
+
+from math import sqrt
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812
+from PIL import Image
+from torch import Tensor, nn
+
+from uncrappify.datasets.weights import TrainedModel, read_weights
+from uncrappify.errors import UserError
+from uncrappify.masks import Labels, as_picture
+from uncrappify.models import SEGMENTERS, build_segmenter
+from uncrappify.pictures import to_rgb
+
+P = TypeVar("P", Image.Image, npt.NDArray[np.uint8])
+SMALLEST_SIDE = 32
+
+
+class Segmenter:
+    """From a picture to the class of every pixel.
+
+    Args:
+        network: Maps (N, 3, h, w) in 0..1 to logits (N, classes, h, w).
+        description: What is known about the model; ``labels`` and ``size`` count.
+        flip: Whether to average over the picture and its mirror image, for twice the time.
+    """
+
+    def __init__(self, network: nn.Module, description: dict[str, Any], flip: bool = False) -> None:
+        self.network = network.eval()
+        self.description = description
+        self.labels = Labels.model_validate(description["labels"])
+        self.flip = flip
+
+    @classmethod
+    def load(cls, path: Path) -> Segmenter:
+        """Load a weights file.
+
+        Raises:
+            UserError: If the file is missing, cut short, or not one of this project's.
+        """
+        return cls.from_trained(read_weights(path))
+
+    @classmethod
+    def from_trained(cls, model: TrainedModel, flip: bool = False) -> Segmenter:
+        """Build the network that the description names, with its weights, on the GPU where there is one.
+
+        Raises:
+            UserError: If this version of the project does not know the model.
+        """
+        name, labels = model.description["model"], model.description["labels"]
+        if name not in SEGMENTERS:
+            raise UserError(
+                f"These weights belong to a model {name!r}, which this version of uncrappify does not have "
+                f"(it has {', '.join(SEGMENTERS)}). Update uncrappify."
+            )
+        network = build_segmenter(name, model.description["options"], len(labels["classes"]))
+        network.load_state_dict(model.state)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return cls(network.to(device, memory_format=torch.channels_last), model.description, flip)  # type: ignore[call-overload]
+
+    def __repr__(self) -> str:
+        return f"Segmenter({self.description['model']}, {len(self.labels.classes)} classes)"
+
+    def __call__(self, picture: P) -> P:
+        """Say which class each pixel belongs to.
+
+        Args:
+            picture: A Pillow picture of any mode, read as those for training are, or an array (H, W, 3), uint8, RGB.
+
+        Returns:
+            Of a Pillow picture one of mode P, whose values are the classes and whose palette shows them; of an array
+            the classes, uint8 (H, W).
+        """
+        if isinstance(picture, np.ndarray):
+            return self._classes(Image.fromarray(picture))
+        return as_picture(self._classes(to_rgb(picture)), self.labels)
+
+    def probabilities(self, picture: Image.Image) -> Tensor:
+        """Give the probability of each class of each pixel.
+
+        Args:
+            picture: RGB.
+
+        Returns:
+            (classes, H, W), float32, on the CPU; the sum over classes is 1.
+        """
+        return self._scores(picture).softmax(0).cpu()
+
+    def _classes(self, picture: Image.Image) -> npt.NDArray[np.uint8]:
+        classes: npt.NDArray[np.uint8] = self._scores(picture).argmax(0).to(torch.uint8).cpu().numpy()
+        return classes
+
+    @torch.inference_mode()
+    def _scores(self, picture: Image.Image) -> Tensor:
+        """Look at the picture in the size that the network knows, and enlarge what it says to the picture's own."""
+        seen = picture.resize(working_size(picture.size, self.description["size"]), Image.Resampling.BILINEAR)
+        weights = next(self.network.parameters())
+        pixels = torch.from_numpy(np.array(seen)).to(weights.device).permute(2, 0, 1)[None]
+        pixels = pixels.to(weights.dtype, memory_format=torch.channels_last) / 255
+        logits: Tensor = self.network(pixels).float()
+        if self.flip:
+            # Of probabilities, so that neither of the two drowns the other.
+            mirrored = self.network(pixels.flip(-1)).float().flip(-1)
+            logits = ((logits.softmax(1) + mirrored.softmax(1)) / 2).log()
+        if seen.size != picture.size:
+            logits = F.interpolate(logits, (picture.height, picture.width), mode="bilinear", align_corners=False)
+        return logits[0]
+
+
+def working_size(size: tuple[int, int], trained: tuple[int, int]) -> tuple[int, int]:
+    """Give the size that a picture is looked at in: its own shape, and the area that the network was trained for.
+
+    So the memory that it takes does not depend on the picture.
+
+    Args:
+        size: Width and height of the picture.
+        trained: Height and width that the network was trained for.
+
+    Returns:
+        Width and height.
+    """
+    zoom = sqrt(trained[0] * trained[1] / (size[0] * size[1]))
+    width, height = (max(SMALLEST_SIDE, round(side * zoom)) for side in size)
+    return width, height

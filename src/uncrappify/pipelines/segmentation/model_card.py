@@ -1,0 +1,67 @@
+"""The model card of a segmentation: what a person should know before using the weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+
+def model_card(description: dict[str, Any], comparison: pd.DataFrame, classes: pd.DataFrame) -> str:
+    """Write the card that lies beside the weights (Mitchell et al. 2019, Model cards for model reporting).
+
+    Args:
+        description: Of the trained model.
+        comparison: Mean IoU and accuracy by method.
+        classes: IoU by class.
+
+    Returns:
+        Markdown.
+    """
+    options = ", ".join(
+        f"{name} {value}" for name, value in description["options"].items() if name not in ("pretrained", "weights")
+    )
+    methods = "\n".join(
+        f"| {row.method} | {row.miou:.3f} | {row.accuracy:.3f} |" for row in comparison.itertuples(index=False)
+    )
+    rows = "\n".join(
+        f"| {name} | {share:.1%} | {iou:.3f} | {confused} |"
+        for name, share, iou, confused in classes.itertuples(index=False, name=None)
+    )
+    licences = "\n".join(f"- {licence}" for licence in description["data"]["licence"].split("; "))
+    height, width = description["size"]
+    return f"""# {description["model"]}, {len(description["labels"]["classes"])} classes
+
+{options}; trained {description["metrics"]["train_seconds"]:.0f} s on {description["data"]["pictures"]} pictures
+(source: {description["data"]["source"]}).
+
+```python
+import uncrappify
+from PIL import Image
+
+segment = uncrappify.load("model.safetensors")
+segment(Image.open("street.png")).save("classes.png")
+```
+
+The values of `classes.png` are places in this list of classes. A picture is looked at in its own shape and the area of
+{width}x{height} pixels, whatever its size is.
+
+## How good it is
+
+Over all pixels of the test pictures that are not void:
+
+| method | mean IoU | accuracy |
+|---|---|---|
+{methods}
+
+| class | share of the pixels | IoU | mostly taken for |
+|---|---|---|---|
+{rows}
+
+## Where it comes from
+
+Commit {description.get("git_commit", "unknown")}, MLflow run {description.get("run_id", "none")},
+uncrappify {description.get("uncrappify", "unknown")}. Licences of the training data:
+
+{licences}
+"""

@@ -1,0 +1,138 @@
+"""Pictures with masks: matched by name, and every mask looked at once."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from uncrappify.errors import UserError
+from uncrappify.masks import SUFFIXES, VOID, Labels, UnlistedValue
+from uncrappify.progress import track
+from uncrappify.sources.folder import existing_folder, find_pictures
+from uncrappify.sources.layout import match_twins
+from uncrappify.sources.parameters import MaskedFolderOptions, PictureSource, absolute
+
+TWINS = "picture", "mask"
+"""What the two files of a pair are called."""
+
+
+def point_at(options: MaskedFolderOptions) -> PictureSource:
+    """Check the user's two folders and refer to them where they are.
+
+    Args:
+        options: The folders; a relative path counts from the current folder.
+
+    Returns:
+        The source; its pictures are split by hash.
+
+    Raises:
+        UserError: A folder is missing or has no pictures, or a picture has no mask, or a mask no picture.
+    """
+    root = absolute(options.path)
+    for name, which in ((options.pictures, "pictures"), (options.masks, "masks")):
+        if root.is_dir() and not (root / name).is_dir():
+            raise UserError(
+                f"source.masked_folder.{which}: there is no folder {name} in {root}. Give a folder with your "
+                "pictures in images/ and a mask of the same name for each in masks/, or name the two folders "
+                "(source.masked_folder.pictures and .masks)."
+            )
+    pictures, masks = (
+        existing_folder(str(root / name), f"source.masked_folder.{which}")
+        for name, which in ((options.pictures, "pictures"), (options.masks, "masks"))
+    )
+    found, theirs = (
+        {file: (str(PurePosixPath(file).with_suffix("")),) for file in find_pictures(folder)}
+        for folder in (pictures, masks)
+    )
+    twins = match_twins(found, theirs, "source.masked_folder", TWINS)
+    return PictureSource(
+        name=root.name,
+        root=pictures,
+        licence="the user's own pictures, no licence stated",
+        masks={name: str(masks / file) for name, file in twins.items()},
+    )
+
+
+def examine_masks(source: PictureSource, manifest: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Look at the mask of every usable picture, on all cores.
+
+    A mask that cannot be read or says nothing makes its picture unusable. One that does not fit its picture or the
+    labels is a mistake in the whole set, and stops the run.
+
+    Args:
+        source: Where the masks are.
+        manifest: One row a picture, as :func:`~uncrappify.sources.manifest.list_pictures` makes it.
+        labels: What masks mean.
+
+    Returns:
+        The manifest with ``mask`` (file) and ``mask_sha256``; and how many pixels each class has, one row a usable
+        picture: ``name``, and a column a class.
+
+    Raises:
+        UserError: A mask has another size than its picture or a value that the labels do not have, is a JPEG, or none
+            can be used.
+    """
+    usable = manifest.loc[manifest["usable"], ["name", "width", "height"]]
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
+        found: Iterable[dict[str, Any]] = pool.map(
+            lambda row: _examined(row.name, source.root / source.masks[row.name], (row.width, row.height), labels),
+            usable.itertuples(index=False),
+        )
+        rows = list(track(found, "looking at masks", len(usable)))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if all(row["reason"] for row in rows):
+        raise UserError(f"none of the {len(rows)} masks can be used; {rows[0]['name']}: {rows[0]['reason']}.")
+    masks = pd.DataFrame(rows).set_index("name")
+    manifest = manifest.assign(
+        mask=manifest["name"].map(source.masks).fillna(""),
+        mask_sha256=manifest["name"].map(masks["sha256"]).fillna(""),
+    )
+    reasons = manifest["name"].map(masks["reason"]).fillna("")
+    manifest["usable"] &= reasons == ""
+    manifest["reason"] = manifest["reason"].where(reasons == "", reasons)
+    counts = masks.loc[masks["reason"] == "", "pixels"]
+    return manifest, pd.DataFrame(counts.tolist(), columns=labels.classes).assign(name=counts.index)[
+        ["name", *labels.classes]
+    ]
+
+
+def _examined(name: str, path: Path, size: tuple[int, int], labels: Labels) -> dict[str, Any]:
+    row = {"name": name, "sha256": "", "reason": "", "pixels": [0] * len(labels.classes)}
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path}: a mask has to keep every value, which a {path.suffix} file does not. Save it as PNG.")
+    try:
+        content = path.read_bytes()
+        row["sha256"] = hashlib.sha256(content).hexdigest()
+        with Image.open(BytesIO(content)) as image:
+            image.load()
+            found, mask_size = labels.indices(image), image.size
+    except OSError as error:
+        return row | {"reason": f"mask cannot be read ({error})"}
+    if mask_size != size:
+        raise UserError(
+            f"{path}: the mask has {mask_size[0]}x{mask_size[1]} pixels and its picture {size[0]}x{size[1]}. "
+            "Each mask has the size of its picture (upright, as a camera's orientation says)."
+        )
+    if isinstance(found, UnlistedValue):
+        raise UserError(_unlisted(path, found, labels))
+    counts = np.bincount(found.ravel(), minlength=VOID + 1)[: len(labels.classes)]
+    return row | {"pixels": counts.tolist(), "reason": "" if counts.any() else "mask is void everywhere"}
+
+
+def _unlisted(path: Path, found: UnlistedValue, labels: Labels) -> str:
+    known = "colours" if labels.colours else f"values 0 to {len(labels.classes) - 1} (labels.classes)"
+    return (
+        f"{path}: the mask has {found.value} at x {found.x}, y {found.y} ({found.pixels} pixels in all), and labels "
+        f"have only the {known} and void {labels.void}. Add its class to labels.classes"
+        f"{' and labels.colours' if labels.colours else ''}, or add it to labels.void."
+        + ("" if labels.colours or not found.value.startswith("colour") else " Coloured masks need labels.colours.")
+    )
