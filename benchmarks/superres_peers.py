@@ -28,7 +28,6 @@ from peers_sheet import Compared, details
 from PIL import Image
 from results import rewritten
 
-import uncrappify
 from uncrappify.degradations import Recipe
 from uncrappify.errors import UserError
 from uncrappify.evaluation.baselines import enlarge
@@ -170,7 +169,7 @@ def load_ours(weights: Path) -> Restorer:
     Raises:
         UserError: If it is no model of this project's, or not one that enlarges three times.
     """
-    restore = uncrappify.load(weights)
+    restore = Restorer.load(weights)
     if restore.scale != SCALE:
         raise UserError(f"--weights {weights}: this model enlarges {restore.scale} times, the benchmark {SCALE} times.")
     restore.network.cpu()

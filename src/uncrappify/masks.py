@@ -150,12 +150,14 @@ def _values(mask: Image.Image) -> npt.NDArray[np.int64]:
         return values
     # Grey that was saved as colour is as good as grey; of grey with alpha, the grey counts.
     grey = values.shape[2] == 2 or (values[..., :3] == values[..., :1]).all()
-    return values[..., 0] if grey else _colour_codes(mask) + _COLOURED
+    codes: npt.NDArray[np.int64] = values[..., 0] if grey else _colour_codes(mask) + _COLOURED
+    return codes
 
 
 def _colour_codes(mask: Image.Image) -> npt.NDArray[np.int64]:
     red, green, blue = np.moveaxis(np.asarray(mask.convert("RGB")).astype(np.int64), -1, 0)
-    return (red << 16) + (green << 8) + blue
+    codes: npt.NDArray[np.int64] = (red << 16) + (green << 8) + blue
+    return codes
 
 
 def _code(colour: Colour) -> int:

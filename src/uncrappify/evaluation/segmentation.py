@@ -132,7 +132,7 @@ class Scores:
         return pd.DataFrame(self.pictures)
 
     def by_class(self) -> pd.DataFrame:
-        """One row a class: ``class``, ``share`` of the true pixels, the model's ``iou``, and what it is mostly taken for."""
+        """One row a class: ``class``, ``share`` of the true pixels, the model's ``iou``, and ``mostly_taken_for``."""
         counts = self.of(MODEL)
         true = counts.matrix.sum(1)
         wrong = counts.matrix * (1 - np.eye(len(self.classes), dtype=np.int64))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -112,7 +112,8 @@ class DynamicUNet(nn.Module):
         if self.y_range is not None:
             low, high = self.y_range
             y = low + (high - low) * torch.sigmoid(y)
-        return y[..., :height, :width]
+        cut: Tensor = y[..., :height, :width]
+        return cut
 
     def freeze_encoder(self, *, batch_norm: bool = False) -> None:
         """Leave the encoder as it is but for its batch norm; with ``batch_norm`` that too, statistics included."""
@@ -189,7 +190,8 @@ class RestorationUNet(nn.Module):
         )
         if skip:
             # Without the norm, whose direction of a kernel that is zero is not defined.
-            self.unet.head = nn.Conv2d(self.unet.head.in_channels, 3, 1)
+            channels: Any = self.unet.head.in_channels
+            self.unet.head = nn.Conv2d(channels, 3, 1)
             nn.init.zeros_(self.unet.head.weight)
             nn.init.zeros_(self.unet.head.bias)  # type: ignore[arg-type]
 
@@ -355,5 +357,7 @@ def _convolution(channels: int, out_channels: int, norm: Norm) -> nn.Sequential:
 def _normed(convolution: nn.Module, norm: Norm) -> nn.Module:
     if norm == "weight":
         # A norm a channel of the output, which is the second dimension of a transposed convolution.
-        return parametrizations.weight_norm(convolution, dim=int(isinstance(convolution, nn.ConvTranspose2d)))
-    return parametrizations.spectral_norm(convolution) if norm == "spectral" else convolution
+        parametrizations.weight_norm(convolution, dim=int(isinstance(convolution, nn.ConvTranspose2d)))
+    if norm == "spectral":
+        parametrizations.spectral_norm(convolution)
+    return convolution

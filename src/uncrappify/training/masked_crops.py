@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,7 +72,8 @@ class MaskedCrops:
     def _name(self, position: int) -> str:
         """Give the picture at a place in the endless sequence of shuffled epochs."""
         epoch, place = divmod(position, len(self.pictures))
-        return self.pictures.names[np.random.default_rng([self.seed, epoch]).permutation(len(self.pictures))[place]]
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pictures))
+        return self.pictures.names[int(order[place])]
 
     def _sample(self, name: str) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
         picture, mask = self.decoded[name] if self.decoded else _tensors(self.pictures, name)
@@ -99,14 +101,27 @@ def augmentation(size: tuple[int, int], names: Collection[str]) -> v2.Transform:
         steps.append(v2.RandomApply([turn], p=0.5))
     if "zoom" in names:
         ratio = (shape / STRETCH, shape * STRETCH)
-        steps.append(v2.RandomResizedCrop(size, scale=(SMALLEST_PART, 1.0), ratio=ratio, antialias=True))
+        steps.append(Crop(size, scale=(SMALLEST_PART, 1.0), ratio=ratio))
     else:
-        steps.append(v2.Resize(size, antialias=True))
+        steps.append(Crop(size, scale=(1.0, 1.0), ratio=(shape, shape)))
     if "flip" in names:
         steps.append(v2.RandomHorizontalFlip())
     if "light" in names:
         steps.append(v2.ColorJitter(brightness=LIGHT, contrast=LIGHT, saturation=LIGHT))
     return v2.Compose(steps)
+
+
+class Crop(v2.RandomResizedCrop):
+    """torchvision's crop, with the middle of a pixel where it takes the corner: masks would move by half a pixel."""
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Cut out and resize a picture, or a mask."""
+        if not isinstance(inpt, tv_tensors.Mask):
+            return super().transform(inpt, params)
+        cut = v2.functional.resized_crop(
+            inpt.as_subclass(Tensor), **params, size=self.size, interpolation=InterpolationMode.NEAREST_EXACT
+        )
+        return tv_tensors.Mask(cut)
 
 
 def decoded(pictures: MaskedPictures, processes: int = 1) -> Decoded:

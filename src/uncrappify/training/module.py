@@ -29,10 +29,7 @@ class StageModule(pl.LightningModule):
         self.network: Any = network.to(memory_format=torch.channels_last)
         self.stage = stage
         self.training_parameters = training
-        if stage.freeze_encoder:
-            self.network.freeze_encoder(batch_norm=stage.freeze_batch_norm)
-        elif hasattr(network, "unfreeze_encoder"):
-            self.network.unfreeze_encoder()
+        self._freeze()
 
     def configure_optimizers(self) -> Any:
         """Give AdamW on what is not frozen, and the schedule, which moves every step."""
@@ -59,6 +56,12 @@ class StageModule(pl.LightningModule):
     def log_rate(self) -> None:
         """Log the learning rate, the decoder's where there are several."""
         self.log("lr", self.trainer.optimizers[0].param_groups[-1]["lr"])
+
+    def _freeze(self) -> None:
+        if self.stage.freeze_encoder:
+            self.network.freeze_encoder(batch_norm=self.stage.freeze_batch_norm)
+        elif hasattr(self.network, "unfreeze_encoder"):
+            self.network.unfreeze_encoder()
 
     def _groups(self) -> tuple[list[list[nn.Parameter]], list[float]]:
         """Give the parameters that learn in groups, and each group's highest rate."""

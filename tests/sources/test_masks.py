@@ -1,0 +1,154 @@
+"""Pictures with masks: matched by name, and every mask looked at once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from uncrappify.errors import UserError
+from uncrappify.masks import Labels
+from uncrappify.sources import (
+    MaskedFolderOptions,
+    MaskedSource,
+    PictureSource,
+    StreetsOptions,
+    examine_masks,
+    fetch,
+    list_pictures,
+)
+from uncrappify.sources.streets import CLASSES, draw_street
+
+LABELS = Labels(classes=["road", "sky"], void=[9])
+Write = Callable[..., None]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a picture and its mask, whose upper half has one value and whose lower half another."""
+
+    def write(name: str, values: tuple[int, int] = (0, 1), size: tuple[int, int] = (32, 20)) -> None:
+        random = np.random.default_rng(list(name.encode()))
+        for folder in ("images", "masks"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (20, 32, 3), dtype=np.uint8)).save(tmp_path / f"images/{name}.png")
+        mask = np.repeat(np.array(values, dtype=np.uint8), size[1] // 2)[:, None].repeat(size[0], axis=1)
+        Image.fromarray(mask).save(tmp_path / f"masks/{name}.png")
+
+    return write
+
+
+def source(tmp_path: Path) -> PictureSource:
+    options = MaskedFolderOptions(path=str(tmp_path))
+    return fetch(MaskedSource(kind="masked_folder", masked_folder=options), tmp_path / "raw")
+
+
+def examined(tmp_path: Path, labels: Labels = LABELS) -> tuple[pd.DataFrame, pd.DataFrame]:
+    found = source(tmp_path)
+    return examine_masks(found, list_pictures(found), labels)
+
+
+def failure(tmp_path: Path, labels: Labels = LABELS) -> str:
+    with pytest.raises(UserError) as caught:
+        examined(tmp_path, labels)
+    return str(caught.value)
+
+
+def test_masks_are_used_where_they_are(tmp_path: Path, write: Write) -> None:
+    write("a")
+    found = source(tmp_path)
+    assert found.root == tmp_path / "images"
+    assert found.masks == {"a": str(tmp_path / "masks/a.png")}
+
+
+def test_the_pixels_of_every_class_are_counted(tmp_path: Path, write: Write) -> None:
+    write("a")
+    write("b", (9, 1))
+    manifest, pixels = examined(tmp_path)
+    assert manifest["usable"].all()
+    assert manifest["mask_sha256"].str.len().tolist() == [64, 64]
+    assert pixels.to_dict("list") == {"name": ["a", "b"], "road": [320, 0], "sky": [320, 320]}
+
+
+def test_a_mask_that_is_void_everywhere_makes_its_picture_unusable(tmp_path: Path, write: Write) -> None:
+    write("a")
+    write("b", (9, 9))
+    manifest, pixels = examined(tmp_path)
+    assert manifest["reason"].tolist() == ["", "mask is void everywhere"]
+    assert manifest["usable"].tolist() == [True, False]
+    assert pixels["name"].tolist() == ["a"]
+
+
+def test_masks_that_are_all_void_are_a_mistake(tmp_path: Path, write: Write) -> None:
+    write("a", (9, 9))
+    assert failure(tmp_path) == "none of the 1 masks can be used; a: mask is void everywhere."
+
+
+def test_a_broken_mask_makes_its_picture_unusable(tmp_path: Path, write: Write) -> None:
+    write("a")
+    write("b")
+    file = tmp_path / "masks/b.png"
+    file.write_bytes(file.read_bytes()[:40])
+    manifest, _ = examined(tmp_path)
+    assert manifest["usable"].tolist() == [True, False]
+    assert manifest["reason"][1].startswith("mask cannot be read")
+
+
+def test_a_value_that_is_not_listed_is_named_with_its_file_and_place(tmp_path: Path, write: Write) -> None:
+    write("a", (0, 7))
+    assert failure(tmp_path) == (
+        f"{tmp_path}/masks/a.png: the mask has value 7 at x 0, y 10 (320 pixels in all), and labels have only the "
+        "values 0 to 1 (labels.classes) and void [9]. Add its class to labels.classes, or add it to labels.void."
+    )
+
+
+def test_a_colour_that_is_not_listed_is_named(tmp_path: Path, write: Write) -> None:
+    write("a")
+    Image.new("RGB", (32, 20), (128, 64, 1)).save(tmp_path / "masks/a.png")
+    assert "the mask has colour [128, 64, 1] at x 0, y 0" in failure(tmp_path)
+    assert failure(tmp_path).endswith("Coloured masks need labels.colours.")
+    labels = Labels(classes=["road", "sky"], colours=[(128, 64, 0), (1, 1, 1)])
+    assert "add it to labels.void" in failure(tmp_path, labels)
+    assert "labels.classes and labels.colours" in failure(tmp_path, labels)
+
+
+def test_a_mask_of_another_size_is_named(tmp_path: Path, write: Write) -> None:
+    write("a", size=(16, 10))
+    assert "masks/a.png: the mask has 16x10 pixels and its picture 32x20" in failure(tmp_path)
+
+
+def test_a_jpeg_is_no_mask(tmp_path: Path, write: Write) -> None:
+    write("a")
+    (tmp_path / "masks/a.png").rename(tmp_path / "masks/a.jpg")
+    assert "a mask has to keep every value, which a .jpg file does not" in failure(tmp_path)
+
+
+def test_a_picture_without_a_mask_is_named(tmp_path: Path, write: Write) -> None:
+    write("a")
+    write("b")
+    (tmp_path / "masks/b.png").unlink()
+    assert failure(tmp_path) == ("source.masked_folder: no mask belongs to b.png. Each picture needs one mask.")
+
+
+def test_a_folder_without_masks_says_how_it_should_look(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    assert "source.masked_folder.masks: there is no folder masks in" in failure(tmp_path)
+    assert "a mask of the same name for each in masks/" in failure(tmp_path)
+
+
+def test_streets_are_drawn_once_and_those_of_the_test_have_seeds_of_their_own(tmp_path: Path) -> None:
+    streets = MaskedSource(streets=StreetsOptions(train=2, valid=1, test=1))
+    found = fetch(streets, tmp_path)
+    manifest, pixels = examine_masks(found, list_pictures(found), Labels(classes=list(CLASSES)))
+    assert manifest["name"].tolist() == [
+        f"images/{part}_0000{number}" for part, number in (("test", 0), ("train", 0), ("train", 1), ("valid", 0))
+    ]
+    assert found.own_split == {"valid": ["images/valid_00000"], "test": ["images/test_00000"]}
+    assert pixels[list(CLASSES)].sum(axis=1).tolist() == [192 * 144] * 4
+    drawn = Image.open(found.root / "images/test_00000.png")
+    assert drawn.tobytes() == draw_street(2_000_000)[0].tobytes()
+    before = [file.stat().st_mtime_ns for file in sorted(found.root.rglob("*.png"))]
+    assert len(fetch(MaskedSource(streets=StreetsOptions(train=1, valid=1, test=1)), tmp_path).good) == 3
+    assert [file.stat().st_mtime_ns for file in sorted(found.root.rglob("*.png"))] == before

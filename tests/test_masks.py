@@ -1,0 +1,85 @@
+"""What the pixels of a mask mean."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from uncrappify.errors import UserError
+from uncrappify.masks import VOID, Labels, UnlistedValue, as_picture, read_mask
+
+VALUES = Labels(classes=["sky", "road", "tree"], void=[11])
+COLOURS = Labels(classes=["sky", "road"], colours=[(128, 128, 128), (128, 64, 128)], void=[(0, 0, 0)])
+
+
+def mask(values: list[list[int]], mode: str = "L") -> Image.Image:
+    return Image.fromarray(np.array(values, dtype=np.uint8), mode=mode)
+
+
+def test_a_value_is_the_place_of_its_class_and_void_is_void() -> None:
+    assert VALUES.indices(mask([[0, 1], [2, 11]])).tolist() == [[0, 1], [2, VOID]]
+
+
+def test_of_a_palette_the_places_count_and_not_the_colours() -> None:
+    picture = mask([[0, 2]], mode="P")
+    picture.putpalette([200, 0, 0] * 256)
+    assert VALUES.indices(picture).tolist() == [[0, 2]]
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, bool])
+def test_values_of_other_depths_are_values_too(dtype: type) -> None:
+    assert VALUES.indices(Image.fromarray(np.array([[0, 1]], dtype=dtype))).tolist() == [[0, 1]]
+
+
+def test_grey_that_was_saved_as_colour_is_as_good_as_grey() -> None:
+    assert VALUES.indices(mask([[0, 11], [2, 1]]).convert("RGB")).tolist() == [[0, VOID], [2, 1]]
+
+
+def test_a_value_that_is_not_listed_is_told_with_its_place() -> None:
+    assert VALUES.indices(mask([[0, 1, 7], [7, 7, 2]])) == UnlistedValue("value 7", 2, 0, 3)
+
+
+def test_no_colour_passes_for_a_class_where_values_are_expected() -> None:
+    picture = Image.new("RGB", (2, 1), (0, 0, 2))
+    assert VALUES.indices(picture) == UnlistedValue("colour [0, 0, 2]", 0, 0, 2)
+
+
+def test_colours_become_classes() -> None:
+    pixels = np.array([[[128, 128, 128], [128, 64, 128], [0, 0, 0]]], dtype=np.uint8)
+    assert COLOURS.indices(Image.fromarray(pixels)).tolist() == [[0, 1, VOID]]
+
+
+def test_a_colour_one_step_off_is_not_listed() -> None:
+    assert COLOURS.indices(Image.new("RGB", (1, 1), (128, 64, 129))) == UnlistedValue("colour [128, 64, 129]", 0, 0, 1)
+
+
+def test_each_class_needs_a_colour_where_there_are_colours() -> None:
+    with pytest.raises(ValidationError, match="3 classes and 1 colours"):
+        Labels(classes=["a", "b", "c"], colours=[(0, 0, 0)])
+
+
+def test_a_class_is_there_once() -> None:
+    with pytest.raises(ValidationError, match="more than once"):
+        Labels(classes=["a", "a"])
+
+
+def test_thirty_classes_have_thirty_colours_to_be_shown_in() -> None:
+    palette = Labels(classes=[str(number) for number in range(30)]).palette
+    assert len(set(palette)) == 30
+    assert COLOURS.palette == [(128, 128, 128), (128, 64, 128)]
+
+
+def test_a_picture_of_classes_has_them_as_values_and_shows_void_black(tmp_path: Path) -> None:
+    classes = np.array([[0, 1], [2, VOID]], dtype=np.uint8)
+    as_picture(classes, VALUES).save(tmp_path / "mask.png")
+    with Image.open(tmp_path / "mask.png") as picture:
+        assert np.asarray(picture).tolist() == classes.tolist()
+        assert picture.convert("RGB").getpixel((1, 1)) == (0, 0, 0)
+        assert picture.convert("RGB").getpixel((1, 0)) == VALUES.palette[1]
+
+
+def test_a_mask_that_has_gone_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"gone\.png: the mask cannot be read any more"):
+        read_mask(tmp_path / "gone.png", VALUES)
