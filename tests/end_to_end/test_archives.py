@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
 Archives = dict[str, dict[str, Image.Image]]
@@ -68,11 +69,40 @@ def served() -> Iterator[Callable[[Path], str]]:
 def test_the_lesson_runs_on_an_archive_in_the_layout_of_pets(project, mirror, served):
     pets = {f"images/Abyssinian_{number}.jpg": photograph(number, 160, 120) for number in range(8)}
     url = served(mirror({"images.tar.gz": pets}))
+    without_downloaded_weights(project)
     done = project.kedro("run", "--env", "lesson", "--pipeline", "superres", "--params", f"smoke=true,mirror={url}")
     assert done.returncode == 0, done.stderr
     assert len(list((project.root / "data/01_raw/oxford_iiit_pet/images").iterdir())) == 8
     degraded = sorted((project.root / "data/02_intermediate/superres/degraded/images").iterdir())
     assert {Image.open(file).size for file in degraded} == {(128, 96)}
+    assert {line["stage"] for line in project.history()} == {0, 1, 2, 3}
+
+
+def without_downloaded_weights(project):
+    """Change the lesson's networks and sizes, and nothing else of it: tests have no network, and two cores."""
+    file = project.root / "conf/lesson/parameters/superres.yml"
+    tree = yaml.safe_load(file.read_text())
+    tree["superres"]["model"]["unet"] |= {"encoder": "test_resnet", "pretrained": False}
+    for stage in tree["superres"]["training"]["stages"]:
+        assert stage["loss"] == [{"l1": 4.4}, {"feature": {"backend": "vgg16_bn"}}]
+        stage |= {"size": stage["size"] // 2, "batch_size": 2, "loss": [{"l1": 4.4}, {"feature": 1.0}]}
+    file.write_text(yaml.safe_dump(tree))
+
+
+def test_the_lesson_without_its_weights_says_what_to_do_before_it_downloads_anything(project, tmp_path):
+    project.environment.update(TORCH_HOME=str(tmp_path), HF_HOME=str(tmp_path), HF_HUB_OFFLINE="1")
+    lesson = ("run", "--env", "lesson", "--pipeline", "superres")
+    done = project.kedro(*lesson)
+    assert done.returncode == 1
+    assert "The feature loss with vgg16_bn needs torchvision's ImageNet weights" in done.stderr
+    # Only looked for, before they are read.
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    (tmp_path / "hub/checkpoints/vgg16_bn-6c64b313.pth").touch()
+    done = project.kedro(*lesson)
+    assert done.returncode == 1
+    assert "the ImageNet weights of resnet34.tv_in1k are not here and cannot be had" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project.root / "data/01_raw").exists()
 
 
 def test_the_benchmark_tests_on_the_files_of_set5_at_the_one_scale_that_is_given(project, mirror):

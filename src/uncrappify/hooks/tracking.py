@@ -108,6 +108,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         training = {node.namespace for node in pipeline.nodes if node.namespace and "training" in node.tags}
         for name in training:
             _check_weights(parameters[name]["training"]["stages"])
+            _check_encoder(parameters[name]["model"])
             _check_devices(parameters[name]["training"]["devices"])
         self._trainings = Trainings(catalog, sorted(running), sorted(training), _fingerprint(parameters))
         self.mlflow_config.tracking.run.id = self._trainings.unfinished_run()
@@ -252,6 +253,15 @@ def _check_weights(stages: list[dict[str, Any]]) -> None:
         from uncrappify.losses import vgg
 
         vgg.weights_file()
+
+
+def _check_encoder(model: dict[str, Any]) -> None:
+    """Build the encoder that a model wants, before anything is downloaded or degraded for it."""
+    options = model[model["name"]]
+    if "encoder" in options:
+        from uncrappify.models.encoders import Encoder
+
+        Encoder(options["encoder"], pretrained=options["pretrained"], weights=options["weights"])
 
 
 def _try_to_write(store: str) -> None:
