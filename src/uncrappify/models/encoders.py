@@ -162,7 +162,7 @@ def _timm_features(name: str, pretrained: bool, weights: str | None, in_channels
     if not timm.is_model(architecture):
         known = timm.list_models()
         raise UserError(nearest("encoder", name, [*ENCODERS, *get_close_matches(name, known, 5)]))
-    options = {"features_only": True, "in_chans": in_channels}
+    options: dict[str, Any] = {"features_only": True, "in_chans": in_channels}
     if weights:
         _check_weights(architecture, Path(weights))
         return timm.create_model(architecture, pretrained=True, pretrained_cfg_overlay={"file": weights}, **options)
