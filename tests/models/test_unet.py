@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,16 @@ def test_the_lessons_groups_are_those_of_the_lesson() -> None:
     assert sum(part.numel() for part in shallow) == sum(
         count(getattr(encoder, name)) for name in ("conv1", "bn1", "layer1", "layer2")
     )
+
+
+def test_the_page_draws_the_widths_that_the_default_network_has() -> None:
+    default = described(encoder="efficientnet_lite0")
+    page = (Path(__file__).parents[2] / "docs/unet.md").read_text(encoding="utf-8")
+    assert [int(width) for width in re.findall(r"encoder \((\d+), \d+\)", page)] == default.encoder.channels
+    assert [96 // int(side) for side in re.findall(r"encoder \(\d+, (\d+)\)", page)] == default.encoder.strides
+    widths = [block.out_channels for block in default.blocks]
+    assert [int(width) for width in re.findall(r"block \d[^(]*\((\d+), \d+\)", page)] == widths
+    assert f"residual block ({default.head.in_channels}, 96)" in page
 
 
 def phases(large: Tensor) -> float:
