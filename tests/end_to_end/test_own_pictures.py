@@ -14,7 +14,8 @@ README = Path(__file__).parents[2] / "README.md"
 def shown_commands() -> list[str]:
     blocks = re.findall(r"```[^\n]*\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
     lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
-    return list(dict.fromkeys(line for line in lines if line.startswith("kedro run") and "--params" in line))
+    ours = (line for line in lines if line.startswith("kedro run") and "--params" in line and "superres" in line)
+    return list(dict.fromkeys(ours))
 
 
 def content(folder: Path) -> dict[str, tuple[str, int]]:

@@ -33,7 +33,7 @@ def pictures(tmp_path: Path) -> MaskedPictures:
 
 
 def task(pictures: MaskedPictures, **changes: object) -> SegmentationTask:
-    stage = {"size": [48, 64], "batch_size": 2, "steps": 40, "lr": 0.1}
+    stage = {"size": [48, 64], "batch_size": 2, "steps": 40, "lr": 0.3}
     training = SegmentationTraining.model_validate(
         {"stages": [stage], "augment": ["flip"], "precision": "fp32"} | changes
     )

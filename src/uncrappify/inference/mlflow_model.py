@@ -43,10 +43,10 @@ class PictureModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the weights that were logged with the model."""
-        self.restore = uncrappify.load(context.artifacts[WEIGHTS])
+        self.apply = uncrappify.load(context.artifacts[WEIGHTS])
 
     def predict(self, context: PythonModelContext, model_input: Any, params: Any = None) -> npt.NDArray[np.uint8]:
-        """Restore pictures.
+        """Restore pictures, or segment them.
 
         Args:
             context: Given by MLflow.
@@ -54,9 +54,9 @@ class PictureModel(PythonModel):
             params: None are known.
 
         Returns:
-            (N, H * scale, W * scale, 3), uint8.
+            (N, H * scale, W * scale, 3), uint8, or the classes (N, H, W), uint8.
         """
-        return np.stack([self.restore(picture) for picture in np.asarray(model_input, dtype=np.uint8)])
+        return np.stack([self.apply(picture) for picture in np.asarray(model_input, dtype=np.uint8)])
 
 
 def log_model(weights: Path, name: str = "model") -> None:
@@ -69,13 +69,16 @@ def log_model(weights: Path, name: str = "model") -> None:
         weights: A ``model.safetensors``.
         name: Of the logged model.
     """
-    more = MORE_REQUIREMENTS.get(read_weights(weights).description["model"], ())
+    description = read_weights(weights).description
+    more = MORE_REQUIREMENTS.get(description["model"], ())
     picture = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))])
+    classes = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1))])
+    output = classes if description.get("task") == "segmentation" else picture
     mlflow.pyfunc.log_model(
         name=name,
         python_model=PictureModel(),
         artifacts={WEIGHTS: str(weights)},
-        signature=ModelSignature(inputs=picture, outputs=picture),
+        signature=ModelSignature(inputs=picture, outputs=output),
         code_paths=[str(Path(uncrappify.__file__).parent)],
         # Without what follows a plus: torch 2.9.0+cpu is no version that the package index has.
         pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in (*REQUIREMENTS, *more)],

@@ -37,7 +37,7 @@ class UNetOptions(BaseModel):
         "pixel_shuffle", description="How a block doubles its size"
     )
     blur: bool = Field(True, description="Average over 2x2 pixels after pixel_shuffle")
-    norm: Literal["none", "batch", "weight", "spectral"] = Field("none", description="Of the decoder's convolutions")
+    norm: Literal["none", "batch", "weight", "spectral"] = Field("batch", description="Of the decoder's convolutions")
     self_attention: bool = Field(False, description="Let the third block from the end look at the whole picture")
     bottleneck: bool = Field(False, description="Make the last residual block half as wide inside")
 

@@ -111,7 +111,7 @@ def augmentation(size: tuple[int, int], names: Collection[str]) -> v2.Transform:
     return v2.Compose(steps)
 
 
-class Crop(v2.RandomResizedCrop):
+class Crop(v2.RandomResizedCrop):  # type: ignore[misc]
     """torchvision's crop, with the middle of a pixel where it takes the corner: masks would move by half a pixel."""
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
