@@ -317,9 +317,15 @@ class PixelShuffleUp(nn.Module):
         """(N, channels, H, W) to (N, out_channels, 2 H, 2 W)."""
         large = F.pixel_shuffle(F.relu_(self.convolution(x)), 2)
         if self.blur:
-            # The mean over the pixels that there are is that over a repeated edge, without a copy of the picture.
-            large = F.avg_pool2d(large, 2, stride=1, padding=1, count_include_pad=False)[..., :-1, :-1]
+            # The mean over the pixels that there are, which is that over a repeated edge. Repeating it is slow on a GPU
+            # that has to be deterministic, and avg_pool2d's own padding, on both sides, is slow on a CPU.
+            large = _mean_of_four(large) / _mean_of_four(torch.ones_like(large[:1, :1]))
         return large
+
+
+def _mean_of_four(x: Tensor) -> Tensor:
+    """Average each pixel with its upper and left neighbours, which are 0 outside; (N, C, H, W) to the same."""
+    return F.avg_pool2d(F.pad(x, (1, 0, 1, 0)), 2, stride=1)
 
 
 def upsampling(kind: Upsampling, channels: int, out_channels: int, blur: bool, norm: Norm) -> nn.Module:
