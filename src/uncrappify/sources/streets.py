@@ -2,401 +2,298 @@
 
 A camera looks along a street. Light, haze, perspective, colours, textures and what stands where are drawn at random,
 so that colour and place say little: a wall, a car and a coat may have the same red, a road in the sun is as bright
-as a pavement in the shade. What tells them apart is shape, texture and what is next to what.
+as a pavement in the shade. What tells them apart is shape, texture and what is next to what. Nothing stands so far
+away that it would be thinner than two pixels: nobody could find it, and no mask would be right about it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image
 
-#: In the order of CamVid's eleven classes (Brostow et al. 2009; Badrinarayanan et al. 2017).
-CLASSES = (
-    "sky",
-    "building",
-    "pole",
-    "road",
-    "pavement",
-    "tree",
-    "sign",
-    "fence",
-    "car",
-    "pedestrian",
-    "bicyclist",
-)
+from uncrappify.sources.scene_canvas import Canvas, Colour, Place, Point, Span, Stage
+from uncrappify.sources.street_things import BUILDING, CLASSES, FENCE, PAVEMENT, ROAD, SKY, TREE, Things
+
+__all__ = ["CLASSES", "HEIGHT", "STYLE", "WIDTH", "draw_street"]
+
 WIDTH, HEIGHT = 192, 144
 #: Raised with every change that makes the scene of a seed look different.
 STYLE = 1
-#: Everything is drawn so many times larger and made smaller in the end: edges get the mixed pixels of a real picture.
-LARGER = 3
+#: Pixels for a metre at a distance of one: a lens of 60 degrees.
+FOCAL = 0.87 * WIDTH
+#: Metres to where the street ends, and to where it starts, which is below the picture.
+END, START = 90.0, 2.0
 
-Points = Sequence[tuple[float, float]]
-Colour = npt.NDArray[np.float64]
+HEDGE = np.array([0.3, 0.4, 0.25])
+SKIES = np.array([[0.55, 0.72, 0.95], [0.85, 0.87, 0.9], [0.6, 0.62, 0.66], [0.95, 0.75, 0.6]])
+WALLS = np.array(
+    [
+        [0.62, 0.36, 0.28],
+        [0.86, 0.79, 0.64],
+        [0.7, 0.7, 0.68],
+        [0.76, 0.6, 0.42],
+        [0.9, 0.9, 0.88],
+        [0.48, 0.54, 0.62],
+        [0.82, 0.62, 0.58],
+        [0.42, 0.34, 0.3],
+        [0.6, 0.66, 0.56],
+    ]
+)
+
+
+class _Sort(NamedTuple):
+    """How many of a thing stand where (metres), and how much ground each takes."""
+
+    draw: Callable[[float, float], None]
+    most: int
+    on_road: bool
+    distance: Span
+    half_width: float
+    length: float
+    height: float
+
+
+class _Standing(NamedTuple):
+    """A thing that has found its place."""
+
+    sort: _Sort
+    x: float
+    z: float
 
 
 def draw_street(seed: int) -> tuple[Image.Image, Image.Image]:
     """Draw a scene.
 
     Args:
-        seed: The same seed gives the same scene.
+        seed: The same seed gives the same scene, byte for byte, on every machine with the same NumPy and Pillow.
 
     Returns:
         The picture (RGB) and its mask (L, index into ``CLASSES``), 192x144 pixels.
     """
-    return _Scene(np.random.default_rng(seed)).finished()
+    random = np.random.default_rng(seed)
+    canvas = Canvas(WIDTH, HEIGHT, random)
+    _Street(canvas, random).draw()
+    return canvas.photograph()
 
 
-@dataclass
-class _Scene:
-    """A canvas of colours and one of classes, which every shape is drawn onto alike, the farthest first."""
+class _Street:
+    """A street that is drawn from far to near; x is measured from the camera, which may stand left or right of it."""
 
-    random: np.random.Generator
-    colours: Image.Image = field(init=False)
-    classes: Image.Image = field(init=False)
-
-    def __post_init__(self) -> None:
-        size = (WIDTH * LARGER, HEIGHT * LARGER)
-        self.colours, self.classes = Image.new("RGB", size), Image.new("L", size)
-        # Of the picture's height and width: where the street vanishes.
-        self.horizon = self.random.uniform(0.38, 0.52)
-        self.vanishing = self.random.uniform(0.3, 0.7)
-        # How the street widens: its edges at the lower border, and the pavements'.
-        self.road = (self.vanishing - self.random.uniform(0.45, 0.75), self.vanishing + self.random.uniform(0.45, 0.75))
-        self.pavement = self.random.uniform(0.25, 0.5)
-        self.haze = self.random.uniform(0.0, 0.5)
-        self.sky_colour = self._sky_colour()
-        self._draw()
-
-    def finished(self) -> tuple[Image.Image, Image.Image]:
-        """Light the scene, add shadow, noise and blur, and make it as small as it should be."""
-        picture = self.colours.resize((WIDTH, HEIGHT), Image.Resampling.BOX)
-        mask = self.classes.resize((WIDTH, HEIGHT), Image.Resampling.NEAREST)
-        pixels = np.asarray(picture, dtype=np.float64) / 255
-        pixels *= self._light()[..., None]
-        pixels *= 1 + self.random.uniform(-0.12, 0.12, 3)
-        pixels = np.clip(pixels, 0, 1) ** self.random.uniform(0.75, 1.3)
-        blurred = Image.fromarray((pixels.clip(0, 1) * 255).astype(np.uint8)).filter(
-            ImageFilter.GaussianBlur(self.random.uniform(0, 0.7))
+    def __init__(self, canvas: Canvas, random: np.random.Generator) -> None:
+        self.canvas, self.random = canvas, random
+        self.sky = np.asarray(random.dirichlet(np.full(4, 0.5)) @ SKIES)
+        self.stage = Stage(
+            canvas,
+            vanishing=(random.uniform(0.35, 0.65) * WIDTH, random.uniform(0.38, 0.5) * HEIGHT),
+            height=random.uniform(2.1, 3.0),
+            focal=FOCAL,
+            haze=random.uniform(0.0, 0.9),
+            haze_colour=self.sky,
         )
-        noisy = np.asarray(blurred) + self.random.normal(0, self.random.uniform(1, 7), (HEIGHT, WIDTH, 3))
-        return Image.fromarray(noisy.clip(0, 255).astype(np.uint8)), mask
+        # Half of the road's width, the pavements' width, and the road's middle.
+        self.road, self.pavement = random.uniform(2.7, 4.2), random.uniform(2.4, 3.8)
+        self.middle = random.uniform(-1.2, 1.2)
+        # How far a shadow falls to the right for each metre of height, and how dark it is.
+        self.sun, self.dusk = random.uniform(-1.2, 1.2), random.uniform(0.0, 0.55)
+        bright, dark = random.uniform(0.95, 1.2), random.uniform(0.55, 0.85)
+        self.things = Things(self.stage, random, sides=(bright, dark) if self.sun > 0 else (dark, bright))
 
-    # The scene, from far to near.
-
-    def _draw(self) -> None:
-        self._sky()
+    def draw(self) -> None:
+        """Draw all of it."""
+        self.canvas.backdrop(SKY, self.sky * self.random.uniform(0.65, 1.0), self.sky, clouds=self.random.uniform(0, 1))
         self._ground()
+        self._marks()
+        standing = self._placed()
+        # Every shadow lies on the ground before anything stands on it.
+        self._shadows(standing)
+        self._skyline()
         for side in (-1, 1):
-            self._row_of_buildings(side)
-        things = [self._tree, self._pole, self._sign, self._fence, self._car, self._pedestrian, self._bicyclist]
-        counts = self.random.poisson([3.0, 2.5, 2.2, 1.4, 2.4, 3.2, 1.2])
-        placed = [
-            (self.random.beta(1.3, 1.5), thing)
-            for thing, count in zip(things, counts, strict=True)
-            for _ in range(max(1, count) if self.random.random() < 0.9 else count)
-        ]
-        for nearness, thing in sorted(placed, key=lambda entry: entry[0]):
-            thing(0.12 + 0.85 * nearness)
+            self._houses(side)
+            if self.random.random() < 0.7:
+                self._fence(side)
+        for thing in sorted(standing, key=lambda thing: -thing.z):
+            thing.sort.draw(thing.x, thing.z)
 
-    def _sky(self) -> None:
-        top = self.sky_colour * self.random.uniform(0.7, 1.0)
-        rows = np.linspace(0, 1, HEIGHT * LARGER)[:, None, None] ** 0.8
-        pixels = np.broadcast_to(top + (self.sky_colour - top) * rows, (HEIGHT * LARGER, WIDTH * LARGER, 3))
-        clouds = self._texture(24, 0.25) * self.random.uniform(0, 1)
-        self.colours.paste(_image(pixels + clouds[..., None]))
-        self.classes.paste(CLASSES.index("sky"), (0, 0, *self.classes.size))
+    # The ground.
 
     def _ground(self) -> None:
-        below = self.horizon
-        ground = [(-0.1, below), (1.1, below), (1.1, 1.1), (-0.1, 1.1)]
-        self._shape("pavement", ground, self._grey(0.25, 0.75, 0.06), texture=0.12, grain=2)
-        road = [(self.vanishing, below), (self.vanishing, below), (self.road[1], 1.0), (self.road[0], 1.0)]
-        self._shape("road", road, self._grey(0.18, 0.6, 0.04), texture=0.08, grain=3)
-        # The kerb belongs to the pavement, and the lines to the road.
-        for edge in self.road:
-            wide = [(self.vanishing, below), (edge - 0.03, 1.0), (edge + 0.03, 1.0)]
-            self._shape("pavement", wide, self._grey(0.4, 0.8, 0.03), texture=0.05, grain=2)
-        middle = sum(self.road) / 2
-        if self.random.random() < 0.7:
-            for start in np.arange(0.05, 1.0, 0.16):
-                ends = [self._between(middle, depth) for depth in (start, min(1, start + 0.08))]
-                half = 0.012
-                line = [
-                    (ends[0][0] - half * start, ends[0][1]),
-                    (ends[0][0] + half * start, ends[0][1]),
-                    (ends[1][0] + half * (start + 0.08), ends[1][1]),
-                    (ends[1][0] - half * (start + 0.08), ends[1][1]),
-                ]
-                self._shape("road", line, np.full(3, self.random.uniform(0.7, 0.95)))
+        stage, things = self.stage, self.things
+        stage.ground(PAVEMENT, (-400, 400), (START, 400), things.grey(0.3, 0.8, 0.05), texture=0.2)
+        joint = things.grey(0.2, 0.5)
+        for side in (-1, 1):
+            edges = self._edge(side, 0), self._edge(side, self.pavement)
+            for z in 1.22 ** np.arange(3, 15):
+                stage.ground(PAVEMENT, edges, (float(z), float(z) + 0.1), joint)
+            for part in (0.35, 0.7):
+                x = self._edge(side, part * self.pavement)
+                stage.ground(PAVEMENT, (x - 0.04, x + 0.04), (START, 20), joint)
+        road = (self._edge(-1, 0), self._edge(1, 0))
+        stage.ground(ROAD, road, (START, END), things.grey(0.2, 0.6), texture=0.22, grain=2)
+        # The kerb belongs to the pavement, and its shadow to the road.
+        kerb = things.grey(0.5, 0.9)
+        for side in (-1, 1):
+            stage.ground(PAVEMENT, (self._edge(side, 0), self._edge(side, 0.28)), (START, END), kerb, texture=0.1)
+            stage.ground(ROAD, (self._edge(side, 0), self._edge(side, -0.1)), (START, END), kerb * 0.3)
 
-    def _row_of_buildings(self, side: int) -> None:
-        """Walls beside the street, each a quadrangle that gets smaller towards the vanishing point."""
-        edge = self.road[0] - self.pavement if side < 0 else self.road[1] + self.pavement
-        depth = 0.08
-        while depth < 1.3:
-            end = depth * self.random.uniform(1.35, 1.9)
-            if self.random.random() < 0.85:
-                tall = self.random.uniform(0.5, 1.3)
-                corners = [self._between(edge, min(part, 3)) for part in (depth, end)]
-                roofs = [
-                    (x, y - tall * part * (1.1 - self.horizon) * 1.2)
-                    for (x, y), part in zip(corners, (depth, end), strict=True)
-                ]
-                colour = self._colour(0.25, 0.85, 0.35)
-                wall = [corners[0], corners[1], roofs[1], roofs[0]]
-                self._shape("building", wall, self._hazed(colour, depth), texture=0.1, grain=4)
-                self._windows(corners, roofs, colour, depth)
-            depth = end
+    def _marks(self) -> None:
+        """A dashed or a whole line in the middle, lines along the kerb, a crossing."""
+        paint, stage = self.things.grey(0.75, 1.0), self.stage
+        kind = self.random.random()
+        if kind < 0.6:
+            for z in np.arange(self.random.uniform(2, 5), 60, 5.0):
+                stage.ground(ROAD, (self.middle - 0.09, self.middle + 0.09), (float(z), float(z) + 2.4), paint)
+        elif kind < 0.8:
+            stage.ground(ROAD, (self.middle - 0.09, self.middle + 0.09), (START, END), paint)
+        if self.random.random() < 0.4:
+            for side in (-1, 1):
+                edge = self._edge(side, -0.5)
+                stage.ground(ROAD, (edge - 0.07, edge + 0.07), (START, END), paint)
+        if self.random.random() < 0.35:
+            near = self.random.uniform(7, 16)
+            for x in np.arange(self._edge(-1, -0.3), self._edge(1, -0.6), 0.9):
+                stage.ground(ROAD, (float(x), float(x) + 0.45), (near, near + 2.5), paint, texture=0.1)
 
-    def _windows(self, corners: Points, roofs: Points, wall: Colour, depth: float) -> None:
-        colour = self._hazed(wall * self.random.uniform(0.3, 0.6), depth)
-        floors, columns = int(self.random.integers(2, 5)), int(self.random.integers(2, 6))
+    def _shadows(self, standing: list[_Standing]) -> None:
+        if abs(self.sun) > 0.5:
+            side = -1 if self.sun > 0 else 1
+            reach, end = self._edge(side, self.pavement) + self.sun * self.random.uniform(2, 9), END
+            while end > START:
+                start = max(START, end - self.random.uniform(8, 30))
+                self._shade([(self._edge(side, 9), start), (reach, start), (reach, end), (self._edge(side, 9), end)])
+                end = start - self.random.uniform(0, 8)
+        for (_, _, _, _, half, length, tall), x, z in standing:
+            far, fall = z + length, self.sun * tall
+            self._shade([(x - half, z), (x + half, z), (x + half + fall, far + 0.2 * tall), (x - half + fall, far)])
+            # Right below it is dark even when the sun does not shine.
+            below = [(x - half, 0.0, z - 0.15), (x + half, 0.0, z - 0.15), (x + half, 0.0, far), (x - half, 0.0, far)]
+            self.canvas.shade([self.stage.at(place) for place in below], 0.5)
 
-        def place(across: float, up: float) -> tuple[float, float]:
-            low = [a + (b - a) * across for a, b in zip(corners[0], corners[1], strict=True)]
-            high = [a + (b - a) * across for a, b in zip(roofs[0], roofs[1], strict=True)]
-            return low[0] + (high[0] - low[0]) * up, low[1] + (high[1] - low[1]) * up
+    def _shade(self, corners: list[Point]) -> None:
+        self.canvas.shade([self.stage.at((x, 0.0, z)) for x, z in corners], self.dusk)
 
-        for floor in range(floors):
-            for column in range(columns):
-                left, bottom = (column + 0.25) / columns, (floor + 0.3) / floors
-                right, top = left + 0.5 / columns, bottom + 0.45 / floors
-                self._shape(
-                    "building", [place(left, bottom), place(right, bottom), place(right, top), place(left, top)], colour
-                )
+    # What stands along the street.
 
-    def _tree(self, near: float) -> None:
-        x, y = self._beside_the_road(near)
-        tall, wide = near * self.random.uniform(0.45, 0.75), near * self.random.uniform(0.12, 0.22)
-        trunk = self._hazed(self._colour(0.15, 0.45, 0.3), near)
-        half = 0.022 * near
-        self._shape("tree", [(x - half, y), (x + half, y), (x + half, y - tall), (x - half, y - tall)], trunk)
-        leaves = self._colour(0.15, 0.55, 0.25) + np.array([-0.05, self.random.uniform(0.0, 0.15), -0.08])
-        for _ in range(9):
-            dx, dy = self.random.normal(0, 0.45 * wide), self.random.normal(0, 0.3 * wide)
-            self._ellipse("tree", x + dx, y - tall + dy, wide * 0.62, wide * 0.75, self._hazed(leaves, near), 0.22)
+    def _skyline(self) -> None:
+        """Houses and trees beyond the street's end: behind every gap there is something."""
+        x = -110.0
+        while x < 110:
+            wide, tall = self.random.uniform(8, 22), self.random.uniform(4, 16)
+            trees = self.random.random() < 0.3
+            back = [(x, 0.0, 110.0), (x + wide, 0.0, 110.0), (x + wide, tall, 110.0), (x, tall, 110.0)]
+            self.stage.polygon(TREE if trees else BUILDING, back, HEDGE if trees else self._wall(), texture=0.25)
+            x += wide
 
-    def _pole(self, near: float) -> None:
-        x, y = self._beside_the_road(near)
-        half, tall = 0.014 * near + 0.003, near * self.random.uniform(0.65, 1.0)
-        colour = self._hazed(self._grey(0.15, 0.8, 0.05), near)
-        self._shape("pole", [(x - half, y), (x + half, y), (x + half, y - tall), (x - half, y - tall)], colour)
-        if self.random.random() < 0.6:
-            # A lamp's arm over the street.
-            arm = (1 if x < self.vanishing else -1) * 0.12 * near
-            top = y - tall
-            self._shape("pole", [(x, top), (x + arm, top), (x + arm, top + 2 * half), (x, top + 2 * half)], colour)
+    def _houses(self, side: int) -> None:
+        """A row of houses from the street's end to the camera, with gaps."""
+        far = END
+        while far > START + 2:
+            near = max(START, far - self.random.uniform(7, 15))
+            if self.random.random() < 0.88:
+                self._house(side, near, far)
+            far = near - (self.random.uniform(2, 6) if self.random.random() < 0.35 else 0)
 
-    def _sign(self, near: float) -> None:
-        x, y = self._beside_the_road(near)
-        half, tall, wide = 0.009 * near + 0.003, near * self.random.uniform(0.3, 0.42), 0.065 * near + 0.012
-        post = self._hazed(self._grey(0.3, 0.8, 0.04), near)
-        self._shape("pole", [(x - half, y), (x + half, y), (x + half, y - tall), (x - half, y - tall)], post)
-        colour, inner = self._colour(0.35, 0.95, 0.9), np.full(3, self.random.uniform(0.75, 1.0))
-        top, kind = y - tall, int(self.random.integers(3))
-        for size, paint in ((1.0, colour), (0.6, inner)):
-            self._plate(x, top, size * wide, self._hazed(paint, near), kind)
+    def _house(self, side: int, near: float, far: float) -> None:
+        stage, random = self.stage, self.random
+        line, back = self._edge(side, self.pavement), self._edge(side, self.pavement + 9)
+        tall, wall = random.uniform(3.5, 12), self._wall()
+        stage.box(BUILDING, (min(line, back), max(line, back)), (0, tall), (near, far), wall, self.things.sides, 0.18)
+        if random.random() < 0.6:
+            ridge, top = (line + back) / 2, tall + random.uniform(1.5, 3.5)
+            tiles = self._wall() * 0.65
+            slope = [(line, tall, near), (line, tall, far), (ridge, top, far), (ridge, top, near)]
+            stage.polygon(BUILDING, slope, tiles, texture=0.25)
+            gable = [(line, tall, near), (back, tall, near), (ridge, top, near)]
+            stage.polygon(BUILDING, gable, wall * 0.9, texture=0.18)
+        if near < 45:
+            self._windows(line, near, far, tall, wall)
 
-    def _plate(self, x: float, y: float, wide: float, colour: Colour, kind: int) -> None:
-        tall = wide * WIDTH / HEIGHT
-        if kind == 0:
-            self._ellipse("sign", x, y, wide, tall, colour)
-        elif kind == 1:
-            self._shape("sign", [(x - wide, y + tall), (x + wide, y + tall), (x, y - tall)], colour)
-        else:
-            corners = [(x - wide, y - tall), (x + wide, y - tall), (x + wide, y + tall), (x - wide, y + tall)]
-            self._shape("sign", corners, colour)
+    def _windows(self, x: float, near: float, far: float, tall: float, wall: Colour) -> None:
+        """Rows of panes with a frame, and a door."""
+        random, stage = self.random, self.stage
+        floors = max(1, round(tall / random.uniform(2.8, 3.4)))
+        columns = max(2, round((far - near) / random.uniform(2, 3.5)))
+        glass, frame = self.things.grey(0.1, 0.55, 0.08), (wall * 1.3).clip(0, 1)
+        step, storey, door = (far - near) / columns, tall / floors, random.integers(columns)
 
-    def _fence(self, near: float) -> None:
-        """Bars between two rails, along the street; what shows between them is drawn as part of it."""
-        side = self.random.choice([-1, 1])
-        edge = (self.road[0] - 0.12) if side < 0 else (self.road[1] + 0.12)
-        ends = [self._between(edge, near), self._between(edge, near * 1.45)]
-        tall = 0.22
-        colour = self._hazed(self._colour(0.2, 0.85, 0.3), near)
-        tops = [(x, y - tall * part) for (x, y), part in zip(ends, (near, near * 1.45), strict=True)]
-        self._shape("fence", [ends[0], ends[1], tops[1], tops[0]], colour * 0.55)
-        for number in range(13):
-            part, width = number / 12, 0.022
-            foot = [ends[0][axis] + (ends[1][axis] - ends[0][axis]) * part for axis in (0, 1)]
-            foot_end = [ends[0][axis] + (ends[1][axis] - ends[0][axis]) * (part + width) for axis in (0, 1)]
-            head = [tops[0][axis] + (tops[1][axis] - tops[0][axis]) * part for axis in (0, 1)]
-            head_end = [tops[0][axis] + (tops[1][axis] - tops[0][axis]) * (part + width) for axis in (0, 1)]
-            bar = [(p[0], p[1]) for p in (foot, foot_end, head_end, head)]
-            self._shape("fence", bar, colour)
+        def pane(column: int, across: Span, up: Span, colour: Colour) -> None:
+            start, end = (near + (column + part) * step for part in across)
+            corners: list[Place] = [(x, up[0], start), (x, up[0], end), (x, up[1], end), (x, up[1], start)]
+            stage.polygon(BUILDING, corners, colour)
 
-    def _car(self, near: float) -> None:
-        across = self.random.uniform(0.2, 0.8)
-        edge = self.road[0] + (self.road[1] - self.road[0]) * across
-        x, y = self._between(edge, near)
-        wide, tall = near * self.random.uniform(0.17, 0.24), near * self.random.uniform(0.19, 0.25)
-        colour = self._hazed(self._colour(0.1, 0.9, 0.7), near)
-        body = [
-            (x - wide, y),
-            (x + wide, y),
-            (x + wide, y - 0.5 * tall),
-            (x + 0.66 * wide, y - 0.55 * tall),
-            (x + 0.5 * wide, y - tall),
-            (x - 0.5 * wide, y - tall),
-            (x - 0.66 * wide, y - 0.55 * tall),
-            (x - wide, y - 0.5 * tall),
-        ]
-        # Below it is dark, as below every car, whatever lies there.
-        self._shape(
-            None,
-            [(x - wide, y + 0.05 * tall), (x + wide, y + 0.05 * tall), (x + wide, y), (x - wide, y)],
-            np.full(3, 0.08),
-        )
-        self._shape("car", body, colour, texture=0.05, grain=3)
-        glass = self._hazed(np.array([0.15, 0.2, 0.25]) * self.random.uniform(0.6, 2.5), near)
-        window = [
-            (x - 0.55 * wide, y - 0.58 * tall),
-            (x + 0.55 * wide, y - 0.58 * tall),
-            (x + 0.43 * wide, y - 0.93 * tall),
-            (x - 0.43 * wide, y - 0.93 * tall),
-        ]
-        self._shape("car", window, glass)
-        lamps = np.array([0.9, 0.2, 0.15]) if self.random.random() < 0.5 else np.full(3, 0.9)
-        for sign in (-1, 1):
-            self._ellipse("car", x + sign * 0.75 * wide, y - 0.37 * tall, 0.13 * wide, 0.07 * tall, lamps)
-            wheel = x + sign * 0.72 * wide
-            self._ellipse("car", wheel, y - 0.02 * tall, 0.16 * wide, 0.13 * tall, np.full(3, 0.07))
+        for column in range(columns):
+            for floor in range(floors):
+                low, high = (floor + 0.32) * storey, (floor + 0.82) * storey
+                if floor == 0 and column == door:
+                    pane(column, (0.25, 0.7), (0.0, high), glass * 0.6)
+                    continue
+                pane(column, (0.2, 0.8), (low - 0.12, high + 0.12), frame)
+                pane(column, (0.26, 0.74), (low, high), glass * random.uniform(0.7, 1.3))
 
-    def _pedestrian(self, near: float) -> None:
-        x, y = self._beside_the_road(near) if self.random.random() < 0.75 else self._on_the_road(near)
-        self._person("pedestrian", x, y, near * self.random.uniform(0.3, 0.38), near)
+    def _fence(self, side: int) -> None:
+        """Bars or boards before the houses, along the street; what is seen through its gaps belongs to the fence."""
+        random, stage, x = self.random, self.stage, self._edge(side, self.pavement - 0.25)
+        near, tall, colour = random.uniform(6, 10), random.uniform(1.0, 1.7), self.things.colour(0.15, 0.9, 0.5)
+        far = near + random.uniform(5, 9)
+        light = self.things.sides[side < 0]
 
-    def _bicyclist(self, near: float) -> None:
-        x, y = self._on_the_road(near)
-        size = near * self.random.uniform(0.26, 0.32)
-        frame = self._hazed(self._colour(0.1, 0.7, 0.6), near)
-        radius = 0.26 * size
-        for sign in (-1, 1):
-            centre = x + sign * 0.34 * size
-            self._ellipse("bicyclist", centre, y - radius * 1.3, radius, radius * WIDTH / HEIGHT, np.full(3, 0.1))
-            self._ellipse(
-                "bicyclist", centre, y - radius * 1.3, 0.55 * radius, 0.55 * radius * WIDTH / HEIGHT, frame * 0.8
-            )
-        bar = [
-            (x - 0.3 * size, y - 0.3 * size),
-            (x + 0.3 * size, y - 0.3 * size),
-            (x + 0.25 * size, y - 0.55 * size),
-            (x - 0.25 * size, y - 0.55 * size),
-        ]
-        self._shape("bicyclist", bar, frame)
-        self._person("bicyclist", x, y - 0.3 * size, size, near)
+        def board(z: Span, y: Span, paint: Colour | None) -> None:
+            corners: list[Place] = [(x, y[0], z[0]), (x, y[1], z[0]), (x, y[1], z[1]), (x, y[0], z[1])]
+            stage.polygon(FENCE, corners, paint)
 
-    def _person(self, kind: str, x: float, y: float, tall: float, near: float) -> None:
-        coat, trousers, skin = (self._hazed(self._colour(0.1, 0.9, s), near) for s in (0.8, 0.5, 0.0))
-        skin = skin * np.array([1.0, 0.78, 0.62])
-        wide = 0.16 * tall
-        for sign in (-1, 1):
-            leg = x + sign * 0.5 * wide
-            self._shape(
-                kind,
-                [
-                    (leg - 0.4 * wide, y),
-                    (leg + 0.4 * wide, y),
-                    (x + sign * 0.9 * wide, y - 0.5 * tall),
-                    (x, y - 0.5 * tall),
-                ],
-                trousers,
-            )
-        body = [
-            (x - wide, y - 0.45 * tall),
-            (x + wide, y - 0.45 * tall),
-            (x + 1.15 * wide, y - 0.8 * tall),
-            (x - 1.15 * wide, y - 0.8 * tall),
-        ]
-        self._shape(kind, body, coat)
-        self._ellipse(kind, x, y - 0.9 * tall, 0.55 * wide, 0.12 * tall, skin)
+        board((near, far), (0.0, tall), None)
+        step, share = random.choice([0.4, 0.55]), random.uniform(0.35, 0.75)
+        for z in np.arange(near, far, step):
+            board((float(z), float(z) + share * step), (0.0, tall), colour * light * random.uniform(0.85, 1.1))
+        for low in (0.15, tall - 0.25):
+            board((near, far), (low, low + 0.18), colour * light * 0.8)
 
     # Places.
 
-    def _between(self, edge: float, near: float) -> tuple[float, float]:
-        """A place on a line from the vanishing point (near 0) to the lower border (near 1), where it is at ``edge``."""
-        return self.vanishing + (edge - self.vanishing) * near, self.horizon + (1 - self.horizon) * near
+    def _placed(self) -> list[_Standing]:
+        """Find everybody a place of their own that is in the picture; who finds none stays away."""
+        draw = self.things
+        sorts = [
+            _Sort(draw.tree, 4, False, (8, 35), 0.9, 1.0, 4.0),
+            _Sort(draw.pole, 4, False, (6, 17), 0.2, 0.3, 5.0),
+            _Sort(draw.sign, 3, False, (6, 15), 0.5, 0.3, 2.5),
+            _Sort(draw.car, 4, True, (6, 28), 1.0, 4.4, 1.2),
+            _Sort(draw.walker, 4, False, (6, 15), 0.35, 0.5, 1.7),
+            _Sort(draw.walker, 1, True, (5.5, 14), 0.35, 0.5, 1.7),
+            _Sort(draw.cyclist, 3, True, (5.5, 13), 0.9, 0.5, 1.7),
+        ]
+        standing: list[_Standing] = []
+        for sort in sorts:
+            for _ in range(self.random.integers(sort.most + 1)):
+                candidates = (self._somewhere(sort) for _ in range(12))
+                standing += [place for place in candidates if self._is_free(place, standing)][:1]
+        return standing
 
-    def _beside_the_road(self, near: float) -> tuple[float, float]:
-        away = self.random.uniform(0.06, max(0.08, self.pavement - 0.05))
-        edge = self.road[0] - away if self.random.random() < 0.5 else self.road[1] + away
-        return self._between(edge, near)
+    def _somewhere(self, sort: _Sort) -> _Standing:
+        near, far = sort.distance
+        if sort.on_road:
+            room = self.road - sort.half_width - 0.15
+            x = self.middle + self.random.uniform(-room, room)
+        else:
+            x = self._edge(1 if self.random.random() < 0.5 else -1, self.random.uniform(0.5, self.pavement - 0.6))
+        # As many near as far by the size that they are seen in.
+        return _Standing(sort, x, 1 / self.random.uniform(1 / far, 1 / near))
 
-    def _on_the_road(self, near: float) -> tuple[float, float]:
-        return self._between(self.random.uniform(*self.road), near)
-
-    # Paint.
-
-    def _shape(self, kind: str | None, points: Points, colour: Colour, texture: float = 0.0, grain: int = 2) -> None:
-        outline = [(x * WIDTH * LARGER, y * HEIGHT * LARGER) for x, y in points]
-        stencil = Image.new("L", self.colours.size)
-        ImageDraw.Draw(stencil).polygon(outline, fill=255)
-        self._paint(kind, stencil, colour, texture, grain)
-
-    def _ellipse(
-        self, kind: str, x: float, y: float, wide: float, tall: float, colour: Colour, texture: float = 0.0
-    ) -> None:
-        box = [(x - wide) * WIDTH, (y - tall) * HEIGHT, (x + wide) * WIDTH, (y + tall) * HEIGHT]
-        stencil = Image.new("L", self.colours.size)
-        ImageDraw.Draw(stencil).ellipse([LARGER * side for side in box], fill=255)
-        self._paint(kind, stencil, colour, texture, 2)
-
-    def _paint(self, kind: str | None, stencil: Image.Image, colour: Colour, texture: float, grain: int) -> None:
-        box = stencil.getbbox()
-        if box is None:
-            return
-        part = stencil.crop(box)
-        paint = np.broadcast_to(colour, (part.height, part.width, 3))
-        if texture:
-            paint = paint * (1 + self._texture(grain, texture, (part.height, part.width))[..., None])
-        self.colours.paste(_image(paint), box[:2], part)
-        if kind:
-            self.classes.paste(CLASSES.index(kind), box, part)
-
-    def _texture(self, grain: int, strength: float, size: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
-        """Noise whose spots are ``grain`` of the final pixels wide."""
-        height, width = size or (HEIGHT * LARGER, WIDTH * LARGER)
-        step = grain * LARGER
-        coarse = self.random.normal(0, strength, (height // step + 2, width // step + 2)).astype(np.float32)
-        large = Image.fromarray(coarse).resize(
-            (coarse.shape[1] * step, coarse.shape[0] * step), Image.Resampling.BILINEAR
+    def _is_free(self, place: _Standing, standing: list[_Standing]) -> bool:
+        if not 0.04 < self.stage.at((place.x, 0.0, place.z))[0] / WIDTH < 0.96:
+            return False
+        return all(
+            abs(place.x - other.x) > place.sort.half_width + other.sort.half_width
+            or place.z > other.z + other.sort.length
+            or other.z > place.z + place.sort.length
+            for other in standing
         )
-        return np.asarray(large, dtype=np.float64)[:height, :width]
 
-    def _light(self) -> npt.NDArray[np.float64]:
-        """Sun from one side, and the shadow of a house across the street."""
-        across = np.linspace(-1, 1, WIDTH)[None, :] * self.random.uniform(-0.2, 0.2)
-        light = np.broadcast_to(self.random.uniform(0.65, 1.1) * (1 + across), (HEIGHT, WIDTH)).copy()
-        if self.random.random() < 0.6:
-            stencil = Image.new("L", (WIDTH, HEIGHT))
-            left, wide = self.random.uniform(-0.3, 0.9), self.random.uniform(0.2, 0.7)
-            lean = self.random.uniform(-0.4, 0.4)
-            corners = [(left, self.horizon), (left + wide, self.horizon), (left + wide + lean, 1), (left + lean, 1)]
-            ImageDraw.Draw(stencil).polygon([(x * WIDTH, y * HEIGHT) for x, y in corners], fill=255)
-            soft = np.asarray(stencil.filter(ImageFilter.GaussianBlur(2)), dtype=np.float64) / 255
-            light *= 1 - self.random.uniform(0.2, 0.5) * soft
-        return light
+    def _edge(self, side: int, beyond: float) -> float:
+        """The x of a line along the street, so many metres beyond the road's edge."""
+        return self.middle + side * (self.road + beyond)
 
-    def _sky_colour(self) -> Colour:
-        kinds = np.array([[0.55, 0.72, 0.95], [0.85, 0.87, 0.9], [0.6, 0.62, 0.66], [0.95, 0.75, 0.6]])
-        return np.asarray(self.random.dirichlet(np.full(4, 0.5)) @ kinds)
-
-    def _grey(self, low: float, high: float, tint: float) -> Colour:
-        return np.asarray(self.random.uniform(low, high) + self.random.uniform(-tint, tint, 3))
-
-    def _colour(self, low: float, high: float, saturation: float) -> Colour:
-        value = self.random.uniform(low, high)
-        pure = self.random.dirichlet(np.ones(3)) * 3
-        return np.asarray(value * (1 + self.random.uniform(0, saturation) * (pure - 1))).clip(0, 1)
-
-    def _hazed(self, colour: Colour, near: float) -> Colour:
-        share = self.haze * max(0.0, 1 - near)
-        return np.asarray(colour * (1 - share) + self.sky_colour * share)
-
-
-def _image(pixels: npt.NDArray[np.float64]) -> Image.Image:
-    return Image.fromarray((pixels.clip(0, 1) * 255).astype(np.uint8))
+    def _wall(self) -> Colour:
+        return self.things.pick(WALLS) * self.random.uniform(0.65, 1.1)
