@@ -19,11 +19,12 @@ from uncrappify.datasets import TrainedModel, Weights
 from uncrappify.degradations import STEPS
 from uncrappify.inference import predict_picture
 from uncrappify.losses import LOSSES, WeightedLoss
+from uncrappify.masks import Labels
 from uncrappify.models import MODELS, build
 from uncrappify.models import parameters as model_parameters
 from uncrappify.models.upscaler import BicubicEnlargement
 from uncrappify.parameters import complete
-from uncrappify.pipelines.restoration import create_pipeline
+from uncrappify.pipelines import restoration, segmentation
 from uncrappify.sources import list_pictures
 from uncrappify.sources import parameters as source_parameters
 
@@ -199,17 +200,30 @@ def test_the_changelog_knows_every_step():
     assert [name for name in STEPS if f"`{name}`" not in read("CHANGELOG.md")] == []
 
 
-def test_the_notebook_loads_what_the_catalog_has_and_is_cleared():
-    notebook = json.loads(read("notebooks/superres.ipynb"))
+@pytest.mark.parametrize(
+    ("name", "template", "shown"),
+    [
+        ("superres", restoration, {"damage", "curves", "sheet", "comparison", "model"}),
+        ("segmentation", segmentation, {"curves", "sheet", "comparison", "class_scores", "confusion", "model"}),
+    ],
+)
+def test_the_notebook_loads_what_the_catalog_has_and_is_cleared(name, template, shown):
+    notebook = json.loads(read(f"notebooks/{name}.ipynb"))
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] for cell in notebook["cells"] if cell["cell_type"] == "code")
     for cell in cells:
         ast.parse("\n".join(line for line in cell.splitlines() if not line.startswith("%")))
     loaded = re.findall(r'catalog\.load\("([\w.]+)"\)', "\n".join(cells))
-    assert set(loaded) <= create_pipeline("superres").datasets()
-    assert {"superres.damage", "superres.curves", "superres.sheet", "superres.comparison", "superres.model"} <= set(
-        loaded
+    assert set(loaded) <= template.create_pipeline(name).datasets()
+    assert {f"{name}.{entry}" for entry in shown} <= set(loaded)
+
+
+def test_the_labels_of_the_segmentation_page_are_good_labels():
+    first, second = (
+        yaml.safe_load(block)["segmentation"]["labels"] for block in blocks("docs/segmentation.md", "yaml")
     )
+    assert Labels.model_validate(first).void == [255]
+    assert Labels.model_validate(second).palette[1] == (0, 160, 0)
 
 
 def run_of(metrics, params="{}", name="superres"):

@@ -96,7 +96,7 @@ class Canvas:
         pixels *= light[:, None] * (1 + random.uniform(-0.07, 0.07, 3))
         pixels = pixels.clip(0, 1) ** random.uniform(0.8, 1.25)
         sharp = _image(pixels).filter(ImageFilter.GaussianBlur(random.uniform(0, 0.6)))
-        noise = random.normal(0, random.uniform(1, 6), (self.height, self.width, 3))
+        noise = random.normal(0, random.uniform(1, 4), (self.height, self.width, 3))
         picture = _image((np.asarray(sharp) + noise) / 255)
         return picture, self._classes.resize(size, Image.Resampling.NEAREST)
 

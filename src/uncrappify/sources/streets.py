@@ -90,7 +90,7 @@ class _Street:
             vanishing=(random.uniform(0.35, 0.65) * WIDTH, random.uniform(0.38, 0.5) * HEIGHT),
             height=random.uniform(2.1, 3.0),
             focal=FOCAL,
-            haze=random.uniform(0.0, 0.9),
+            haze=random.uniform(0.0, 0.5),
             haze_colour=self.sky,
         )
         # Half of the road's width, the pavements' width, and the road's middle.
@@ -235,7 +235,7 @@ class _Street:
     def _fence(self, side: int) -> None:
         """Bars or boards before the houses, along the street; what is seen through its gaps belongs to the fence."""
         random, stage, x = self.random, self.stage, self._edge(side, self.pavement - 0.25)
-        near, tall, colour = random.uniform(6, 10), random.uniform(1.0, 1.7), self.things.colour(0.15, 0.9, 0.5)
+        near, tall, colour = random.uniform(4.5, 8), random.uniform(1.1, 1.8), self.things.colour(0.15, 0.9, 0.5)
         far = near + random.uniform(5, 9)
         light = self.things.sides[side < 0]
 
@@ -244,7 +244,7 @@ class _Street:
             stage.polygon(FENCE, corners, paint)
 
         board((near, far), (0.0, tall), None)
-        step, share = random.choice([0.4, 0.55]), random.uniform(0.35, 0.75)
+        step, share = random.choice([0.4, 0.55]), random.uniform(0.5, 0.85)
         for z in np.arange(near, far, step):
             board((float(z), float(z) + share * step), (0.0, tall), colour * light * random.uniform(0.85, 1.1))
         for low in (0.15, tall - 0.25):
@@ -256,13 +256,13 @@ class _Street:
         """Find everybody a place of their own that is in the picture; who finds none stays away."""
         draw = self.things
         sorts = [
-            _Sort(draw.tree, 4, False, (8, 35), 0.9, 1.0, 4.0),
-            _Sort(draw.pole, 4, False, (6, 17), 0.2, 0.3, 5.0),
-            _Sort(draw.sign, 3, False, (6, 15), 0.5, 0.3, 2.5),
-            _Sort(draw.car, 4, True, (6, 28), 1.0, 4.4, 1.2),
-            _Sort(draw.walker, 4, False, (6, 15), 0.35, 0.5, 1.7),
-            _Sort(draw.walker, 1, True, (5.5, 14), 0.35, 0.5, 1.7),
-            _Sort(draw.cyclist, 3, True, (5.5, 13), 0.9, 0.5, 1.7),
+            _Sort(draw.tree, 3, False, (8, 22), 0.9, 1.0, 4.0),
+            _Sort(draw.pole, 3, False, (5, 11), 0.2, 0.3, 5.0),
+            _Sort(draw.sign, 2, False, (5, 10), 0.5, 0.3, 2.5),
+            _Sort(draw.car, 3, True, (6, 18), 1.0, 4.4, 1.2),
+            _Sort(draw.walker, 3, False, (5, 9), 0.35, 0.5, 1.7),
+            _Sort(draw.walker, 1, True, (5, 9), 0.35, 0.5, 1.7),
+            _Sort(draw.cyclist, 2, True, (5, 9), 0.9, 0.5, 1.7),
         ]
         standing: list[_Standing] = []
         for sort in sorts:
