@@ -1,11 +1,12 @@
 """What does logging cost a training, with a server beside it, behind a slow network, and during an outage?
 
-    python benchmarks/logging_overhead.py [--rounds 1] [--steps 4500] [--outage 60]
+    python benchmarks/logging_overhead.py [--ways silent server slow away] [--rounds 1] [--steps 4500] [--outage 60]
 
 The default `superres` is trained in turn: without MLflow; to a server on this machine; to the same server behind a
-proxy that adds 100 ms to every exchange; and to the server, which is killed in the middle and away for a while. Seconds
-are those of the training alone, as the clock in it measures them, and of the whole command. Each run has a project of
-its own, so that all download, degrade and split alike.
+proxy that adds 100 ms to every exchange; and to the server, which answers nothing for a while in the middle. It is
+paused and not killed, because its start would take the training's cores. Seconds are those of the training alone, as
+the clock in it measures them, and of the whole command. Each run has a project of its own, so that all download,
+degrade and split alike.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from mlflow import MlflowClient
 
 ROOT = Path(__file__).resolve().parents[1]
 LATENCY = 0.1
+WAYS = ("silent", "server", "slow", "away")
 # The project's own run, without the hook that logs.
 SILENT = """
 import sys
@@ -56,6 +58,9 @@ superres:
 def main() -> None:
     """Train in turn, and print the seconds and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--ways", nargs="+", choices=WAYS, default=WAYS, help="the first is what the others are held to"
+    )
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--steps", type=int, default=4500)
     parser.add_argument("--outage", type=float, default=60, help="seconds")
@@ -64,20 +69,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, served(Path(folder) / "server") as server:
         scratch = Path(folder)
         with delayed(server.port) as slow:
-            ways = {"without MLflow": None, "server": server.address, "server, 100 ms away": slow}
+            addresses = {"silent": None, "server": server.address, "slow": slow}
             for number in range(arguments.rounds):
-                for way, address in ways.items():
-                    measured = trained(scratch / f"{number} {way}", arguments.steps, address)
+                for way in arguments.ways:
+                    root = scratch / f"{number} {way}"
+                    if way == "away":
+                        measured = outage(root, server, arguments.steps, arguments.outage)
+                    else:
+                        measured = trained(root, arguments.steps, addresses[way])
                     rows.append({"round": number, "way": way, **measured})
                     print(pd.DataFrame(rows).round(2).to_string(index=False), flush=True)
-                measured, counts = outage(scratch / f"{number} away", server, arguments.steps, arguments.outage)
-                rows.append({"round": number, "way": "server, away", **measured})
-                print(f"outage of {arguments.outage:.0f} s: {counts[0]} metrics here, {counts[1]} there")
     table = pd.DataFrame(rows).set_index(["round", "way"]).unstack("way")
     for name in ("train_seconds", "seconds"):
         print(table[name].round(1).to_string())
-        ratios = table[name].div(table[name]["without MLflow"], axis=0).median()
-        print(f"{name}, median of the rounds over those without MLflow: {ratios.round(3).to_dict()}")
+        ratios = table[name].div(table[name][arguments.ways[0]], axis=0).median()
+        print(f"{name}, median of the rounds over {arguments.ways[0]!r}: {ratios.round(3).to_dict()}")
 
 
 def trained(root: Path, steps: int, address: str | None) -> dict[str, float]:
@@ -120,24 +126,15 @@ def start(root: Path, steps: int, address: str | None) -> subprocess.Popen[bytes
 
 
 class Server:
-    """`mlflow server` on this machine."""
+    """`mlflow server` on this machine, which answers."""
 
     def __init__(self, root: Path) -> None:
         root.mkdir()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.root, self.address = root, f"http://127.0.0.1:{self.port}"
-        self.start()
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        places = [
-            "--backend-store-uri",
-            f"sqlite:///{self.root}/runs.db",
-            "--artifacts-destination",
-            f"{self.root}/files",
-        ]
+        self.address = f"http://127.0.0.1:{self.port}"
+        places = ["--backend-store-uri", f"sqlite:///{root}/runs.db", "--artifacts-destination", f"{root}/files"]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self.port), *places],
             env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
@@ -152,10 +149,9 @@ class Server:
             except OSError:
                 time.sleep(0.2)
 
-    def kill(self) -> None:
-        """End it at once."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+    def signal(self, number: int) -> None:
+        """Send a signal to all its processes."""
+        os.killpg(self.process.pid, number)
 
 
 @contextmanager
@@ -165,7 +161,8 @@ def served(root: Path) -> Iterator[Server]:
     try:
         yield server
     finally:
-        server.kill()
+        server.signal(signal.SIGKILL)
+        server.process.wait()
 
 
 @contextmanager
@@ -202,20 +199,20 @@ def delayed(port: int) -> Iterator[str]:
     listener.close()
 
 
-def outage(root: Path, server: Server, steps: int, seconds: float) -> tuple[dict[str, float], list[int]]:
-    """Kill the server in the middle of a run, and start it again.
+def outage(root: Path, server: Server, steps: int, seconds: float) -> dict[str, float]:
+    """Pause the server in the middle of a run, say how many metrics are in both stores in the end.
 
     Returns:
-        Seconds as of :func:`trained`, and how many metrics are in the project's store and on the server in the end.
+        Seconds as of :func:`trained`.
     """
     started = time.perf_counter()
     process = start(root, steps, server.address)
     history = root / "data/06_models/superres/checkpoints/history.jsonl"
     while not history.is_file() or len(history.read_text().splitlines()) < 20:
         time.sleep(0.2)
-    server.kill()
+    server.signal(signal.SIGSTOP)
     time.sleep(seconds)
-    server.start()
+    server.signal(signal.SIGCONT)
     measured = ended(process, root, started)
     here, there = MlflowClient(f"sqlite:///{root}/mlflow.db"), MlflowClient(server.address)
     (run,) = here.search_runs([one.experiment_id for one in here.search_experiments()])
@@ -225,7 +222,8 @@ def outage(root: Path, server: Server, steps: int, seconds: float) -> tuple[dict
         sum(len(client.get_metric_history(found.info.run_id, name)) for name in run.data.metrics)
         for client, found in ((here, run), (there, copy))
     ]
-    return measured, counts
+    print(f"outage of {seconds:.0f} s: {counts[0]} metrics here, {counts[1]} there")
+    return measured
 
 
 if __name__ == "__main__":

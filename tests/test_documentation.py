@@ -188,7 +188,7 @@ def test_the_source_of_the_page_lists_the_pictures_of_a_package(tmp_path, monkey
 
 
 def test_the_architecture_shows_every_node_and_dataset():
-    pipeline = create_pipeline("superres")
+    pipeline = restoration.create_pipeline("superres")
     (diagram,) = blocks("docs/architecture.md", "mermaid")
     nodes = {node.name.removeprefix("superres.") for node in pipeline.nodes}
     assert set(re.findall(r"\w+\[(\w+)\]", diagram)) == nodes
