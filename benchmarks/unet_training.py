@@ -138,7 +138,7 @@ def ours(size: Size, steps: int, blur: bool) -> Trained:
     """Train this project's U-Net."""
     torch.manual_seed(SEED)
     network = DynamicUNet(encoder="resnet34", pretrained=False, out_channels=CLASSES, blur=blur)
-    training = Training(stages=[Stage(steps=steps, batch_size=size[0], lr=LR)], ema=0)
+    training = Training(stages=[Stage(size=size[1], steps=steps, batch_size=size[0], lr=LR)], ema=0)
     task = _Task(network, batches(size), training)
     with tempfile.TemporaryDirectory() as folder:
         fitted = fit(task, training, seed=SEED, checkpoints=Path(folder), fingerprint="")

@@ -52,7 +52,7 @@ def test_the_second_task_has_parameters_of_its_own(parameter_files: Path) -> Non
 
     (parameter_files / "deblur.yml").write_text(DEBLUR, encoding="utf-8")
     shipped = yaml.safe_load((parameter_files / "superres.yml").read_text(encoding="utf-8"))
-    done = complete(shipped | yaml.safe_load(DEBLUR), templates())
+    done = complete(shipped | yaml.safe_load(DEBLUR), {"superres": "restoration", "deblur": "restoration"})
     assert done["deblur"]["model"]["upscaler"]["scale"] == 1
     assert done["superres"]["model"]["upscaler"]["scale"] == 3
     assert done["deblur"]["recipe"] == [{"gaussian_blur": {"probability": 1.0, "radius": [1, 2]}}]

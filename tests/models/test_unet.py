@@ -235,6 +235,12 @@ def test_self_attention_starts_as_identity_and_then_sees_the_whole_picture() -> 
     assert torch.allclose(attention(x).flatten(2)[0, :, place], expected, atol=1e-5)
 
 
+def test_one_value_a_channel_is_told_before_batch_norm_stumbles_over_it() -> None:
+    with pytest.raises(UserError, match=r"one crop of 32x32 pixels .* Take a larger size than 32, or a larger"):
+        unet().train()(torch.rand(1, 3, 32, 32))
+    assert unet().train()(torch.rand(2, 3, 32, 32)).shape == (2, 4, 32, 32)
+
+
 def test_a_batch_of_one_trains() -> None:
     network = unet(norm="batch")
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01)

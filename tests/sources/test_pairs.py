@@ -55,7 +55,7 @@ def test_a_picture_without_a_twin_is_named_on_either_side(tmp_path, write):
     write({"bad/a.png": (20, 16), "good/a.png": (40, 32), "bad/b.png": (20, 16), "good/c.png": (40, 32)})
     assert failure(tmp_path) == (
         "source.pairs: no degraded picture belongs to c.png; no target belongs to b.png. "
-        "Each pair needs one degraded picture and one target."
+        "Each target needs one degraded picture."
     )
 
 
@@ -66,7 +66,7 @@ def test_of_many_pictures_without_a_twin_three_are_named(tmp_path, write):
 
 def test_two_pictures_of_one_name_are_named(tmp_path, write):
     write({"bad/a.png": (20, 16), "bad/a.jpg": (20, 16), "good/a.png": (40, 32)})
-    assert "several pictures have the same name a.jpg and a.png." in failure(tmp_path)
+    assert "several files have the same name a.jpg and a.png." in failure(tmp_path)
 
 
 def test_a_folder_that_is_missing_is_named_by_its_parameter(tmp_path, write):

@@ -17,7 +17,7 @@ def unet() -> RestorationUNet:
 
 
 def module(network: torch.nn.Module, **options: object) -> StageModule:
-    stage = Stage.model_validate({"steps": 50, **options})
+    stage = Stage.model_validate({"size": 64, "steps": 50, **options})
     return StageModule(network, stage, Training(stages=[stage]))
 
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
+from uncrappify.errors import UserError
 from uncrappify.models.encoders import Encoder
 from uncrappify.models.upscaler import BicubicEnlargement
 
@@ -101,6 +102,11 @@ class DynamicUNet(nn.Module):
         height, width = x.shape[-2:]
         stride = self.encoder.strides[-1]
         x = F.pad(x, (0, -width % stride, 0, -height % stride), mode="replicate")
+        if self.training and x.shape[0] == 1 and x.shape[-2:] == (stride, stride):
+            raise UserError(
+                f"a batch of one crop of {height}x{width} pixels leaves the encoder one value a channel, from which "
+                f"batch norm learns nothing. Take a larger size than {stride}, or a larger batch_size."
+            )
         x = self.encoder.normalise(x)
         *crossing, y = self.encoder(x)
         y = self.middle(self.bottom(y))

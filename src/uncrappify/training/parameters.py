@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
 
 from uncrappify.explanations import located
 from uncrappify.losses.parameters import Loss
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
-Rate = Annotated[float, Field(gt=0)]
 Side = Annotated[int, Field(ge=32, le=4096)]
+
+
+def _rates(given: Any) -> float | tuple[float, float]:
+    # By hand: of a union, Pydantic tells a mistake once for each of its members.
+    several = isinstance(given, list | tuple)
+    rates = list(given) if several else [given]
+    if len(rates) != 1 + several or not all(isinstance(rate, int | float) and rate > 0 for rate in rates):
+        raise PydanticCustomError("rates", "expected a number above 0, or two, of encoder and decoder")
+    return (float(rates[0]), float(rates[1])) if several else float(given)
+
+
+_RATE = {"type": "number", "exclusiveMinimum": 0}
+Rates = Annotated[
+    float | tuple[float, float],
+    PlainValidator(_rates),
+    WithJsonSchema({"anyOf": [_RATE, {"type": "array", "items": _RATE, "minItems": 2, "maxItems": 2}]}),
+]
 
 
 class Stage(BaseModel):
@@ -20,9 +37,10 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    size: int | tuple[Side, Side] = Field(..., description="Of what is learned from, in pixels")
     batch_size: int = Field(16, ge=1, le=1024, description="Crops a step")
     steps: int = Field(..., ge=1, description="Optimizer steps")
-    lr: Rate | tuple[Rate, Rate] = Field(
+    lr: Rates = Field(
         1e-3,
         description="Learning rate at its highest; two: of an encoder's shallow half and of the decoder",
     )
