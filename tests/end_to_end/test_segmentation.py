@@ -31,13 +31,13 @@ def scenes(folder: Path, pictures: str, masks: str, count: int, void: int) -> No
         mask[:4] = void
         for part, content in ((pictures, picture.clip(0, 255).astype(np.uint8)), (masks, mask)):
             (folder / part).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(content).save(folder / part / f"0006R0_f{3800 + 30 * number:05}.png")
+            Image.fromarray(content).save(folder / part / f"0006R0_f{3780 + 30 * number:05}.png")
 
 
 @pytest.fixture
 def camvid(tmp_path: Path) -> Path:
     """A mirror with an archive in the layout of CamVid."""
-    scenes(tmp_path, "camvid/train", "camvid/trainannot", 4, void=11)
+    scenes(tmp_path, "camvid/train", "camvid/trainannot", 5, void=11)
     scenes(tmp_path, "camvid/val", "camvid/valannot", 2, void=11)
     (tmp_path / "mirror").mkdir()
     file = Path(shutil.make_archive(str(tmp_path / "mirror/camvid"), "tar", tmp_path, "camvid"))
@@ -69,7 +69,7 @@ def test_camvid_is_trained_on_train_and_tested_on_val(project, camvid, environme
     file.write_text(yaml.safe_dump(tree))
     run(project, "--env", environment, "--params", f"smoke=true,mirror={camvid},{TINY}")
     split = pd.read_parquet(project.root / "data/05_model_input/segmentation/split.parquet")
-    assert split["split"].value_counts().to_dict() == {"valid": 3, "test": 2, "train": 1}
+    assert split["split"].value_counts().to_dict() == {"valid": 4, "test": 2, "train": 1}
     assert split.loc[split["split"] == "test", "file"].str.startswith("camvid/val/").all()
     classes = pd.read_parquet(project.root / "data/08_reporting/segmentation/class_scores.parquet")
     assert classes["class"].tolist()[:2] == ["sky", "building"]
@@ -96,6 +96,6 @@ def test_a_mask_with_another_value_stops_the_run_before_any_training(project, tm
     done = project.kedro("run", "--pipeline", "segmentation", "--params", f"pictures={tmp_path / 'mine'}")
     assert done.returncode == 1
     said = " ".join(done.stderr.split())
-    assert "masks/0006R0_f03800.png: the mask has value 77 at x 0, y 0" in said
+    assert "masks/0006R0_f03780.png: the mask has value 77 at x 0, y 0" in said
     assert "Add its class to labels.classes, or add it to labels.void." in said
     assert "Traceback" not in done.stderr

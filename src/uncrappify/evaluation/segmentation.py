@@ -17,7 +17,7 @@ from uncrappify.evaluation.confusion import Confusion, Counts
 from uncrappify.masks import VOID, Classes
 
 MODEL = "model"
-SAMPLED_PIXELS = 40_000
+SAMPLED_PIXELS = 20_000
 SAMPLED_PICTURES = 200
 
 
@@ -62,7 +62,7 @@ class ColourAndPlace:
         features, classes = (np.concatenate(part) for part in zip(*samples, strict=True))
         self.most_frequent = int(np.bincount(classes).argmax())
         self._model = make_pipeline(
-            PolynomialFeatures(2, include_bias=False), StandardScaler(), LogisticRegression(max_iter=300)
+            PolynomialFeatures(2, include_bias=False), StandardScaler(), LogisticRegression(max_iter=200)
         )
         self._model.fit(features, classes)
 
