@@ -60,6 +60,34 @@ def test_each_class_needs_a_colour_where_there_are_colours() -> None:
         Labels(classes=["a", "b", "c"], colours=[(0, 0, 0)])
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"void": [0]}, "0 is a class already"),
+        ({"void": [(0, 0, 11)]}, "is not of the kind that the masks have: give values"),
+        ({"colours": [(1, 1, 1), (2, 2, 2)], "void": [255]}, "255 is not of the kind .* give colours"),
+        ({"colours": [(1, 1, 1), (1, 1, 1)]}, "two classes have the same colour"),
+        ({"colours": [(1, 1, 1), (2, 2, 2)], "void": [(2, 2, 2)]}, r"\(2, 2, 2\) is a class already"),
+        ({"void": [-1]}, "greater than or equal to 0"),
+        ({"classes": ["a", "sky & sea"]}, "match pattern"),
+    ],
+)
+def test_labels_that_contradict_themselves_are_refused(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Labels.model_validate({"classes": ["a", "b"]} | changes)
+
+
+@pytest.mark.parametrize("value", [-1, 2**31 - 1, 3])
+def test_no_value_outside_the_list_passes_however_odd(value: int) -> None:
+    found = VALUES.indices(Image.fromarray(np.array([[0, value]], dtype=np.int32)))
+    assert found == UnlistedValue(f"value {value}", 1, 0, 1)
+
+
+def test_a_fraction_is_no_class() -> None:
+    fractions = Image.fromarray(np.array([[1.0, 0.9]], dtype=np.float32))
+    assert VALUES.indices(fractions) == UnlistedValue("value -1", 1, 0, 1)
+
+
 def test_a_class_is_there_once() -> None:
     with pytest.raises(ValidationError, match="more than once"):
         Labels(classes=["a", "a"])
@@ -81,5 +109,5 @@ def test_a_picture_of_classes_has_them_as_values_and_shows_void_black(tmp_path: 
 
 
 def test_a_mask_that_has_gone_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"gone\.png: the mask cannot be read any more"):
+    with pytest.raises(UserError, match=r"gone\.png: the mask cannot be read .* gone or changed since it was listed"):
         read_mask(tmp_path / "gone.png", VALUES)

@@ -18,6 +18,9 @@ VOID = 255
 SUFFIXES = frozenset({".png", ".bmp", ".gif", ".tif", ".tiff"})
 """Of files that keep every value; a JPEG would mix those of neighbours."""
 
+FORMATS = ("PNG", "BMP", "GIF", "TIFF")
+"""Pillow's names of their formats; others would be opened by what is in a file, whatever it is called."""
+
 # Easy to tell apart, also beside each other and for most colour-blind people; what is left, round the colour circle.
 _PALETTE = (
     (126, 178, 230),
@@ -35,8 +38,14 @@ _PALETTE = (
 )
 _GOLDEN_ANGLE = 0.381966
 # Added to the code of a colour where values are expected, so that no colour passes for a class.
-_COLOURED = 1 << 24
+_COLOURED = 1 << 40
+_CHANGED = (
+    "The mask has gone or changed since it was listed. Put it back, or run again from the node list (the whole "
+    "pipeline, without --from-nodes)."
+)
 
+ClassName = Annotated[str, Field(pattern=r"^\w[\w .-]*$")]
+Value = Annotated[int, Field(ge=0, le=65535)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[Byte, Byte, Byte]
 Classes = npt.NDArray[np.uint8]
@@ -64,21 +73,29 @@ class Labels(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    classes: list[Annotated[str, Field(min_length=1)]] = Field(
+    classes: list[ClassName] = Field(
         ..., min_length=2, max_length=VOID, description="Names; a mask's value is the place in this list, from 0"
     )
     colours: list[Colour] = Field(
         [],
         description="The colour of each class, [red, green, blue], in coloured masks; empty: they hold values",
     )
-    void: list[int | Colour] = Field(
-        [VOID], description="Values (or colours, where masks are coloured) of pixels that do not count"
+    void: list[Value | Colour] = Field(
+        [], description="Values (or colours, where masks are coloured) of pixels that do not count"
     )
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if len(set(self.classes)) < len(self.classes):
             raise located(("classes",), "a class is there more than once.")
+        if len(set(self.colours)) < len(self.colours):
+            raise located(("colours",), "two classes have the same colour.")
+        wrong = [entry for entry in self.void if isinstance(entry, tuple) is not bool(self.colours)]
+        if wrong:
+            form = "colours, [red, green, blue], as labels.colours are" if self.colours else "values, whole numbers"
+            raise located(("void",), f"{wrong[0]} is not of the kind that the masks have: give {form}.")
+        if both := set(self.void) & set(self.colours or range(len(self.classes))):
+            raise located(("void",), f"{both.pop()} is a class already; take it out of one of them.")
         if self.colours and len(self.colours) != len(self.classes):
             raise located(
                 ("colours",), f"there are {len(self.classes)} classes and {len(self.colours)} colours; each needs one."
@@ -95,16 +112,18 @@ class Labels(BaseModel):
             The class of each pixel, or the first value that is not in the labels.
         """
         codes = _colour_codes(mask) if self.colours else _values(mask)
-        table = np.full(max(int(codes.max()), *self._meaning) + 1, -1, dtype=np.int16)
-        table[list(self._meaning)] = list(self._meaning.values())
-        found = table[codes]
-        if (found < 0).any():
-            value = codes[found < 0][0]
-            y, x = np.argwhere(codes == value)[0]
+        known = np.array(sorted(self._meaning))
+        meanings = np.array([self._meaning[code] for code in known], dtype=np.uint8)
+        places = np.searchsorted(known, codes).clip(max=len(known) - 1)
+        unlisted = known[places] != codes
+        if unlisted.any():
+            y, x = np.argwhere(unlisted)[0]
+            value = codes[y, x]
             coloured = self.colours or value >= _COLOURED
             shown = f"colour {list(_colour(int(value) % _COLOURED))}" if coloured else f"value {value}"
             return UnlistedValue(shown, int(x), int(y), int((codes == value).sum()))
-        return found.astype(np.uint8)
+        found: Classes = meanings[places]
+        return found
 
     @property
     def palette(self) -> list[Colour]:
@@ -127,12 +146,12 @@ def read_mask(path: Path, labels: Labels) -> Classes:
         UserError: It has gone or changed since then.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             found = labels.indices(image)
     except OSError as error:
-        raise UserError(f"{path}: the mask cannot be read any more ({error}). Put it back, or list again.") from error
+        raise UserError(f"{path}: the mask cannot be read ({error}). {_CHANGED}") from error
     if isinstance(found, UnlistedValue):
-        raise UserError(f"{path}: the mask has {found.value}, which it had not when it was listed. List again.")
+        raise UserError(f"{path}: the mask has {found.value}, which is in no class. {_CHANGED}")
     return found
 
 
@@ -145,7 +164,11 @@ def as_picture(classes: Classes, labels: Labels) -> Image.Image:
 
 
 def _values(mask: Image.Image) -> npt.NDArray[np.int64]:
-    values = np.asarray(mask).astype(np.int64)
+    values = np.asarray(mask)
+    if values.dtype.kind == "f":
+        # What is no whole number becomes a value that no class has.
+        values = np.where(values == values.round(), values, -1)
+    values = values.astype(np.int64)
     if values.ndim == 2:
         return values
     # Grey that was saved as colour is as good as grey; of grey with alpha, the grey counts.

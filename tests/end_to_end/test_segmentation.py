@@ -82,7 +82,7 @@ def test_a_users_own_masks_are_learned_from(project, tmp_path):
         "mine",
         """
 segmentation:
-  labels: {classes: [water, brick]}
+  labels: {classes: [water, brick], void: [255]}
   training: {stages: [{size: [72, 96], batch_size: 2, steps: 40, lr: 5.0e-3}]}
 """,
     )

@@ -57,5 +57,7 @@ def test_dice_of_half_the_pixels_is_its_formula() -> None:
 
 
 def test_the_class_of_the_median_frequency_weighs_1_and_one_that_is_missing_0() -> None:
-    weights = median_frequency_weights(torch.tensor([800, 100, 50, 0]))
-    assert weights.tolist() == pytest.approx([0.125, 1.0, 2.0, 0.0])
+    # Of the pictures that have them, the classes have 800 of 1900, 100 of 900, 1000 of 1900 pixels, and none.
+    weights = median_frequency_weights(torch.tensor([[700, 0, 300, 0], [100, 100, 700, 0]]))
+    frequencies = [800 / 1900, 100 / 900, 1000 / 1900]
+    assert weights.tolist() == pytest.approx([*(frequencies[0] / one for one in frequencies), 0.0])

@@ -268,6 +268,16 @@ def test_it_exports_with_sizes_that_are_open_and_compiles() -> None:
         assert torch.allclose(program.module()(larger), network(larger), atol=1e-4)
 
 
+def test_it_is_the_same_network_in_onnx(tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX comes with the extra export")
+    network = unet().eval()
+    picture = torch.rand(1, 3, 64, 96)
+    torch.onnx.export(network, (picture,), tmp_path / "unet.onnx", verbose=False)
+    (found,) = onnxruntime.InferenceSession(tmp_path / "unet.onnx").run(None, {"x": picture.numpy()})
+    with torch.inference_mode():
+        assert torch.allclose(torch.from_numpy(found), network(picture), atol=1e-4)
+
+
 def test_an_unknown_encoder_is_named_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r'There is no encoder "resnet43"; did you mean "resnet34"\?'):
         DynamicUNet(encoder="resnet43")

@@ -86,6 +86,17 @@ def test_masks_that_are_all_void_are_a_mistake(tmp_path: Path, write: Write) -> 
     assert failure(tmp_path) == "none of the 1 masks can be used; a: mask is void everywhere."
 
 
+def test_masks_of_one_class_have_nothing_to_tell_apart(tmp_path: Path, write: Write) -> None:
+    write("a", (9, 1))
+    assert "labels.classes: no mask has a pixel of road, so there is nothing to tell apart" in failure(tmp_path)
+
+
+def test_a_class_without_pixels_is_told(tmp_path: Path, write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    write("a")
+    examined(tmp_path, Labels(classes=["road", "sky", "tree"]))
+    assert "no mask has a pixel of tree" in caplog.text
+
+
 def test_a_broken_mask_makes_its_picture_unusable(tmp_path: Path, write: Write) -> None:
     write("a")
     write("b")
@@ -100,7 +111,8 @@ def test_a_value_that_is_not_listed_is_named_with_its_file_and_place(tmp_path: P
     write("a", (0, 7))
     assert failure(tmp_path) == (
         f"{tmp_path}/masks/a.png: the mask has value 7 at x 0, y 10 (320 pixels in all), and labels have only the "
-        "values 0 to 1 (labels.classes) and void [9]. Add its class to labels.classes, or add it to labels.void."
+        "values 0 to 1 (labels.classes) and void [9]. Add its class to labels.classes, or add it to labels.void. "
+        "Colours, and values that are no places in a list, go into labels.colours."
     )
 
 
@@ -108,7 +120,7 @@ def test_a_colour_that_is_not_listed_is_named(tmp_path: Path, write: Write) -> N
     write("a")
     Image.new("RGB", (32, 20), (128, 64, 1)).save(tmp_path / "masks/a.png")
     assert "the mask has colour [128, 64, 1] at x 0, y 0" in failure(tmp_path)
-    assert failure(tmp_path).endswith("Coloured masks need labels.colours.")
+    assert failure(tmp_path).endswith("go into labels.colours.")
     labels = Labels(classes=["road", "sky"], colours=[(128, 64, 0), (1, 1, 1)])
     assert "add it to labels.void" in failure(tmp_path, labels)
     assert "labels.classes and labels.colours" in failure(tmp_path, labels)

@@ -78,6 +78,14 @@ def test_what_a_rotation_brings_in_is_void(pictures: MaskedPictures) -> None:
     assert not (crops(pictures, ["zoom"])[0][1] == VOID).any()
 
 
+def test_without_zoom_nothing_is_cut_off(pictures: MaskedPictures) -> None:
+    plain = crops(pictures, [], size=(60, 40))
+    picture, mask = plain.transform(*plain._sample("a"))
+    assert np.array_equal(mask[:, 0].numpy(), np.asarray(pictures["a"][1])[:, 1])
+    assert np.array_equal(mask[:, -1].numpy(), np.asarray(pictures["a"][1])[:, -1])
+    assert tuple(picture.shape) == (3, 60, 40)
+
+
 def test_an_epoch_has_every_picture_once(pictures: MaskedPictures) -> None:
     batches = crops(pictures, [])
     greens = torch.cat([batches[step][0][:, 1, 0, 0] for step in range(5)])

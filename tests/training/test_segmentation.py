@@ -39,7 +39,7 @@ def task(pictures: MaskedPictures, **changes: object) -> SegmentationTask:
     )
     torch.manual_seed(0)
     return SegmentationTask(
-        "streets", nn.Conv2d(3, 2, 1), pictures, pictures, torch.tensor([300, 100]), (48, 64), training
+        "streets", nn.Conv2d(3, 2, 1), pictures, pictures, torch.tensor([[300, 100]]), (48, 64), training
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from uncrappify.datasets import MaskedPictures
 from uncrappify.evaluation.confusion import Confusion, Counts
@@ -19,6 +18,7 @@ from uncrappify.masks import VOID, Classes
 MODEL = "model"
 SAMPLED_PIXELS = 20_000
 SAMPLED_PICTURES = 200
+PIXELS_AT_ONCE = 1 << 18
 
 
 class Method(Protocol):
@@ -47,44 +47,47 @@ class ColourAndPlace:
     """Logistic regression on a pixel's colour and place, and their products: what can be said without seeing shapes.
 
     Args:
-        pictures: To learn from; pixels of up to 200 of them are drawn.
-        seed: Of the draws.
+        features: (N, 5), of pixels.
+        classes: (N,), their classes, at least two.
     """
 
-    def __init__(self, pictures: MaskedPictures, seed: int) -> None:
+    def __init__(self, features: NDArray[np.float32], classes: Classes) -> None:
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-        random = np.random.default_rng(seed)
-        names = random.permutation(pictures.names)[:SAMPLED_PICTURES]
-        samples = [self._sample(*pictures[name], SAMPLED_PIXELS // len(names), random) for name in names]
-        features, classes = (np.concatenate(part) for part in zip(*samples, strict=True))
-        self.most_frequent = int(np.bincount(classes).argmax())
         self._model = make_pipeline(
             PolynomialFeatures(2, include_bias=False), StandardScaler(), LogisticRegression(max_iter=200)
         )
         self._model.fit(features, classes)
 
     def __call__(self, picture: NDArray[np.uint8], /) -> Classes:
-        """Say the likeliest class of each pixel."""
-        found: Classes = self._model.predict(_features(picture)).astype(np.uint8).reshape(picture.shape[:2])
-        return found
+        """Say the likeliest class of each pixel, some rows at a time."""
+        places = np.arange(picture.shape[0] * picture.shape[1])
+        parts = np.array_split(places, -(-len(places) // PIXELS_AT_ONCE))
+        found = [self._model.predict(_features(picture, part)).astype(np.uint8) for part in parts]
+        return np.concatenate(found).reshape(picture.shape[:2])
 
-    @staticmethod
-    def _sample(
-        picture: Image.Image, mask: Classes, count: int, random: np.random.Generator
-    ) -> tuple[NDArray[np.float32], Classes]:
+
+def _sampled(pictures: MaskedPictures, random: np.random.Generator) -> tuple[NDArray[np.float32], Classes]:
+    """Draw pixels that are not void, as many of each picture."""
+    names = random.permutation(pictures.names)[:SAMPLED_PICTURES]
+    samples = []
+    for name in names:
+        picture, mask = pictures[name]
         places = np.flatnonzero(mask.ravel() != VOID)
-        places = random.choice(places, min(count, len(places)), replace=False)
-        return _features(np.asarray(picture))[places], mask.ravel()[places]
+        places = random.choice(places, min(SAMPLED_PIXELS // len(names), len(places)), replace=False)
+        samples.append((_features(np.asarray(picture), places), mask.ravel()[places]))
+    features, classes = (np.concatenate(part) for part in zip(*samples, strict=True))
+    return features, classes
 
 
-def _features(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Column and row (0 to 1), red, green and blue (0 to 1) of each pixel: (H * W, 5)."""
-    rows, columns = np.indices(picture.shape[:2], dtype=np.float32)
-    places = np.stack([columns / picture.shape[1], rows / picture.shape[0]], axis=-1)
-    return np.concatenate([places, picture.astype(np.float32) / 255], axis=-1).reshape(-1, 5)
+def _features(picture: NDArray[np.uint8], places: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Column and row (0 to 1), red, green and blue (0 to 1) of pixels, counted row by row: (N, 5)."""
+    height, width = picture.shape[:2]
+    rows, columns = np.divmod(places, width)
+    position = np.stack([columns / width, rows / height], axis=-1)
+    return np.concatenate([position, picture.reshape(-1, 3)[places] / 255], axis=-1).astype(np.float32)
 
 
 def baselines(pictures: MaskedPictures, seed: int) -> dict[str, Method]:
@@ -94,8 +97,10 @@ def baselines(pictures: MaskedPictures, seed: int) -> dict[str, Method]:
         pictures: Those that the network learnt from.
         seed: Of the pixels that are drawn from them.
     """
-    by_colour = ColourAndPlace(pictures, seed)
-    return {"colour and place": by_colour, "most frequent class": MostFrequentClass(by_colour.most_frequent)}
+    features, classes = _sampled(pictures, np.random.default_rng(seed))
+    methods: dict[str, Method] = {"most frequent class": MostFrequentClass(int(np.bincount(classes).argmax()))}
+    # Of one class there is nothing to tell apart.
+    return {"colour and place": ColourAndPlace(features, classes)} | methods if np.ptp(classes) else methods
 
 
 @dataclass
@@ -174,10 +179,10 @@ def compared(prediction: Classes, truth: Classes, classes: int) -> Counts:
     return confusion.counts()
 
 
-def worst_first(scores: pd.DataFrame, count: int) -> Iterable[str]:
-    """Name the pictures that the model is worst at by accuracy, the worst first."""
-    model = scores[scores["method"] == MODEL].sort_values("accuracy", kind="stable")
-    return model["picture"].head(count).tolist()
+def worst_first(scores: pd.DataFrame, count: int) -> list[tuple[str, float, float]]:
+    """Give name, accuracy and mean IoU of the pictures that the model is worst at by accuracy, the worst first."""
+    rows = scores[scores["method"] == MODEL].sort_values("accuracy", kind="stable").head(count)
+    return list(rows[["picture", "accuracy", "miou"]].itertuples(index=False, name=None))
 
 
 def _key(method: str) -> str:

@@ -108,7 +108,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         training = {node.namespace for node in pipeline.nodes if node.namespace and "training" in node.tags}
         for name in training:
             _check_weights(parameters[name]["training"]["stages"])
-            _check_encoder(parameters[name]["model"])
+            _check_encoder(parameters[name].get("model", {}))
             _check_devices(parameters[name]["training"]["devices"])
         self._trainings = Trainings(catalog, sorted(running), sorted(training), _fingerprint(parameters))
         self.mlflow_config.tracking.run.id = self._trainings.unfinished_run()
@@ -257,7 +257,7 @@ def _check_weights(stages: list[dict[str, Any]]) -> None:
 
 def _check_encoder(model: dict[str, Any]) -> None:
     """Build the encoder that a model wants, before anything is downloaded or degraded for it."""
-    options = model[model["name"]]
+    options = model.get(model.get("name", ""), {})
     if "encoder" in options:
         from uncrappify.models.encoders import Encoder
 

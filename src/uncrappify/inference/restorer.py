@@ -52,6 +52,8 @@ class Restorer:
         Raises:
             UserError: If this version of the project does not know the model.
         """
+        if model.description.get("task") == "segmentation":
+            raise UserError("These weights segment pictures and do not restore them: load them by uncrappify.load.")
         name = model.description["model"]
         if name not in MODELS:
             raise UserError(

@@ -54,6 +54,8 @@ class Segmenter:
         Raises:
             UserError: If this version of the project does not know the model.
         """
+        if model.description.get("task") != "segmentation":
+            raise UserError("These weights restore pictures and do not segment them: load them by uncrappify.load.")
         name, labels = model.description["model"], model.description["labels"]
         if name not in SEGMENTERS:
             raise UserError(
@@ -91,15 +93,22 @@ class Segmenter:
         Returns:
             (classes, H, W), float32, on the CPU; the sum over classes is 1.
         """
-        return self._scores(picture).softmax(0).cpu()
+        return torch.stack([_enlarged(score, picture) for score in self._scores(picture)]).softmax(0).cpu()
 
     def _classes(self, picture: Image.Image) -> npt.NDArray[np.uint8]:
-        classes: npt.NDArray[np.uint8] = self._scores(picture).argmax(0).to(torch.uint8).cpu().numpy()
-        return classes
+        """Enlarge one class after the other: all of them would take much memory for a large picture."""
+        highest = torch.tensor(-torch.inf)
+        classes = torch.zeros(1, dtype=torch.uint8)
+        for number, score in enumerate(self._scores(picture)):
+            large = _enlarged(score, picture).cpu()
+            classes = torch.where(large > highest, torch.tensor(number, dtype=torch.uint8), classes)
+            highest = torch.maximum(highest, large)
+        found: npt.NDArray[np.uint8] = classes.numpy()
+        return found
 
     @torch.inference_mode()
     def _scores(self, picture: Image.Image) -> Tensor:
-        """Look at the picture in the size that the network knows, and enlarge what it says to the picture's own."""
+        """Look at the picture in the size that the network knows: (classes, h, w)."""
         seen = picture.resize(working_size(picture.size, self.description["size"]), Image.Resampling.BILINEAR)
         weights = next(self.network.parameters())
         pixels = torch.from_numpy(np.array(seen)).to(weights.device).permute(2, 0, 1)[None]
@@ -108,16 +117,22 @@ class Segmenter:
         if self.flip:
             # Of probabilities, so that neither of the two drowns the other.
             mirrored = self.network(pixels.flip(-1)).float().flip(-1)
-            logits = ((logits.softmax(1) + mirrored.softmax(1)) / 2).log()
-        if seen.size != picture.size:
-            logits = F.interpolate(logits, (picture.height, picture.width), mode="bilinear", align_corners=False)
+            logits = ((logits.softmax(1) + mirrored.softmax(1)) / 2).clamp(min=torch.finfo(torch.float32).tiny).log()
         return logits[0]
+
+
+def _enlarged(score: Tensor, picture: Image.Image) -> Tensor:
+    """Bring what is said of a class, (h, w), to the picture's own size."""
+    size = (picture.height, picture.width)
+    if score.shape == size:
+        return score
+    return F.interpolate(score[None, None], size, mode="bilinear", align_corners=False)[0, 0]
 
 
 def working_size(size: tuple[int, int], trained: tuple[int, int]) -> tuple[int, int]:
     """Give the size that a picture is looked at in: its own shape, and the area that the network was trained for.
 
-    So the memory that it takes does not depend on the picture.
+    So the memory that the network takes does not depend on the picture.
 
     Args:
         size: Width and height of the picture.

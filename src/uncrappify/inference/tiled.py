@@ -31,7 +31,8 @@ def predict_picture(network: "nn.Module", picture: Image.Image, tile: int = 512)
     sizes is the order of floating-point sums: a value within that error of a half may round to the next of 256 steps.
 
     A network whose ``receptive_radius`` is None sees more than a tile. Its tiles overlap, and what they say is blended
-    from one to the next; a picture of one tile is done whole.
+    from one to the next, in a sum that takes 16 bytes for each pixel of the
+    restored picture; a picture of one tile is done whole.
 
     When memory ends, the picture is done again with tiles of half the side, down to 64.
 

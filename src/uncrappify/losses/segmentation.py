@@ -25,9 +25,10 @@ def cross_entropy(logits: Tensor, target: Tensor, class_weights: Tensor | None =
     flat = target.reshape(-1).long()
     summed = F.cross_entropy(rows, flat, class_weights, ignore_index=VOID, reduction="sum")
     counted = flat != VOID
-    count = counted.sum() if class_weights is None else class_weights[flat[counted]].sum()
+    # Void is no class: any weight does for it, times nothing.
+    count = counted if class_weights is None else class_weights[flat.clamp(max=len(class_weights) - 1)] * counted
     # Of a batch that is void everywhere torch's own mean is no number.
-    return summed / count.clamp(min=1e-6)
+    return summed / count.sum().clamp(min=1e-6)
 
 
 def dice(logits: Tensor, target: Tensor, smooth: float = 1.0) -> Tensor:
@@ -58,13 +59,16 @@ def dice(logits: Tensor, target: Tensor, smooth: float = 1.0) -> Tensor:
 def median_frequency_weights(pixels: Tensor) -> Tensor:
     """Weigh classes by the median of their frequencies over their own (Eigen and Fergus 2015).
 
+    The frequency of a class is its share of the pixels of those pictures that have it.
+
     Args:
-        pixels: (C,), how many pixels each class has.
+        pixels: (N, C), how many pixels each class has in each picture.
 
     Returns:
         (C,), 0 for a class without pixels.
     """
-    there = pixels > 0
-    shares = pixels.double() / pixels.sum()
-    weights = shares[there].median() / shares
-    return torch.where(there, weights, 0.0).float()
+    pixels = pixels.double()
+    counts = pixels.sum(0)
+    there = counts > 0
+    frequencies = counts / ((pixels > 0) * pixels.sum(1, keepdim=True)).sum(0)
+    return torch.where(there, frequencies[there].median() / frequencies, 0.0).float()

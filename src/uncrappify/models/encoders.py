@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
@@ -162,10 +163,19 @@ def _timm_features(name: str, pretrained: bool, weights: str | None, in_channels
     if not timm.is_model(architecture):
         known = timm.list_models()
         raise UserError(nearest("encoder", name, [*ENCODERS, *get_close_matches(name, known, 5)]))
+    try:
+        with torch.device("meta"):
+            timm.create_model(architecture, features_only=True)
+    except RuntimeError as error:
+        raise UserError(
+            f"the encoder {name} cannot be had from timm ({_first_line(error)}). A U-Net needs a convolutional one, "
+            "such as resnet34 or efficientnet_lite0."
+        ) from error
     options: dict[str, Any] = {"features_only": True, "in_chans": in_channels}
     if weights:
-        _check_weights(architecture, Path(weights))
-        return timm.create_model(architecture, pretrained=True, pretrained_cfg_overlay={"file": weights}, **options)
+        file = Path(os.path.expanduser(weights))  # noqa: PTH111 - Path.expanduser raises where there is no such user
+        _check_weights(architecture, file)
+        return timm.create_model(architecture, pretrained=True, pretrained_cfg_overlay={"file": str(file)}, **options)
     if not pretrained:
         return timm.create_model(architecture, **options)
     try:

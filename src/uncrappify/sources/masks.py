@@ -1,6 +1,7 @@
 """Pictures with masks: matched by name, and every mask looked at once."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,13 @@ import pandas as pd
 from PIL import Image
 
 from uncrappify.errors import UserError
-from uncrappify.masks import SUFFIXES, VOID, Labels, UnlistedValue
+from uncrappify.masks import FORMATS, SUFFIXES, VOID, Labels, UnlistedValue
 from uncrappify.progress import track
 from uncrappify.sources.folder import existing_folder, find_pictures
-from uncrappify.sources.layout import match_twins
+from uncrappify.sources.layout import match_twins, some
 from uncrappify.sources.parameters import MaskedFolderOptions, PictureSource, absolute
+
+logger = logging.getLogger(__name__)
 
 TWINS = "picture", "mask"
 """What the two files of a pair are called."""
@@ -92,6 +95,7 @@ def examine_masks(source: PictureSource, manifest: pd.DataFrame, labels: Labels)
     if all(row["reason"] for row in rows):
         raise UserError(f"none of the {len(rows)} masks can be used; {rows[0]['name']}: {rows[0]['reason']}.")
     masks = pd.DataFrame(rows).set_index("name")
+    _report(masks, labels)
     manifest = manifest.assign(
         mask=manifest["name"].map(source.masks).fillna(""),
         mask_sha256=manifest["name"].map(masks["sha256"]).fillna(""),
@@ -112,11 +116,10 @@ def _examined(name: str, path: Path, size: tuple[int, int], labels: Labels) -> d
     try:
         content = path.read_bytes()
         row["sha256"] = hashlib.sha256(content).hexdigest()
-        with Image.open(BytesIO(content)) as image:
-            image.load()
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
             found, mask_size = labels.indices(image), image.size
-    except OSError as error:
-        return row | {"reason": f"mask cannot be read ({error})"}
+    except Exception as error:  # what Pillow raises for broken data differs by format and version
+        return row | {"reason": f"mask cannot be read ({str(error) or type(error).__name__})"}
     if mask_size != size:
         raise UserError(
             f"{path}: the mask has {mask_size[0]}x{mask_size[1]} pixels and its picture {size[0]}x{size[1]}. "
@@ -128,11 +131,31 @@ def _examined(name: str, path: Path, size: tuple[int, int], labels: Labels) -> d
     return row | {"pixels": counts.tolist(), "reason": "" if counts.any() else "mask is void everywhere"}
 
 
+def _report(masks: pd.DataFrame, labels: Labels) -> None:
+    """Say which pictures are left out, and which classes have no pixel.
+
+    Raises:
+        UserError: Only one class has pixels.
+    """
+    left_out = masks.index[masks["reason"] != ""].tolist()
+    if left_out:
+        logger.warning("left out for their masks: %s (%s, ...)", some(left_out), masks["reason"][left_out[0]])
+    pixels = np.array(masks["pixels"].tolist()).sum(0)
+    missing = [name for name, count in zip(labels.classes, pixels, strict=True) if not count]
+    if len(missing) == len(labels.classes) - 1:
+        raise UserError(
+            f"labels.classes: no mask has a pixel of {', '.join(missing)}, so there is nothing to tell apart. The "
+            "place of a class in the list is its value in the masks."
+        )
+    if missing:
+        logger.warning("no mask has a pixel of %s", ", ".join(missing))
+
+
 def _unlisted(path: Path, found: UnlistedValue, labels: Labels) -> str:
     known = "colours" if labels.colours else f"values 0 to {len(labels.classes) - 1} (labels.classes)"
     return (
         f"{path}: the mask has {found.value} at x {found.x}, y {found.y} ({found.pixels} pixels in all), and labels "
         f"have only the {known} and void {labels.void}. Add its class to labels.classes"
         f"{' and labels.colours' if labels.colours else ''}, or add it to labels.void."
-        + ("" if labels.colours or not found.value.startswith("colour") else " Coloured masks need labels.colours.")
+        + ("" if labels.colours else " Colours, and values that are no places in a list, go into labels.colours.")
     )

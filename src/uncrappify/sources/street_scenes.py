@@ -37,7 +37,7 @@ def collect(options: StreetsOptions, raw: Path) -> PictureSource:
     # Two pipelines may want them at the same time.
     with FileLock(raw / ".streets.lock"):
         for old in root.iterdir():
-            if old != folder:
+            if old.is_dir() and old != folder:
                 shutil.rmtree(old)
         _draw([name for name in names if not (folder / f"masks/{name}.png").is_file()], folder)
     return PictureSource(

@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode, v2
 
 from uncrappify.datasets import MaskedPictures
-from uncrappify.masks import VOID
+from uncrappify.masks import VOID, Classes
 from uncrappify.progress import track
 from uncrappify.training.hardware import pixels_that_fit
 from uncrappify.training.parameters import SegmentationStage
@@ -24,8 +25,8 @@ STRETCH = 1.25
 DEGREES = 10
 LIGHT = 0.3
 
-Decoded = Mapping[str, tuple[Tensor, Tensor]]
-"""Picture name to picture (3, H, W) and mask (1, H, W), both uint8; empty where they do not fit into memory."""
+Decoded = Mapping[str, tuple[npt.NDArray[np.uint8], Classes]]
+"""Picture name to picture (H, W, 3) and mask (H, W), both uint8; empty where they do not fit into memory."""
 
 
 class MaskedCrops:
@@ -67,7 +68,7 @@ class MaskedCrops:
             torch.manual_seed(int(np.random.default_rng([self.seed, step]).integers(2**63)))
             made = [self.transform(*self._sample(name)) for name in names]
         pictures, masks = zip(*made, strict=True)
-        return torch.stack(pictures), torch.stack(masks).squeeze(1)
+        return torch.stack(pictures), torch.stack(masks)
 
     def _name(self, position: int) -> str:
         """Give the picture at a place in the endless sequence of shuffled epochs."""
@@ -76,8 +77,8 @@ class MaskedCrops:
         return self.pictures.names[int(order[place])]
 
     def _sample(self, name: str) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
-        picture, mask = self.decoded[name] if self.decoded else _tensors(self.pictures, name)
-        return tv_tensors.Image(picture), tv_tensors.Mask(mask)
+        picture, mask = self.decoded[name] if self.decoded else _arrays(self.pictures, name)
+        return tv_tensors.Image(torch.from_numpy(picture).permute(2, 0, 1)), tv_tensors.Mask(torch.from_numpy(mask))
 
 
 def augmentation(size: tuple[int, int], names: Collection[str]) -> v2.Transform:
@@ -103,7 +104,7 @@ def augmentation(size: tuple[int, int], names: Collection[str]) -> v2.Transform:
         ratio = (shape / STRETCH, shape * STRETCH)
         steps.append(Crop(size, scale=(SMALLEST_PART, 1.0), ratio=ratio))
     else:
-        steps.append(Crop(size, scale=(1.0, 1.0), ratio=(shape, shape)))
+        steps.append(Whole(size))
     if "flip" in names:
         steps.append(v2.RandomHorizontalFlip())
     if "light" in names:
@@ -119,9 +120,18 @@ class Crop(v2.RandomResizedCrop):  # type: ignore[misc]
         if not isinstance(inpt, tv_tensors.Mask):
             return super().transform(inpt, params)
         cut = v2.functional.resized_crop(
-            inpt.as_subclass(Tensor), **params, size=self.size, interpolation=InterpolationMode.NEAREST_EXACT
+            inpt.as_subclass(Tensor)[None], **params, size=self.size, interpolation=InterpolationMode.NEAREST_EXACT
         )
-        return tv_tensors.Mask(cut)
+        return tv_tensors.Mask(cut[0])
+
+
+class Whole(Crop):
+    """The whole picture, or mask, brought to a size."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Cut nothing off."""
+        height, width = v2.query_size(flat_inputs)
+        return {"top": 0, "left": 0, "height": height, "width": width}
 
 
 def decoded(pictures: MaskedPictures, processes: int = 1) -> Decoded:
@@ -139,13 +149,13 @@ def decoded(pictures: MaskedPictures, processes: int = 1) -> Decoded:
         return {}
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        made = pool.map(lambda name: _tensors(pictures, name), pictures.names)
+        made = pool.map(lambda name: _arrays(pictures, name), pictures.names)
         return dict(zip(pictures.names, track(made, "reading pictures", len(pictures)), strict=True))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _tensors(pictures: MaskedPictures, name: str) -> tuple[Tensor, Tensor]:
+def _arrays(pictures: MaskedPictures, name: str) -> tuple[npt.NDArray[np.uint8], Classes]:
     picture, mask = pictures[name]
-    # Copies: tensors must not share the read-only memory of Pillow's pictures.
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1), torch.from_numpy(mask.copy())[None]
+    # A copy: tensors must not share the read-only memory of Pillow's pictures.
+    return np.array(picture), mask

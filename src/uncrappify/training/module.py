@@ -14,8 +14,10 @@ from torch import nn
 
 from uncrappify.training.parameters import Stage, Training
 
-#: mallopt's numbers and values (malloc.h): large tensors come from the heap too, and its end is never cut off.
-MALLOC = {"M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, -1)}
+#: mallopt's numbers (malloc.h), and values: large tensors come from the heap too, and its end is never cut off.
+KEEPING = {-4: 0, -1: -1}
+#: What glibc has at its start.
+USUAL = {-4: 65536, -1: 131072}
 
 
 class StageModule(pl.LightningModule):
@@ -39,7 +41,12 @@ class StageModule(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Make this process keep the memory that it frees, where it trains on a CPU."""
         if self.device.type == "cpu":
-            _keep_freed_memory()
+            _tell_malloc(KEEPING)
+
+    def on_fit_end(self) -> None:
+        """Let it give back what it frees."""
+        if self.device.type == "cpu":
+            _tell_malloc(USUAL)
 
     def configure_optimizers(self) -> Any:
         """Give AdamW on what is not frozen, and the schedule, which moves every step."""
@@ -86,15 +93,17 @@ class StageModule(pl.LightningModule):
         return [group for group, _ in kept], [rate for _, rate in kept]
 
 
-def _keep_freed_memory() -> None:
-    """Tell glibc not to give freed memory back to the system.
+def _tell_malloc(options: dict[int, int]) -> None:
+    """Tell glibc what to do with freed memory.
 
-    It does so with every large tensor, and every step gets other pages, which the system has to empty first: a fifth of
-    a U-Net's step. There is nothing to tell on other systems, nor in another C library.
+    Usually it gives it back to the system with every large tensor, and every step gets other pages, which the system
+    has to empty first: a fifth of a U-Net's step. There is nothing to tell on other systems, nor in another C library.
     """
-    if sys.platform == "linux" and (tell := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
-        for parameter, value in MALLOC.values():
-            tell(parameter, value)
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if library and hasattr(library, "mallopt"):
+        for number, value in options.items():
+            library.mallopt(number, value)
+        library.malloc_trim(0)
 
 
 def _way_up(stage: Stage) -> float:

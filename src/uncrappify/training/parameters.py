@@ -51,6 +51,12 @@ class Stage(BaseModel):
     )
     pct_start: float = Field(0.3, gt=0, lt=1, description="Share of the steps in which one_cycle goes up")
 
+    @model_validator(mode="after")
+    def _only_what_is_frozen_has_a_frozen_batch_norm(self) -> Self:
+        if self.freeze_batch_norm and not self.freeze_encoder:
+            raise located(("freeze_batch_norm",), "only a frozen encoder has it; set freeze_encoder: true too.")
+        return self
+
 
 class RestorationStage(Stage):
     """A stage that learns to undo damage."""

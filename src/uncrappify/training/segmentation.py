@@ -52,20 +52,19 @@ class SegmentationModule(StageModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Give the loss of a batch."""
-        logits, target = self._predicted(batch)
-        loss = cross_entropy(logits, target, self.class_weights)
-        if self.dice:
-            overlap = self.dice * dice(logits, target)
-            self.log_dict({"train_cross_entropy": loss, "train_dice": overlap}, sync_dist=True)
-            loss = loss + overlap
+        terms = self._terms(*self._predicted(batch))
+        loss = torch.stack(list(terms.values())).sum()
         self.log("train_loss", loss, sync_dist=True)
         self.log_rate()
+        if len(terms) > 1:
+            self.log_dict({f"train_{name}": value for name, value in terms.items()}, sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Measure the loss, and count which class was taken for which."""
         logits, target = self._predicted(batch)
-        self.log("valid_loss", cross_entropy(logits, target), batch_size=1, sync_dist=True)
+        loss = torch.stack(list(self._terms(logits, target).values())).sum()
+        self.log("valid_loss", loss, batch_size=1, sync_dist=True)
         self.confusion.update(logits.argmax(1), target)
 
     def on_validation_epoch_end(self) -> None:
@@ -73,6 +72,10 @@ class SegmentationModule(StageModule):
         counts = self.confusion.counts()
         self.log_dict({"valid_accuracy": counts.accuracy, "valid_miou": counts.miou})
         self.confusion.reset()
+
+    def _terms(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        terms = {"cross_entropy": cross_entropy(logits, target, self.class_weights)}
+        return terms | {"dice": self.dice * dice(logits, target)} if self.dice else terms
 
     def _predicted(self, batch: Batch) -> tuple[Tensor, Tensor]:
         pictures, target = batch
@@ -88,7 +91,7 @@ class SegmentationTask:
         network: With fresh weights.
         train: Pictures to learn from.
         valid: Pictures to watch; may be empty.
-        pixels: (classes,), how many pixels each class has in the training pictures.
+        pixels: (pictures, classes), how many pixels each class has in each training picture.
         size: Height and width whose area validation pictures are brought to.
         training: Augmentation, loss and optimizer.
     """

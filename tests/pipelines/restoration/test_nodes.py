@@ -13,6 +13,7 @@ from uncrappify.datasets import PictureFolder, Pictures, TrainedModel, disjoint
 from uncrappify.degradations import Recipe
 from uncrappify.models import build
 from uncrappify.models.parameters import Model
+from uncrappify.pipelines import nodes as shared
 from uncrappify.pipelines.restoration import nodes
 from uncrappify.pipelines.restoration.model_card import model_card
 from uncrappify.pipelines.restoration.parameters import Evaluation
@@ -40,7 +41,7 @@ def degraded(picture_source: PictureSource, manifest: pd.DataFrame, tmp_path: Pa
 
 @pytest.fixture
 def split(picture_source: PictureSource, manifest: pd.DataFrame) -> pd.DataFrame:
-    return nodes.split(picture_source, manifest)
+    return shared.split(picture_source, manifest)
 
 
 @pytest.fixture

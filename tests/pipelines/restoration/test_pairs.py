@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from uncrappify.errors import UserError
 from uncrappify.models.parameters import Model
+from uncrappify.pipelines import nodes as shared
 from uncrappify.pipelines.restoration import Parameters, nodes
 from uncrappify.pipelines.restoration.model_card import model_card
 from uncrappify.sources import PairsOptions, PictureSource, Source
@@ -59,7 +60,7 @@ def test_only_the_test_may_be_paired(source, tmp_path):
     black = {name for name, picture in planned.items() if picture().getextrema() == ((0, 0), (0, 0), (0, 0))}
     assert black == {f"test_source/{name}" for name in "abcdef"}
     assert draws.set_index("name")["resize.factor"].dropna().to_dict() == dict.fromkeys("uvw", 3)
-    split = nodes.split(raw, nodes.list_pictures(raw)[0]).set_index("name")["split"]
+    split = shared.split(raw, nodes.list_pictures(raw)[0]).set_index("name")["split"]
     assert set(split.index[split == "test"]) == black
 
 
@@ -72,7 +73,7 @@ def test_a_pair_of_another_scale_stops_before_anything_is_written(source, tmp_pa
 def test_another_degraded_picture_is_another_training(source, tmp_path):
     def fingerprint() -> str:
         raw = nodes.download(source, None, tmp_path / "raw")
-        split = nodes.split(raw, nodes.list_pictures(raw)[0])
+        split = shared.split(raw, nodes.list_pictures(raw)[0])
         done = parameters(source=PAIRS)
         return nodes._fingerprint(split, done.recipe, done.model, done.training, 42)
 

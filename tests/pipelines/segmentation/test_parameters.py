@@ -23,7 +23,7 @@ def mistake(**changes: object) -> str:
 def test_the_defaults_are_filled_in() -> None:
     section = completed()
     assert section["source"]["kind"] == "streets"
-    assert section["labels"]["void"] == [255]
+    assert section["labels"]["void"] == []
     assert section["training"]["stages"][0]["size"] == [48, 64]
     assert section["model"]["unet"]["norm"] == "batch"
 

@@ -7,8 +7,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-WHERE_IT_STARTED = ("pretrained", "weights")
-"""Options that say nothing of weights that are trained."""
+from uncrappify.pipelines.model_cards import origin_of, training_of
 
 
 def _size(description: dict[str, Any]) -> str:
@@ -30,18 +29,13 @@ def model_card(description: dict[str, Any], comparison: pd.DataFrame) -> str:
     Returns:
         Markdown.
     """
-    options = ", ".join(
-        f"{name} {value}" for name, value in description["options"].items() if name not in WHERE_IT_STARTED
-    )
-    licences = "\n".join(f"- {licence}" for licence in description["data"]["licence"].split("; "))
     rows = "\n".join(
         f"| {row.method} | {row.psnr:.2f} | {row.ssim:.4f} | {row.gain_over_bicubic:+.2f} |"
         for row in comparison.itertuples(index=False)
     )
     return f"""# {description["model"]}, x{description["scale"]}
 
-{options}; trained {description["metrics"]["train_seconds"]:.0f} s on {description["data"]["pictures"]} pictures
-(source: {description["data"]["source"]}).
+{training_of(description)}
 
 ```python
 import uncrappify
@@ -65,11 +59,7 @@ Means over the test pictures, on whole 8-bit RGB pictures, PSNR in dB:
 
 ## Where it comes from
 
-Commit {description.get("git_commit", "unknown")}, MLflow run {description.get("run_id", "none")},
-uncrappify {description.get("uncrappify", "unknown")}. Licences of the training data:
-
-{licences}
-"""
+{origin_of(description)}"""
 
 
 def _damage(recipe: list[dict[str, Any]]) -> str:

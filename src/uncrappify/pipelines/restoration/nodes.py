@@ -130,15 +130,13 @@ def train(
     task = RestorationTask(name, network, pairs["train"], pairs["valid"], recipe, training, seed)
     inputs, targets = (side.permute(0, 2, 3, 1).numpy() for side in task.batches(training.stages[0], seed)[0])
     show(batch_sheet(inputs, targets), snapshots / "batch.png")
-    dependent = split.filter(["name", "sha256", "degraded_sha256", "split"])
-    parameters = [recipe.fingerprint, model.model_dump(), training.model_dump(mode="json"), seed]
     fitted = trained(
         task,
         training,
         seed=seed,
         checkpoints=checkpoints,
         snapshots=snapshots,
-        fingerprint=fingerprint(dependent, parameters),
+        fingerprint=_fingerprint(split, recipe, model, training, seed),
     )
     description = {
         "model": model.name,
@@ -207,3 +205,8 @@ def _pairs(
     # A pair that its source brought along was not cropped by the recipe.
     given = "degraded_sha256" in rows and rows["degraded_sha256"].astype(bool).any()
     return PicturePairs(degraded, targets, rows["name"].tolist(), scale, pixels, NO_DAMAGE if given else recipe, seed)
+
+
+def _fingerprint(split: pd.DataFrame, recipe: Recipe, model: Model, training: RestorationTraining, seed: int) -> str:
+    parameters = [recipe.fingerprint, model.model_dump(), training.model_dump(mode="json"), seed]
+    return fingerprint(split.filter(["name", "sha256", "degraded_sha256", "split"]), parameters)

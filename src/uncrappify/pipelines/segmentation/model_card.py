@@ -6,21 +6,21 @@ from typing import Any
 
 import pandas as pd
 
+from uncrappify.pipelines.model_cards import origin_of, training_of
 
-def model_card(description: dict[str, Any], comparison: pd.DataFrame, classes: pd.DataFrame) -> str:
+
+def model_card(description: dict[str, Any], comparison: pd.DataFrame, classes: pd.DataFrame, *, flip: bool) -> str:
     """Write the card that lies beside the weights (Mitchell et al. 2019, Model cards for model reporting).
 
     Args:
         description: Of the trained model.
         comparison: Mean IoU and accuracy by method.
         classes: IoU by class.
+        flip: Whether it was measured with the mirror image averaged in.
 
     Returns:
         Markdown.
     """
-    options = ", ".join(
-        f"{name} {value}" for name, value in description["options"].items() if name not in ("pretrained", "weights")
-    )
     methods = "\n".join(
         f"| {row.method} | {row.miou:.3f} | {row.accuracy:.3f} |" for row in comparison.itertuples(index=False)
     )
@@ -28,12 +28,10 @@ def model_card(description: dict[str, Any], comparison: pd.DataFrame, classes: p
         f"| {name} | {share:.1%} | {iou:.3f} | {confused} |"
         for name, share, iou, confused in classes.itertuples(index=False, name=None)
     )
-    licences = "\n".join(f"- {licence}" for licence in description["data"]["licence"].split("; "))
     height, width = description["size"]
     return f"""# {description["model"]}, {len(description["labels"]["classes"])} classes
 
-{options}; trained {description["metrics"]["train_seconds"]:.0f} s on {description["data"]["pictures"]} pictures
-(source: {description["data"]["source"]}).
+{training_of(description)}
 
 ```python
 import uncrappify
@@ -48,7 +46,7 @@ The values of `classes.png` are places in this list of classes. A picture is loo
 
 ## How good it is
 
-Over all pixels of the test pictures that are not void:
+Over all pixels of the test pictures that are not void{", averaged with the mirror image" if flip else ""}:
 
 | method | mean IoU | accuracy |
 |---|---|---|
@@ -60,8 +58,4 @@ Over all pixels of the test pictures that are not void:
 
 ## Where it comes from
 
-Commit {description.get("git_commit", "unknown")}, MLflow run {description.get("run_id", "none")},
-uncrappify {description.get("uncrappify", "unknown")}. Licences of the training data:
-
-{licences}
-"""
+{origin_of(description)}"""

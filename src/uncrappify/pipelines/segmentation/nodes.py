@@ -10,6 +10,7 @@ from plotly.graph_objects import Figure
 
 from uncrappify import sources
 from uncrappify.datasets import MaskedPictures, Pictures, TrainedModel
+from uncrappify.errors import UserError
 from uncrappify.masks import Labels
 from uncrappify.models.parameters import SegmentationModel
 from uncrappify.pipelines.nodes import counted, fingerprint, show, trained
@@ -89,22 +90,25 @@ def train(
     network = build_segmenter(model.name, model.unet.model_dump(), len(labels.classes))
     train_pictures, valid_pictures = (_pictures(raw, split, labels, part) for part in ("train", "valid"))
     size = model.size or training.stages[-1].size
-    pixels = class_pixels.set_index("name").loc[list(train_pictures.names), labels.classes].sum()
+    pixels = class_pixels.set_index("name").reindex(index=list(train_pictures.names), columns=labels.classes)
+    if pixels.isna().any(axis=None):
+        raise UserError(
+            "labels.classes: the masks were listed with other classes. Run again from the node list (the whole "
+            "pipeline, without --from-nodes)."
+        )
     name = checkpoints.parent.name
     task = SegmentationTask(
         name, network, train_pictures, valid_pictures, torch.tensor(pixels.to_numpy()), size, training
     )
     pictures, masks = task.batches(training.stages[0], seed)[0]
     show(masked_batch_sheet(pictures.permute(0, 2, 3, 1).numpy(), masks.numpy(), labels), snapshots / "batch.png")
-    dependent = split.filter(["name", "sha256", "mask_sha256", "split"])
-    parameters = [labels.model_dump(), model.model_dump(), training.model_dump(mode="json"), seed]
     fitted = trained(
         task,
         training,
         seed=seed,
         checkpoints=checkpoints,
         snapshots=snapshots,
-        fingerprint=fingerprint(dependent, parameters),
+        fingerprint=_fingerprint(split, labels, model, training, seed),
     )
     description = {
         "task": "segmentation",
@@ -140,32 +144,31 @@ def evaluate(
 
     from uncrappify.evaluation.confusion import confusion_figure
     from uncrappify.evaluation.mask_sheet import segmentation_sheet
-    from uncrappify.evaluation.segmentation import MODEL, Scores, baselines, compared, worst_first
+    from uncrappify.evaluation.segmentation import MODEL, Scores, baselines, worst_first
     from uncrappify.inference import Segmenter
     from uncrappify.progress import track
 
-    methods = {MODEL: Segmenter.from_trained(model, flip=evaluation.flip)} | baselines(
-        _pictures(raw, split, labels, "train"), seed
-    )
+    segment = Segmenter.from_trained(model, flip=evaluation.flip)
+    if segment.labels.classes != labels.classes:
+        raise UserError(
+            "labels.classes: the model was trained for other classes. Run again from the node list (the whole "
+            "pipeline, without --from-nodes)."
+        )
+    methods = {MODEL: segment} | baselines(_pictures(raw, split, labels, "train"), seed)
     test = _pictures(raw, split, labels, "test")
     scores = Scores(labels.classes)
     for name in track(test.names, "evaluating", len(test)):
         picture, truth = test[name]
-        scores.add(name, truth, {method: segment(np.asarray(picture)) for method, segment in methods.items()})
+        scores.add(name, truth, {name: method(np.asarray(picture)) for name, method in methods.items()})
     counts, by_picture = scores.of(MODEL), scores.by_picture()
     # Segmented once more, so that not all of them have to be kept.
-    shown = [
-        (name, *test[name], methods[MODEL](np.asarray(test.pictures[name])))
-        for name in worst_first(by_picture, evaluation.sheet_rows)
-    ]
-    figures = [compared(prediction, truth, len(labels.classes)) for _, _, truth, prediction in shown]
-    sheet = segmentation_sheet(
-        ((picture, one.accuracy, one.miou) for picture, one in zip(shown, figures, strict=True)),
-        labels,
-        counts.iou.tolist(),
+    shown = (
+        ((name, *test[name], segment(np.asarray(test.pictures[name]))), accuracy, miou)
+        for name, accuracy, miou in worst_first(by_picture, evaluation.sheet_rows)
     )
+    sheet = segmentation_sheet(shown, labels, counts.iou.tolist())
     comparison, by_class = scores.comparison(), scores.by_class()
-    card = model_card(model.description, comparison, by_class)
+    card = model_card(model.description, comparison, by_class, flip=evaluation.flip)
     figure = confusion_figure(counts, labels.classes)
     return by_picture, by_class, comparison, figure, sheet, scores.headline(), card
 
@@ -178,3 +181,10 @@ def _pictures(raw: PictureSource, split: pd.DataFrame, labels: Labels, part: str
     )
     pixels = int((rows["width"] * rows["height"]).sum())
     return MaskedPictures(Pictures(pictures), masks, rows["name"].tolist(), labels, pixels)
+
+
+def _fingerprint(
+    split: pd.DataFrame, labels: Labels, model: SegmentationModel, training: SegmentationTraining, seed: int
+) -> str:
+    parameters = [labels.model_dump(), model.model_dump(), training.model_dump(mode="json"), seed]
+    return fingerprint(split.filter(["name", "sha256", "mask_sha256", "split"]), parameters)
