@@ -65,7 +65,7 @@ class Things:
     def pole(self, x: float, z: float) -> None:
         """A street lamp, whose arm reaches over the street, or a bare pole."""
         flat, random = Flat(self.stage, x, z, mirrored=x > 0), self.random
-        colour, half, tall = self.grey(0.1, 0.75), random.uniform(0.11, 0.15), random.uniform(4.2, 6.5)
+        colour, half, tall = self.grey(0.1, 0.75), random.uniform(0.17, 0.22), random.uniform(4.2, 6.5)
         flat.rectangle(POLE, (-half, half), (0, tall), colour)
         flat.rectangle(POLE, (-1.5 * half, 1.5 * half), (0, 0.8), colour * 0.8)
         if random.random() < 0.65:
@@ -77,7 +77,7 @@ class Things:
         """A round, pointed or square traffic sign, a board with a name, or traffic lights; its post is a pole."""
         flat, random = Flat(self.stage, x, z), self.random
         foot, size = random.uniform(1.7, 2.6), random.uniform(0.45, 0.62)
-        flat.rectangle(POLE, (-0.1, 0.1), (0, foot + size), self.grey(0.25, 0.75))
+        flat.rectangle(POLE, (-0.15, 0.15), (0, foot + size), self.grey(0.25, 0.75))
         colour, inner, middle = self.colour(0.35, 0.9, 1.0), self.grey(0.75, 1.0), foot + size
         match random.integers(5):
             case 0:

@@ -244,7 +244,7 @@ class _Street:
             stage.polygon(FENCE, corners, paint)
 
         board((near, far), (0.0, tall), None)
-        step, share = random.choice([0.4, 0.55]), random.uniform(0.5, 0.85)
+        step, share = random.choice([0.4, 0.55]), random.uniform(0.65, 0.95)
         for z in np.arange(near, far, step):
             board((float(z), float(z) + share * step), (0.0, tall), colour * light * random.uniform(0.85, 1.1))
         for low in (0.15, tall - 0.25):
