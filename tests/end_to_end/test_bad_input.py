@@ -26,7 +26,10 @@ def complaint(done: subprocess.CompletedProcess[str]) -> str:
     [
         ("superres.modle.name=unet", ["superres.modle", 'no parameter "modle"; did you mean "model"?']),
         ("superes.seed=3", ['"superes"', 'did you mean "superres"?']),
-        ("superres.training.stages=3", ["superres.training.stages: expected", "[{size, batch_size, steps, lr, loss"]),
+        (
+            "superres.training.stages=3",
+            ["superres.training.stages: expected", "[{size, batch_size, steps, lr, freeze_encoder"],
+        ),
         ("superres.training.ema=2", ["superres.training.ema", "1", "got 2"]),
         ("superres.model.upscaler.scale=2", ["scale is 2", "factor 3"]),
     ],

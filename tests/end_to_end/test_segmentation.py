@@ -22,7 +22,7 @@ def run(project, *arguments: str):
     return done
 
 
-def scenes(folder: Path, pictures: str, masks: str, count: int, void: int) -> None:
+def scenes(folder: Path, pictures: str, masks: str, count: int, void: int, drive: str = "0006R0") -> None:
     """Write pictures of two colours whose masks say which is which."""
     for number in range(count):
         random = np.random.default_rng([number, len(pictures)])
@@ -31,14 +31,14 @@ def scenes(folder: Path, pictures: str, masks: str, count: int, void: int) -> No
         mask[:4] = void
         for part, content in ((pictures, picture.clip(0, 255).astype(np.uint8)), (masks, mask)):
             (folder / part).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(content).save(folder / part / f"0006R0_f{3780 + 30 * number:05}.png")
+            Image.fromarray(content).save(folder / part / f"{drive}_f{3780 + 30 * number:05}.png")
 
 
 @pytest.fixture
 def camvid(tmp_path: Path) -> Path:
     """A mirror with an archive in the layout of CamVid."""
     scenes(tmp_path, "camvid/train", "camvid/trainannot", 5, void=11)
-    scenes(tmp_path, "camvid/val", "camvid/valannot", 2, void=11)
+    scenes(tmp_path, "camvid/val", "camvid/valannot", 2, void=11, drive="0016E5")
     (tmp_path / "mirror").mkdir()
     file = Path(shutil.make_archive(str(tmp_path / "mirror/camvid"), "tar", tmp_path, "camvid"))
     sums = f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -289,8 +290,12 @@ def test_an_encoder_that_keeps_its_size_is_no_encoder_of_a_unet() -> None:
 
 
 def test_an_encoder_without_weights_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_: object, pretrained: bool = False, **__: object) -> None:
-        raise OSError("huggingface.co cannot be reached")
+    create = timm.create_model
+
+    def away(*given: Any, pretrained: bool = False, **options: Any) -> nn.Module:
+        if pretrained:
+            raise OSError("the hub cannot be reached")
+        return create(*given, **options)
 
     monkeypatch.setattr(timm, "create_model", away)
     with pytest.raises(UserError, match=r"the ImageNet weights of resnet26 are not here .* pretrained: false"):
