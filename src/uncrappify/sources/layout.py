@@ -67,6 +67,11 @@ def shape(files: Iterable[str]) -> str:
     return ", ".join(shown + ["..."] * (len(counts) > _SHAPES_SHOWN)) or "nothing"
 
 
+def by_name(files: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Give what files of two folders have in common with their twins: the path without suffix."""
+    return {file: (str(PurePosixPath(file).with_suffix("")),) for file in files}
+
+
 def match_twins(pictures: Keys, twins: Keys, where: str, roles: tuple[str, str]) -> dict[str, str]:
     """Find the twin of every picture.
 

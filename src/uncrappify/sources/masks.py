@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from uncrappify.errors import UserError
 from uncrappify.masks import FORMATS, SUFFIXES, VOID, Labels, UnlistedValue
 from uncrappify.progress import track
 from uncrappify.sources.folder import existing_folder, find_pictures
-from uncrappify.sources.layout import match_twins, some
+from uncrappify.sources.layout import by_name, match_twins, some
 from uncrappify.sources.parameters import MaskedFolderOptions, PictureSource, absolute
 
 logger = logging.getLogger(__name__)
@@ -50,10 +50,7 @@ def point_at(options: MaskedFolderOptions) -> PictureSource:
         existing_folder(str(root / name), f"source.masked_folder.{which}")
         for name, which in ((options.pictures, "pictures"), (options.masks, "masks"))
     )
-    found, theirs = (
-        {file: (str(PurePosixPath(file).with_suffix("")),) for file in find_pictures(folder)}
-        for folder in (pictures, masks)
-    )
+    found, theirs = (by_name(find_pictures(folder)) for folder in (pictures, masks))
     twins = match_twins(found, theirs, "source.masked_folder", TWINS)
     return PictureSource(
         name=root.name,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 from PIL import Image
@@ -10,7 +10,7 @@ from PIL import Image
 from uncrappify.errors import UserError
 from uncrappify.pictures import is_enlargement, read_picture
 from uncrappify.sources.folder import existing_folder, find_pictures
-from uncrappify.sources.layout import match_twins, some
+from uncrappify.sources.layout import by_name, match_twins, some
 from uncrappify.sources.parameters import PairsOptions, PictureSource
 
 TWINS = "target", "degraded picture"
@@ -74,10 +74,7 @@ def point_at(options: PairsOptions) -> PictureSource:
             f"source.pairs: degraded and target are the same folder, {target}. Give one folder with bad pictures and "
             "another with good ones of the same names."
         )
-    bad, good = (
-        {file: (str(PurePosixPath(file).with_suffix("")),) for file in find_pictures(root)}
-        for root in (degraded, target)
-    )
+    bad, good = (by_name(find_pictures(root)) for root in (degraded, target))
     twins = match_twins(good, bad, "source.pairs", TWINS)
     return PictureSource(
         name=target.name,

@@ -10,7 +10,7 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from uncrappify.training.parameters import Stage, Training
 
@@ -70,9 +70,21 @@ class StageModule(pl.LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def log_rate(self) -> None:
-        """Log the learning rate, the decoder's where there are several."""
+    def log_loss(self, terms: dict[str, Tensor]) -> Tensor:
+        """Log a step's loss, its terms where there are several, and the learning rate, the decoder's if there are two.
+
+        Args:
+            terms: Name to weighted value.
+
+        Returns:
+            Their sum.
+        """
+        loss = torch.stack(list(terms.values())).sum()
+        self.log("train_loss", loss, sync_dist=True)
         self.log("lr", self.trainer.optimizers[0].param_groups[-1]["lr"])
+        if len(terms) > 1:
+            self.log_dict({f"train_{name}": value for name, value in terms.items()}, sync_dist=True)
+        return loss
 
     def _freeze(self) -> None:
         if self.stage.freeze_encoder:

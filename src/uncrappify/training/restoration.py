@@ -38,13 +38,7 @@ class RestorationModule(StageModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Give the loss of a batch of crops."""
-        terms = self._terms(batch)[0]
-        loss = torch.stack(list(terms.values())).sum()
-        self.log("train_loss", loss, sync_dist=True)
-        self.log_rate()
-        if len(terms) > 1:
-            self.log_dict({f"train_{name}": value for name, value in terms.items()}, sync_dist=True)
-        return loss
+        return self.log_loss(self._terms(batch)[0])
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Measure the loss and the PSNR of a whole picture, rounded to 8 bit as it would be saved."""

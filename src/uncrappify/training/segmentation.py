@@ -52,13 +52,7 @@ class SegmentationModule(StageModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Give the loss of a batch."""
-        terms = self._terms(*self._predicted(batch))
-        loss = torch.stack(list(terms.values())).sum()
-        self.log("train_loss", loss, sync_dist=True)
-        self.log_rate()
-        if len(terms) > 1:
-            self.log_dict({f"train_{name}": value for name, value in terms.items()}, sync_dist=True)
-        return loss
+        return self.log_loss(self._terms(*self._predicted(batch)))
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Measure the loss, and count which class was taken for which."""
