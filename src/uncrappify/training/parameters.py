@@ -10,9 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from uncrappify.explanations import located
 from uncrappify.losses.parameters import Loss
+from uncrappify.models.parameters import Side
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
-Side = Annotated[int, Field(ge=32, le=4096)]
 
 
 def _rates(given: Any) -> float | tuple[float, float]:
