@@ -83,7 +83,14 @@ def _row(run: Run) -> tuple[str, ...]:
 
 def _machine(run: Run) -> str:
     tags = run.data.tags
-    forms = {"cpu": "{}", "cores": "{} cores", "memory_gb": "{} GB", "gpu": "GPU: {}", "torch": "torch {}"}
+    forms = {
+        "cpu": "{}",
+        "cores": "{} cores",
+        "memory_gb": "{} GB",
+        "gpu": "GPU: {}",
+        "torch": "torch {}",
+        "precision": "{}",
+    }
     return ", ".join(
         form.format(tags[f"hardware.{name}"]) for name, form in forms.items() if f"hardware.{name}" in tags
     )

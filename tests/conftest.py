@@ -3,16 +3,18 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
+from mlflow.entities import Run
 from PIL import Image
 
 from uncrappify.datasets import PicturePairs
 from uncrappify.degradations import Recipe
+from uncrappify.run_copy import RunCopy
 from uncrappify.sources import PictureSource
 
 
@@ -100,3 +102,21 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a small file system is not allowed here")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def server(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A second store, for the server that runs are copied to."""
+    # A store without a server keeps files below the current folder.
+    monkeypatch.chdir(tmp_path)
+    return f"sqlite:///{shutil.copy(empty_store, tmp_path / 'server.db')}"
+
+
+@pytest.fixture
+def make_copy(sqlite_store: str, server: str, tmp_path: Path) -> Callable[[Run], RunCopy]:
+    """What a process makes of what is noted; another one each time."""
+
+    def make(run: Run) -> RunCopy:
+        return RunCopy(run.info.run_id, sqlite_store, server, tmp_path / "sent" / f"{run.info.run_id}.json")
+
+    return make

@@ -135,7 +135,7 @@ def _found(run_id: str) -> tuple[MlflowClient, Run]:
 def _sync(pipeline: str) -> None:
     import mlflow
 
-    from uncrappify.sending import BeingSent, Deleted, begun_elsewhere, unsent
+    from uncrappify.run_copy import BeingSent, Deleted, begun_elsewhere, unsent
 
     address = server.address()
     if address is None:

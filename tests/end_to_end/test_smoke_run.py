@@ -123,6 +123,7 @@ def test_the_tags_say_which_commit_command_environment_and_machine(smoke_run, ru
     assert tags["kedro_command"] == "kedro run --pipeline superres --params smoke=true"
     assert {"hardware.cpu", "hardware.cores", "hardware.memory_gb", "hardware.gpu"} <= tags.keys()
     assert int(tags["hardware.cores"]) >= 1
+    assert tags["hardware.precision"] in ("32-true", "bf16-mixed")
 
 
 def test_the_split_is_a_dataset_input_with_a_digest(run: Run):

@@ -32,7 +32,8 @@ from uncrappify.errors import UserError
 from uncrappify.hooks.resume import Trainings
 from uncrappify.parameters import flatten, template_parameters
 from uncrappify.provenance import git
-from uncrappify.sending import RunCopy, Sender, unsent
+from uncrappify.run_copy import RunCopy, unsent
+from uncrappify.sending import Sender
 from uncrappify.sources.download import without_password
 from uncrappify.sources.folder import find_pictures
 from uncrappify.tracking import PARAMETERS_FILE, log_file, log_model_file, log_points, log_values
@@ -136,7 +137,8 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
                 if name.endswith(".split"):
                     pictures = from_pandas(data[["name", "sha256", "split"]], name=name, targets="split")
                     mlflow.log_input(pictures, context="training")
-            machine = hardware.describe()
+            (training,) = (data for name, data in inputs.items() if name.endswith(".training"))
+            machine = hardware.describe() | {"precision": hardware.precision(training.precision)}
             mlflow.set_tags({f"hardware.{name}": value for name, value in machine.items()})
             self._monitor = Monitor(self.run_id, sampling_interval=10, resume_logging=True)  # type: ignore[no-untyped-call]
             self._monitor.start()  # type: ignore[no-untyped-call]

@@ -1,0 +1,400 @@
+"""A run of the project's own store and its copy on an MLflow server, which gets what it does not have yet.
+
+The store is the truth, and the server follows: what it has acknowledged is noted in a file, so that whatever is sent
+again after an outage, a kill or a day is what is missing, and arrives in the same run.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from filelock import FileLock, Timeout
+from mlflow import MlflowClient
+from mlflow.entities import LifecycleStage, LoggedModelOutput, LoggedModelStatus, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
+from pydantic import BaseModel, ValidationError
+from requests import RequestException
+
+from uncrappify.atomic import written_whole
+from uncrappify.server import in_short
+from uncrappify.sources.download import without_password
+from uncrappify.tracking import POINTS_A_BATCH, Point
+
+log = logging.getLogger(__name__)
+
+LOCAL_RUN, LOCAL_MODEL = "uncrappify.local_run_id", "uncrappify.local_model_id"
+"""Tags on a server: the run's or model's id in the store of the project that it comes from."""
+
+UPLOADS = 8
+"""Files that are on their way at once."""
+
+MOST_WAITING = 50_000
+"""Metrics that wait in memory while a server is away; the store has them all."""
+
+
+class Sent(BaseModel):
+    """What a server has acknowledged of a run; a file.
+
+    Attributes:
+        server: Its address, without a password.
+        experiment_id: The experiment's id there.
+        run_id: The run's id there; nothing until it has begun there.
+        files: Path below the run's artifacts, or below ``models/<id>`` of a logged model, to size and time of what was
+            sent.
+        models: Id of a logged model here to its id there.
+        complete: Whether nothing is left to send.
+    """
+
+    server: str
+    experiment_id: str | None = None
+    run_id: str | None = None
+    files: dict[str, tuple[int, int]] = {}
+    models: dict[str, str] = {}
+    complete: bool = False
+
+    @property
+    def page(self) -> str:
+        """Where the run is shown."""
+        return f"{self.server}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
+
+
+class Deleted(Exception):  # noqa: N818 - somebody's wish, not an error of the program
+    """Somebody has deleted the run on the server."""
+
+
+class BeingSent(Exception):  # noqa: N818 - a finding, not an error of the program
+    """Another process sends the run right now."""
+
+
+class Refused(Exception):  # noqa: N818 - an answer of the server's
+    """The server answers, and does not take a file; everything else is there."""
+
+
+class RunCopy:
+    """A run and its copy on a server.
+
+    Args:
+        run_id: In the store.
+        store: Address of the store.
+        server: Address of the server.
+        file: Where :class:`Sent` is kept; what another server has got does not count.
+    """
+
+    def __init__(self, run_id: str, store: str, server: str, file: Path) -> None:
+        self.run_id = run_id
+        self._file = file
+        # One for all threads: who begins to send hands the right to do so on to the calls that do it.
+        self._lock = FileLock(file.with_suffix(".lock"), thread_local=False)
+        self.sent = Sent(server=without_password(server))
+        self._read()
+        self._here, self._there = MlflowClient(store), MlflowClient(server)
+        self._params: dict[str, str] = {}
+        self._tags: dict[str, str] = {}
+        self._inputs = 0
+        # Filled by the training's thread, emptied by the sender's; each operation on a deque is whole.
+        self._points: deque[Point] = deque()
+        self._there_already: set[Point] = set()
+        self._compared = False
+
+    def add(self, points: Iterable[Point]) -> None:
+        """Take metrics that the store has just got."""
+        self._points.extend(points)
+
+    @contextmanager
+    def alone(self, *, patient: bool = False) -> Iterator[None]:
+        """Let no other process send the run meanwhile.
+
+        Args:
+            patient: Wait until another one has sent it.
+
+        Raises:
+            BeingSent: Another process sends it, and this one is not patient.
+        """
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with self._lock.acquire(blocking=patient):
+                self._read()
+                yield
+        except Timeout as error:
+            raise BeingSent("another process sends it right now") from error
+
+    def begin(self) -> None:
+        """Note that there is something to send, before the first attempt: it must be found if there never is one."""
+        if self.sent.complete or _noted(self._file) != self.sent:
+            self._note(complete=False)
+
+    def send(self, *, ended: bool) -> None:
+        """Send what the server does not have yet.
+
+        Args:
+            ended: Send the end too, where the run has ended in the store.
+
+        Raises:
+            BeingSent: Another process does it.
+            Deleted: Somebody has deleted it on the server; that is noted.
+            Refused: The server does not take a file; it has the rest.
+            Exception: Whatever MLflow raises; nothing that was not acknowledged is forgotten.
+        """
+        with self.alone():
+            if len(self._points) > MOST_WAITING:
+                self._compared = False
+            if not self._compared:
+                # The store is asked after this: what is measured before is in it, what is measured later comes again.
+                self._points.clear()
+            run = self._here.get_run(self.run_id)
+            there = self._begun(run)
+            self._describe(run, there)
+            self._send_points(run, there)
+            refused = self._send_files(
+                run.info.artifact_uri, "", lambda *place: self._there.log_artifact(there, *place)
+            )
+            if ended and run.info.status != "RUNNING":
+                for output in run.outputs.model_outputs if run.outputs else []:
+                    refused = self._send_model(output, there) or refused
+                self._there.set_terminated(there, run.info.status, run.info.end_time)
+                self._note(complete=refused is None)
+            if refused:
+                raise Refused(in_short(refused)) from refused
+
+    def _begun(self, run: Run) -> str:
+        """Give the run's id on the server, where it is begun if it is not there."""
+        if self.sent.run_id and not self._compared and not self._is_known(self.sent.run_id):
+            # A new server at an old address.
+            self._note(experiment_id=None, run_id=None, files={}, models={})
+        there = self.sent.run_id or self._new(run)
+        if not self._compared and run.info.status == "RUNNING":
+            # One that goes on had ended there.
+            self._there.update_run(there, "RUNNING")
+        return there
+
+    def _is_known(self, there: str) -> bool:
+        try:
+            deleted = self._there.get_run(there).info.lifecycle_stage == LifecycleStage.DELETED
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                raise
+            return False
+        if deleted:
+            self._note(complete=True)
+            raise Deleted("somebody has deleted it there, so it stays here alone")
+        return True
+
+    def _new(self, run: Run) -> str:
+        experiment = self._experiment(run.info.experiment_id)
+        # An answer that was lost on the way must not leave a second run behind.
+        found = self._there.search_runs([experiment], f"tags.`{LOCAL_RUN}` = '{self.run_id}'", max_results=1)
+        tags = {**run.data.tags, LOCAL_RUN: self.run_id}
+        begun = found[0] if found else self._there.create_run(experiment, run.info.start_time, tags, run.info.run_name)
+        self._note(experiment_id=experiment, run_id=begun.info.run_id)
+        return str(begun.info.run_id)
+
+    def _experiment(self, number: str) -> str:
+        experiment = self._here.get_experiment(number)
+        if found := self._there.get_experiment_by_name(experiment.name):
+            return str(found.experiment_id)
+        try:
+            return str(self._there.create_experiment(experiment.name, tags=dict(experiment.tags)))
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+                raise
+            # Another worker was quicker.
+            return self._experiment(number)
+
+    def _describe(self, run: Run, there: str) -> None:
+        """Send parameters, tags and inputs."""
+        params = dict(run.data.params.items() - self._params.items())
+        tags = dict(run.data.tags.items() - self._tags.items())
+        if params or tags:
+            self._there.log_batch(
+                there,
+                params=[Param(*entry) for entry in params.items()],
+                tags=[RunTag(*entry) for entry in tags.items()],
+            )
+            self._params |= params
+            self._tags |= tags
+        inputs = run.inputs.dataset_inputs if run.inputs else []
+        if len(inputs) > self._inputs:
+            self._there.log_inputs(there, inputs)
+            self._inputs = len(inputs)
+
+    def _send_points(self, run: Run, there: str) -> None:
+        """Send metrics, in the order in which they were measured."""
+        if not self._compared:
+            # What this process did not see: a training that was killed has sent a part, or nothing.
+            missing: list[Point] = []
+            for name in run.data.metrics:
+                known = set(map(_plain, self._there.get_metric_history(there, name)))
+                self._there_already |= known
+                missing += set(map(_plain, self._here.get_metric_history(self.run_id, name))) - known
+            self._points.extendleft(sorted(missing, key=_age, reverse=True))
+            self._compared = True
+        while self._points:
+            waiting = list(islice(self._points, POINTS_A_BATCH))
+            # A training that goes on logs from its beginning again.
+            batch = [point for point in dict.fromkeys(waiting) if point not in self._there_already]
+            # Sent twice when an acknowledgement is lost: the server keeps one row of the same name, value, time, step.
+            if batch:
+                self._there.log_batch(there, metrics=[Metric(*point) for point in batch])
+            self._there_already.update(batch)
+            for _ in waiting:
+                self._points.popleft()
+
+    def _send_files(self, uri: str, below: str, log_file: Callable[[str, str | None], None]) -> Exception | None:
+        """Send the files of a folder that are not there yet; what is refused does not hold up the others.
+
+        Args:
+            uri: Of the folder.
+            below: Before each name in what is noted.
+            log_file: Takes a path and the folder there, or nothing.
+
+        Returns:
+            Why the first of those that were refused was.
+        """
+        root, refused = _folder(uri), None
+        waiting: list[tuple[Path, str, tuple[int, int]]] = []
+        for path in sorted(path for path in root.rglob("*") if path.is_file()):
+            stat = path.stat()
+            signature, noted = (stat.st_size, stat.st_mtime_ns), f"{below}{path.relative_to(root).as_posix()}"
+            if self.sent.files.get(noted) != signature:
+                waiting.append((path, noted, signature))
+
+        def attempt(entry: tuple[Path, str, tuple[int, int]]) -> Exception | None:
+            folder = entry[0].relative_to(root).parent
+            try:
+                log_file(str(entry[0]), None if folder == Path() else folder.as_posix())
+            except (MlflowException, RequestException) as error:
+                return error
+            return None
+
+        # Several at once: a model is a hundred small files, each of which waits for an answer.
+        pool = ThreadPoolExecutor(UPLOADS)
+        try:
+            for (_, noted, signature), error in zip(waiting, pool.map(attempt, waiting), strict=True):
+                if error is None:
+                    self._note(files={**self.sent.files, noted: signature})
+                elif refused is None:
+                    # Who closes the connection on a large file may only refuse it.
+                    self._check_that_it_answers()
+                    refused = error
+        finally:
+            # Where nobody answers, the others are not tried.
+            pool.shutdown(cancel_futures=True)
+        return refused
+
+    def _check_that_it_answers(self) -> None:
+        """Ask for the run, past the connections that the server closed when it refused the files on them."""
+        for _ in range(UPLOADS):
+            try:
+                self._there.get_run(str(self.sent.run_id))
+                return
+            except MlflowException as error:
+                if "Connection aborted" not in str(error):
+                    raise
+        self._there.get_run(str(self.sent.run_id))
+
+    def _send_model(self, output: LoggedModelOutput, there: str) -> Exception | None:
+        model = self._here.get_logged_model(output.model_id)
+        if model.status != LoggedModelStatus.READY:
+            return None
+        copy = self.sent.models.get(model.model_id) or self._new_model(model, there)
+        log_file = self._there.log_model_artifact
+        refused = self._send_files(
+            model.artifact_location, f"models/{model.model_id}/", lambda *place: log_file(copy, *place)
+        )
+        if refused:
+            return refused
+        if self._there.get_logged_model(copy).status != LoggedModelStatus.READY:
+            self._there.finalize_logged_model(copy, LoggedModelStatus.READY)
+        known = self._there.get_run(there).outputs
+        if copy not in [one.model_id for one in (known.model_outputs if known else [])]:
+            self._there.log_outputs(there, [LoggedModelOutput(copy, output.step)])
+        return None
+
+    def _new_model(self, model: Any, there: str) -> str:
+        experiment = str(self.sent.experiment_id)
+        mine = f"tags.`{LOCAL_MODEL}` = '{model.model_id}'"
+        found = self._there.search_logged_models([experiment], mine, max_results=1)
+        tags = {**model.tags, LOCAL_MODEL: model.model_id}
+        made = (
+            found[0]
+            if found
+            else self._there.create_logged_model(experiment, model.name, there, tags, model.params, model.model_type)
+        )
+        self._note(models={**self.sent.models, model.model_id: made.model_id})
+        return str(made.model_id)
+
+    def _read(self) -> None:
+        """Take what this or another process has noted; what another server has got does not count."""
+        noted = _noted(self._file)
+        if noted and noted.server == self.sent.server:
+            self.sent = noted
+
+    def _note(self, **changes: Any) -> None:
+        self.sent = self.sent.model_copy(update=changes)
+        with written_whole(self._file) as path:
+            path.write_text(self.sent.model_dump_json(), encoding="utf-8")
+
+
+def unsent(folder: Path, store: str, server: str, *, adopt: bool = False) -> list[RunCopy]:
+    """Find the runs that the server has not taken wholly, the oldest first.
+
+    Args:
+        folder: With the files of :class:`Sent`, each named after its run.
+        store: Address of the store.
+        server: Address of the server; what was meant for another one is left alone.
+        adopt: Take those too that were meant for another server and have not begun there.
+
+    Returns:
+        Their copies.
+    """
+    client, started = MlflowClient(store), {}
+    for file, noted in _incomplete(folder):
+        if noted.server != without_password(server) and (noted.run_id or not adopt):
+            continue
+        try:
+            started[file] = client.get_run(file.stem).info.start_time
+        except MlflowException:
+            log.info("run %s is no longer in the store, so that nothing of it can be sent", file.stem)
+    return [RunCopy(file.stem, store, server, file) for file in sorted(started, key=lambda file: started[file])]
+
+
+def begun_elsewhere(folder: Path, server: str) -> Counter[str]:
+    """Count the runs that another server has taken in part, by its address."""
+    others = [noted.server for _, noted in _incomplete(folder) if noted.run_id]
+    return Counter(other for other in others if other != without_password(server))
+
+
+def _incomplete(folder: Path) -> Iterator[tuple[Path, Sent]]:
+    for file in folder.glob("[!.]*.json"):
+        noted = _noted(file)
+        if noted and not noted.complete:
+            yield file, noted
+
+
+def _noted(file: Path) -> Sent | None:
+    try:
+        return Sent.model_validate_json(file.read_text(encoding="utf-8"))
+    except (OSError, ValidationError):
+        return None
+
+
+def _age(point: Point) -> tuple[int, int]:
+    return point[2], point[3]
+
+
+def _plain(metric: Metric) -> Point:
+    return metric.key, metric.value, metric.timestamp, metric.step
+
+
+def _folder(uri: str) -> Path:
+    """Give the folder of artifacts in the project's own store."""
+    return Path(unquote(urlparse(uri).path)) if uri.startswith("file:") else Path(uri)

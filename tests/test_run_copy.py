@@ -1,0 +1,195 @@
+"""A run in the project's store and its copy on a server, which is a second store here."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from requests import HTTPError
+
+from uncrappify.run_copy import BeingSent, Deleted, Refused, RunCopy, Sent, begun_elsewhere, unsent
+from uncrappify.tracking import POINTS_A_BATCH, Point
+
+
+@pytest.fixture
+def run(experiment: str) -> Run:
+    """A run that has ended, with parameters, metrics and files."""
+    with mlflow.start_run(experiment_id=experiment, run_name="superres") as started:
+        mlflow.log_params({"seed": 42})
+        mlflow.set_tag("env", "local")
+        for step in range(5):
+            mlflow.log_metric("train_loss", 1 / (1 + step), step=step)
+        mlflow.log_text("a: 1", "parameters.yml")
+        mlflow.log_text("a picture", "figures/sheet.txt")
+    return mlflow.get_run(started.info.run_id)
+
+
+def noted(copy: RunCopy, tmp_path: Path) -> Sent:
+    return Sent.model_validate_json((tmp_path / "sent" / f"{copy.run_id}.json").read_text())
+
+
+def only_run(server: str) -> Run:
+    client = MlflowClient(server)
+    (found,) = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    return found
+
+
+def losses(server: str, run_id: str) -> list[Point]:
+    history = MlflowClient(server).get_metric_history(run_id, "train_loss")
+    return [(point.key, point.value, point.timestamp, point.step) for point in history]
+
+
+def file_names(server: str, run_id: str) -> set[str]:
+    client = MlflowClient(server)
+    return {entry.path for folder in (None, "figures") for entry in client.list_artifacts(run_id, folder)}
+
+
+def test_a_run_arrives_as_it_is(run, make_copy, server, sqlite_store, tmp_path) -> None:
+    copy = make_copy(run)
+    copy.send(ended=True)
+    there = only_run(server)
+    assert there.data.params == {"seed": "42"}
+    assert there.data.tags.items() >= {"env": "local", "uncrappify.local_run_id": run.info.run_id}.items()
+    assert (there.info.status, there.info.start_time, there.info.end_time) == (
+        "FINISHED",
+        run.info.start_time,
+        run.info.end_time,
+    )
+    assert losses(server, there.info.run_id) == losses(sqlite_store, run.info.run_id)
+    assert file_names(server, there.info.run_id) == {"parameters.yml", "figures", "figures/sheet.txt"}
+    assert noted(copy, tmp_path).complete
+
+
+def test_what_another_process_sends_again_is_there_once(run, make_copy, server, sqlite_store, tmp_path) -> None:
+    make_copy(run).send(ended=True)
+    # Its note was lost with its disk, as an answer is with its network.
+    shutil.rmtree(tmp_path / "sent")
+    make_copy(run).send(ended=True)
+    assert losses(server, only_run(server).info.run_id) == losses(sqlite_store, run.info.run_id)
+
+
+def test_a_run_that_goes_on_after_its_end_goes_on_there(run, make_copy, server, sqlite_store) -> None:
+    MlflowClient(sqlite_store).set_terminated(run.info.run_id, "KILLED")
+    make_copy(run).send(ended=True)
+    assert only_run(server).info.status == "KILLED"
+    with mlflow.start_run(run_id=run.info.run_id):
+        going_on = make_copy(run)
+        going_on.send(ended=False)
+        assert only_run(server).info.status == "RUNNING"
+        now = round(time.time() * 1000)
+        points = [("train_loss", 0.01, now, 5), ("train_loss", 0.005, now, 6)]
+        for point in points:
+            mlflow.log_metric(point[0], point[1], timestamp=point[2], step=point[3])
+        going_on.add(points)
+        going_on.send(ended=False)
+    going_on.send(ended=True)
+    there = only_run(server)
+    assert there.info.status == "FINISHED"
+    assert [step for *_, step in losses(server, there.info.run_id)] == list(range(7))
+
+
+def test_more_metrics_than_fit_into_a_batch_arrive_in_order(run, make_copy, server) -> None:
+    copy = make_copy(run)
+    copy.send(ended=False)
+    now = round(time.time() * 1000)
+    steps = range(10, 10 + 2 * POINTS_A_BATCH + 1)
+    copy.add([("train_loss", 0.5, now + step, step) for step in steps])
+    copy.send(ended=False)
+    assert [step for *_, step in losses(server, only_run(server).info.run_id)] == [*range(5), *steps]
+
+
+def test_a_metric_that_is_not_acknowledged_is_sent_again(run, make_copy, server, monkeypatch) -> None:
+    copy = make_copy(run)
+    copy.send(ended=False)
+    copy.add([("train_loss", 0.5, round(time.time() * 1000), 5)])
+    log_batch = MlflowClient.log_batch
+
+    def lost_answer(*arguments: object, **named: object) -> None:
+        log_batch(*arguments, **named)
+        raise MlflowException("Connection aborted.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", lost_answer)
+        with pytest.raises(MlflowException, match="Connection aborted"):
+            copy.send(ended=False)
+    copy.send(ended=False)
+    assert [step for *_, step in losses(server, only_run(server).info.run_id)] == list(range(6))
+
+
+def test_a_file_that_is_refused_holds_up_no_other_and_keeps_the_run_open(
+    run, make_copy, server, tmp_path, monkeypatch
+) -> None:
+    log_artifact = MlflowClient.log_artifact
+
+    def refuse_figures(self, run_id: str, path: str, folder: str | None = None) -> None:
+        if folder == "figures":
+            raise HTTPError("507 Insufficient Storage")
+        log_artifact(self, run_id, path, folder)
+
+    copy = make_copy(run)
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_artifact", refuse_figures)
+        with pytest.raises(Refused, match="507"):
+            copy.send(ended=True)
+    there = only_run(server)
+    assert file_names(server, there.info.run_id) == {"parameters.yml"}
+    assert there.info.status == "FINISHED"
+    assert not noted(copy, tmp_path).complete
+    make_copy(run).send(ended=True)
+    assert file_names(server, there.info.run_id) == {"parameters.yml", "figures", "figures/sheet.txt"}
+    assert noted(copy, tmp_path).complete
+
+
+def test_a_run_that_somebody_has_deleted_stays_deleted(run, make_copy, server, tmp_path) -> None:
+    copy = make_copy(run)
+    copy.send(ended=False)
+    MlflowClient(server).delete_run(noted(copy, tmp_path).run_id)
+    with pytest.raises(Deleted, match="somebody has deleted it there"):
+        make_copy(run).send(ended=True)
+    assert noted(copy, tmp_path).complete
+
+
+def test_a_new_server_at_an_old_address_gets_the_whole_run(run, make_copy, server, empty_store, tmp_path) -> None:
+    make_copy(run).send(ended=True)
+    before = noted(make_copy(run), tmp_path)
+    changed = before.model_copy(update={"run_id": "0" * 32, "experiment_id": "17"})
+    (tmp_path / "sent" / f"{run.info.run_id}.json").write_text(changed.model_dump_json())
+    make_copy(run).send(ended=True)
+    assert noted(make_copy(run), tmp_path).run_id == before.run_id
+
+
+def test_two_processes_do_not_send_a_run_at_once(run, make_copy, tmp_path) -> None:
+    (tmp_path / "sent").mkdir()
+    with FileLock(tmp_path / "sent" / f"{run.info.run_id}.lock"), pytest.raises(BeingSent, match="another process"):
+        make_copy(run).send(ended=True)
+    make_copy(run).send(ended=True)
+    assert noted(make_copy(run), tmp_path).complete
+
+
+def test_unsent_are_the_runs_that_this_server_has_not_taken_the_oldest_first(
+    run, make_copy, sqlite_store, server, tmp_path, experiment
+) -> None:
+    newer = mlflow.get_run(mlflow.start_run(experiment_id=experiment).info.run_id)
+    mlflow.end_run()
+    complete = mlflow.get_run(mlflow.start_run(experiment_id=experiment).info.run_id)
+    mlflow.end_run()
+    make_copy(newer).begin()
+    make_copy(run).begin()
+    make_copy(complete).send(ended=True)
+    folder = tmp_path / "sent"
+    meant_for_another = Sent(server="http://other.example.org", experiment_id="1", run_id="0" * 32)
+    (folder / "0123.json").write_text(meant_for_another.model_dump_json())
+    (folder / "no longer in the store.json").write_text(Sent(server=server).model_dump_json())
+    (folder / "half.json").write_text("{")
+    assert begun_elsewhere(folder, server) == {"http://other.example.org": 1}
+    RunCopy(newer.info.run_id, sqlite_store, "http://wrong.example.org", folder / f"{newer.info.run_id}.json").begin()
+    assert [copy.run_id for copy in unsent(folder, sqlite_store, server)] == [run.info.run_id]
+    adopted = unsent(folder, sqlite_store, server, adopt=True)
+    assert [copy.run_id for copy in adopted] == [run.info.run_id, newer.info.run_id]
