@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -73,12 +74,17 @@ class MaskedCrops:
     def _name(self, position: int) -> str:
         """Give the picture at a place in the endless sequence of shuffled epochs."""
         epoch, place = divmod(position, len(self.pictures))
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pictures))
-        return self.pictures.names[int(order[place])]
+        return self.pictures.names[int(_order(self.seed, epoch, len(self.pictures))[place])]
 
     def _sample(self, name: str) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
         picture, mask = self.decoded[name] if self.decoded else _arrays(self.pictures, name)
         return tv_tensors.Image(torch.from_numpy(picture).permute(2, 0, 1)), tv_tensors.Mask(torch.from_numpy(mask))
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, pictures: int) -> npt.NDArray[np.int64]:
+    """Shuffle the numbers of all pictures for an epoch; a batch asks for it once a picture."""
+    return np.random.default_rng([seed, epoch]).permutation(pictures)
 
 
 def augmentation(size: tuple[int, int], names: Collection[str]) -> v2.Transform:
