@@ -157,6 +157,16 @@ def test_the_loss_falls_and_pictures_get_better(train: Train, pairs: PicturePair
     assert [file.name for file in tmp_path.rglob("*.ckpt")] == ["stage0.ckpt"]
 
 
+@pytest.mark.parametrize("limit", [0, 0.1])
+def test_half_precision_learns_what_single_precision_does(train: Train, pairs: PicturePairs, limit: float) -> None:
+    single, half = (
+        train(Restoration(pairs, plan), plan, plan.precision)
+        for plan in (training(40, precision=precision, gradient_clip=limit) for precision in ("fp32", "bf16"))
+    )
+    assert difference(single, half) > 0
+    assert half.history["train_loss"].tolist() == pytest.approx(single.history["train_loss"].tolist(), rel=0.02)
+
+
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(train: Train, pairs: PicturePairs) -> None:
     plan = training()
     first, second = (train(Restoration(pairs, plan), plan, folder) for folder in ("a", "b"))
@@ -231,11 +241,11 @@ def test_what_is_delivered_is_the_moving_average(train: Train, pairs: PicturePai
     assert tail[0] > tail[1] > tail[2] > 0
 
 
-@pytest.mark.parametrize("at", [1, 5, STEPS - 1])
+@pytest.mark.parametrize(("at", "precision"), [(1, "fp32"), (5, "fp32"), (5, "bf16"), (STEPS - 1, "fp32")])
 def test_an_interrupted_training_ends_where_the_uninterrupted_one_does(
-    train: Train, pairs: PicturePairs, tmp_path: Path, at: int
+    train: Train, pairs: PicturePairs, tmp_path: Path, at: int, precision: str
 ) -> None:
-    plan = training()
+    plan = training(precision=precision)
     whole = train(Restoration(pairs, plan), plan, "whole")
     with pytest.raises(KeyboardInterrupt):
         train(Restoration(pairs, plan, stumble=(0, at)), plan, "cut")
@@ -245,6 +255,13 @@ def test_an_interrupted_training_ends_where_the_uninterrupted_one_does(
     assert difference(whole, resumed) == 0
     # A mean over a picture may differ in its last bit: its sums run over memory that lies elsewhere.
     pd.testing.assert_frame_equal(resumed.history, whole.history, rtol=1e-6)
+
+
+def test_an_interrupted_training_leaves_no_settings_behind(train: Train, pairs: PicturePairs) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(Restoration(pairs, training(), stumble=(0, 1)), training())
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory
 
 
 def test_a_training_that_is_interrupted_in_its_second_stage_goes_on_there(train: Train, pairs: PicturePairs) -> None:

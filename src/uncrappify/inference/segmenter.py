@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from uncrappify.datasets.weights import TrainedModel, read_weights
 from uncrappify.errors import UserError
 from uncrappify.masks import Labels, as_picture
+from uncrappify.memory import freed_is_kept
 from uncrappify.models import SEGMENTERS, build_segmenter
 from uncrappify.pictures import to_rgb
 
@@ -113,10 +114,11 @@ class Segmenter:
         weights = next(self.network.parameters())
         pixels = torch.from_numpy(np.array(seen)).to(weights.device).permute(2, 0, 1)[None]
         pixels = pixels.to(weights.dtype, memory_format=torch.channels_last) / 255
-        logits: Tensor = self.network(pixels).float()
-        if self.flip:
+        with freed_is_kept(pixels.device.type):
+            logits: Tensor = self.network(pixels).float()
+            mirrored = self.network(pixels.flip(-1)).float().flip(-1) if self.flip else None
+        if mirrored is not None:
             # Of probabilities, so that neither of the two drowns the other.
-            mirrored = self.network(pixels.flip(-1)).float().flip(-1)
             logits = ((logits.softmax(1) + mirrored.softmax(1)) / 2).clamp(min=torch.finfo(torch.float32).tiny).log()
         return logits[0]
 

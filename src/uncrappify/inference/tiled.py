@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from uncrappify.errors import UserError
+from uncrappify.memory import freed_is_kept
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -75,7 +76,8 @@ def _predict_or_none(network: "nn.Module", pixels: np.ndarray, tile: int) -> np.
     A function of its own, so that the exception, whose traceback holds the big tensors, is gone before the next try.
     """
     try:
-        return _predict(network, pixels, tile)
+        with freed_is_kept(next((weights.device.type for weights in network.parameters()), "cpu")):
+            return _predict(network, pixels, tile)
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise

@@ -24,6 +24,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 
+from uncrappify import memory
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
 from uncrappify.training import hardware
@@ -105,7 +106,7 @@ def fit(task: Task[Any], training: Training, *, seed: int, checkpoints: Path, fi
         task.network.compile()
     history = History(checkpoints / "history.jsonl")
     clocks = []
-    with followed(history.file):
+    with followed(history.file), _settings_restored():
         for number, stage in enumerate(training.stages):
             batches = Batches(task.batches(stage, seed + number), stage.steps)
             file = checkpoints / f"stage{number}.ckpt"
@@ -150,13 +151,14 @@ def find_learning_rate(task: Task[Any], training: Training, seed: int, folder: P
 
     stage = training.stages[0].model_copy(update={"schedule": "constant", "steps": RATES_TRIED})
     kept = {name: tensor.clone() for name, tensor in task.network.state_dict().items()}
-    trainer = _trainer(training, stage.steps, callbacks=[], logger=False, root=folder)
     batches = Batches(_Repeated(task.batches(stage, seed)[0]), RATES_TRIED)
-    # The finder has a bar of its own, which cannot be turned off.
-    with _tidy(trainer), redirect_stderr(StringIO()):
-        finder = Tuner(trainer).lr_find(
-            task.module(stage), batches, min_lr=1e-5, max_lr=1.0, num_training=RATES_TRIED, update_attr=False
-        )
+    with _settings_restored():
+        trainer = _trainer(training, stage.steps, callbacks=[], logger=False, root=folder)
+        # The finder has a bar of its own, which cannot be turned off.
+        with _tidy(trainer), redirect_stderr(StringIO()):
+            finder = Tuner(trainer).lr_find(
+                task.module(stage), batches, min_lr=1e-5, max_lr=1.0, num_training=RATES_TRIED, update_attr=False
+            )
     task.network.load_state_dict(kept)
     assert finder is not None
     rates = np.array(finder.results["lr"])
@@ -247,6 +249,18 @@ def _trainer(
         enable_model_summary=False,
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
     )
+
+
+@contextmanager
+def _settings_restored() -> Iterator[None]:
+    """Have this process's settings as before, however a training ends: what comes after it needs none of them."""
+    strict, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(strict, warn_only=warn)
+        torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
+        memory.give_back_freed()
 
 
 @contextmanager

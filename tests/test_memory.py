@@ -1,0 +1,62 @@
+"""Freed memory stays with the process where that is asked for, and goes back afterwards."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library's malloc has other rules")
+
+BYTES = 64 << 20
+BEGINNING = f"""
+import ctypes, psutil
+from uncrappify.memory import freed_is_kept
+
+def used_and_freed():
+    ctypes.memset(buffer := ctypes.create_string_buffer({BYTES}), 1, {BYTES})
+    del buffer
+
+def tell():
+    print(psutil.Process().memory_info().rss)
+
+tell()
+"""
+
+
+def grown(program: str) -> list[int]:
+    """Run a program in a process of its own, whose heap nothing has used before: by how much it has grown, each time.
+
+    Rounded to whole buffers.
+    """
+    done = subprocess.run([sys.executable, "-c", BEGINNING + program], capture_output=True, text=True, check=True)
+    first, *others = map(int, done.stdout.split())
+    return [round((resident - first) / BYTES) for resident in others]
+
+
+def test_what_is_freed_stays_until_the_end() -> None:
+    inside = """
+with freed_is_kept("cpu"):
+    used_and_freed()
+    tell()
+tell()
+used_and_freed()
+tell()
+"""
+    assert grown(inside) == [1, 0, 0]
+
+
+def test_beside_a_gpu_what_is_freed_goes_back_as_ever() -> None:
+    assert grown('with freed_is_kept("cuda"):\n    used_and_freed()\n    tell()') == [0]
+
+
+def test_it_goes_back_after_an_error_too() -> None:
+    failing = """
+try:
+    with freed_is_kept("cpu"):
+        used_and_freed()
+        raise KeyboardInterrupt
+except KeyboardInterrupt:
+    tell()
+"""
+    assert grown(failing) == [0]
