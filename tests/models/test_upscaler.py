@@ -1,5 +1,7 @@
 """An untrained upscaler is bicubic enlargement, Pillow's, and all of it learns."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -53,6 +55,13 @@ def test_an_untrained_upscaler_is_bicubic_enlargement(scale: int) -> None:
     picture = random_picture()
     restored = Upscaler(scale=scale, channels=8, blocks=2)(picture)
     assert torch.equal(restored, BicubicEnlargement(scale)(picture))
+
+
+def test_half_precision_leaves_the_enlargement_as_it_is() -> None:
+    picture = random_picture()
+    with torch.autocast("cpu", torch.bfloat16):
+        enlarged = Upscaler(scale=3)(picture)
+    assert torch.equal(enlarged, BicubicEnlargement(3)(picture))
 
 
 def test_at_scale_1_an_untrained_upscaler_changes_nothing() -> None:
@@ -127,6 +136,15 @@ def test_the_network_can_be_exported() -> None:
     network, picture = trained(), random_picture()
     exported = torch.export.export(network, (picture,)).module()
     assert torch.allclose(exported(picture), network(picture), atol=1e-6)
+
+
+def test_it_is_the_same_network_in_onnx(tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX comes with the extra export")
+    network = Upscaler(scale=3).eval()
+    torch.onnx.export(network, (random_picture(),), tmp_path / "upscaler.onnx", verbose=False)
+    (found,) = onnxruntime.InferenceSession(tmp_path / "upscaler.onnx").run(None, {"x": random_picture().numpy()})
+    with torch.inference_mode():
+        assert torch.allclose(torch.from_numpy(found), network(random_picture()), atol=1e-5)
 
 
 def test_networks_are_built_by_name() -> None:

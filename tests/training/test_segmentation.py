@@ -54,6 +54,20 @@ def test_a_network_learns_to_tell_light_from_dark(pictures: MaskedPictures, tmp_
     )
 
 
+def test_two_processes_train_as_one_does(pictures: MaskedPictures, tmp_path: Path) -> None:
+    alone, together = (
+        fit(made, made.training, seed=0, checkpoints=tmp_path / str(devices), fingerprint="1")
+        for devices, made in ((devices, task(pictures, devices=devices, class_weights="none")) for devices in (1, 2))
+    )
+    # The same crops in the same steps; the gradients of the halves are averaged, which rounds otherwise.
+    losses = [fitted.history["train_loss"].dropna().tolist() for fitted in (alone, together)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+    for metric in ("valid_miou", "valid_accuracy"):
+        watched = [fitted.history[metric].dropna().tolist() for fitted in (alone, together)]
+        assert watched[1] == pytest.approx(watched[0], abs=0.01)
+        assert watched[0][0] < 0.9 < watched[0][-1]
+
+
 def test_what_is_watched_is_what_the_evaluation_measures(pictures: MaskedPictures) -> None:
     made = task(pictures)
     module = made.module(made.training.stages[0])

@@ -90,7 +90,7 @@ class Training(BaseModel):
     betas: tuple[Beta, Beta] = Field((0.9, 0.99), description="AdamW's")
     gradient_clip: float = Field(0.0, ge=0, description="Largest norm of the gradient; 0: no limit")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 on GPUs that have it and on CPUs with AMX, else fp32"
+        "auto", description="auto: bf16 on GPUs that have it and on CPUs with AMX or AVX512-BF16, else fp32"
     )
     devices: int = Field(
         1, ge=1, le=64, description="GPUs, or processes where there is no GPU, that share every batch of a stage"
