@@ -1,7 +1,8 @@
 """Memory that a process frees, and whether it keeps it.
 
 glibc gives a large tensor's memory back to the system as soon as it is freed, and gets other pages for the next one,
-which the system has to empty first. On a CPU that is a fifth of a U-Net's training step, and a quarter of a prediction.
+which the system has to empty first. On a CPU that is a fifth of a U-Net's training step, and up to a quarter of a
+prediction.
 """
 
 from __future__ import annotations
