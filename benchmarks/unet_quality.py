@@ -6,12 +6,11 @@
 
 The folder holds camvid.tar. Both start from the same EfficientNet-Lite0 with its ImageNet weights, learn from the same
 362 pictures of train, leave void out of the loss, and segment all of val once, at 360x480, with the weights of the last
-step. Ours is `kedro run --env benchmark` with half of its steps, in the number format
-that it chooses by itself. fastai's network, optimizer, augmentation and
-cycles are what `unet_learner`, `aug_transforms` and `fit_one_cycle` give, with the learning rates of the lesson's
-CamVid of 11 classes: half the size first, then all of it, each with the encoder frozen and then not. The lesson's 42
-passes over the pictures became four. Steps are such that each trains for 15 minutes on two cores; the seconds it took
-are told.
+step. Ours is `kedro run --env benchmark` with half of its steps, in the number format that it chooses by itself.
+fastai's network, optimizer, augmentation and cycles are what `unet_learner`, `aug_transforms` and `fit_one_cycle` give,
+with the learning rates of the lesson's CamVid of 11 classes: half the size first, then all of it, each with the encoder
+frozen and then not. The lesson's 42 passes over the pictures became four. Steps are such that each trains for 15
+minutes on two cores; the seconds it took are told.
 """
 
 from __future__ import annotations
