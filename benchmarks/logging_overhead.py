@@ -6,7 +6,7 @@ The default `superres` is trained in turn: without MLflow; to a server on this m
 proxy that adds 100 ms to every exchange; and to the server, which answers nothing for a while in the middle. It is
 paused and not killed, because its start would take the training's cores. Seconds are those of the training alone, as
 the clock in it measures them, and of the whole command. Each run has a project of its own, so that all download,
-degrade and split alike.
+degrade and split alike; its database, which is made once in a project's life, is there before.
 """
 
 from __future__ import annotations
@@ -97,11 +97,10 @@ def trained(root: Path, steps: int, address: str | None) -> dict[str, float]:
     Returns:
         Seconds of the training, and of the whole command.
     """
-    started = time.perf_counter()
-    return ended(start(root, steps, address), root, started)
+    return ended(*start(root, steps, address), root)
 
 
-def ended(process: subprocess.Popen[bytes], root: Path, started: float) -> dict[str, float]:
+def ended(process: subprocess.Popen[bytes], started: float, root: Path) -> dict[str, float]:
     """Wait for a run, and give its seconds."""
     if process.wait() != 0:
         sys.exit(f"the run in {root} failed: see {root}/uncrappify.log")
@@ -109,8 +108,8 @@ def ended(process: subprocess.Popen[bytes], root: Path, started: float) -> dict[
     return {"train_seconds": float(metrics["train_seconds"]), "seconds": time.perf_counter() - started}
 
 
-def start(root: Path, steps: int, address: str | None) -> subprocess.Popen[bytes]:
-    """Start a run in a new project."""
+def start(root: Path, steps: int, address: str | None) -> tuple[subprocess.Popen[bytes], float]:
+    """Start a run in a new project, and say when."""
     for folder in ("src", "data", "conf/local"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     shutil.copytree(ROOT / "conf", root / "conf", dirs_exist_ok=True, ignore=shutil.ignore_patterns("local"))
@@ -118,11 +117,13 @@ def start(root: Path, steps: int, address: str | None) -> subprocess.Popen[bytes
         shutil.copy(ROOT / name, root / name)
     (root / "conf" / "timed").mkdir()
     (root / "conf" / "timed" / "parameters.yml").write_text(TRAINING.format(steps=steps), encoding="utf-8")
+    MlflowClient(f"sqlite:///{root}/mlflow.db").search_experiments()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     environment |= {"PYTHONPATH": str(ROOT / "src"), **({"MLFLOW_TRACKING_URI": address} if address else {})}
     kedro = [sys.executable, "-m", "kedro", "run", "--env", "timed", "--pipeline", "superres"]
     command = kedro if address is not None else [sys.executable, "-c", SILENT, str(steps)]
-    return subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL)
+    started = time.perf_counter()
+    return subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL), started
 
 
 class Server:
@@ -205,15 +206,14 @@ def outage(root: Path, server: Server, steps: int, seconds: float) -> dict[str, 
     Returns:
         Seconds as of :func:`trained`.
     """
-    started = time.perf_counter()
-    process = start(root, steps, server.address)
+    process, started = start(root, steps, server.address)
     history = root / "data/06_models/superres/checkpoints/history.jsonl"
     while not history.is_file() or len(history.read_text().splitlines()) < 20:
         time.sleep(0.2)
     server.signal(signal.SIGSTOP)
     time.sleep(seconds)
     server.signal(signal.SIGCONT)
-    measured = ended(process, root, started)
+    measured = ended(process, started, root)
     here, there = MlflowClient(f"sqlite:///{root}/mlflow.db"), MlflowClient(server.address)
     (run,) = here.search_runs([one.experiment_id for one in here.search_experiments()])
     copies = there.search_runs([one.experiment_id for one in there.search_experiments()])

@@ -100,6 +100,7 @@ class RunCopy:
         self._params: dict[str, str] = {}
         self._tags: dict[str, str] = {}
         self._inputs = 0
+        self._whole_models: set[str] = set()
         # Filled by the training's thread, emptied by the sender's; each operation on a deque is whole.
         self._points: deque[Point] = deque()
         self._there_already: set[Point] = set()
@@ -157,9 +158,10 @@ class RunCopy:
             refused = self._send_files(
                 run.info.artifact_uri, "", lambda *place: self._there.log_artifact(there, *place)
             )
-            if ended and run.info.status != "RUNNING":
-                for output in run.outputs.model_outputs if run.outputs else []:
+            for output in run.outputs.model_outputs if run.outputs else []:
+                if output.model_id not in self._whole_models:
                     refused = self._send_model(output, there) or refused
+            if ended and run.info.status != "RUNNING":
                 self._there.set_terminated(there, run.info.status, run.info.end_time)
                 self._note(complete=refused is None)
             if refused:
@@ -317,6 +319,7 @@ class RunCopy:
         known = self._there.get_run(there).outputs
         if copy not in [one.model_id for one in (known.model_outputs if known else [])]:
             self._there.log_outputs(there, [LoggedModelOutput(copy, output.step)])
+        self._whole_models.add(model.model_id)
         return None
 
     def _new_model(self, model: Any, there: str) -> str:

@@ -41,9 +41,13 @@ class Sender:
         self._deleted = False
         self._failing_since: float | None = None
         self._failures = 0
-        self._ended = threading.Event()
+        self._ended, self._more = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="uncrappify-sender", daemon=True)
         self._thread.start()
+
+    def hurry(self) -> None:
+        """Send what there is now, and not with what comes in the next seconds."""
+        self._more.set()
 
     def finish(self) -> None:
         """Send the rest of a run that has ended in the store, or say how it is sent later.
@@ -56,6 +60,7 @@ class Sender:
         """
         self._failing_since = None
         self._ended.set()
+        self._more.set()
         self._thread.join(2)
         if self._thread.is_alive() and not self._away:
             log.info("sending the rest to %s", self.copy.sent.server)
@@ -95,13 +100,17 @@ class Sender:
             self._say_away(error)
             self._failures += 1
             # The longer it is away, the less it is asked for: asking takes time from the training.
-            self._ended.wait(min(SECONDS_BETWEEN, 2**self._failures)) if not ended else time.sleep(1)
+            self._wait(min(SECONDS_BETWEEN, 2**self._failures)) if not ended else time.sleep(1)
             return False
         else:
             self._say_back()
         if not ended:
-            self._ended.wait(SECONDS_BETWEEN)
+            self._wait(SECONDS_BETWEEN)
         return ended
+
+    def _wait(self, seconds: float) -> None:
+        self._more.wait(seconds)
+        self._more.clear()
 
     def _send_older(self) -> None:
         """Send one run of those that are waiting; one that the server refuses does not hold up the others."""

@@ -163,6 +163,9 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         log_file(Path(path), layer)
         if Path(path).suffix == ".safetensors":
             log_model_file(Path(path))
+            if self._sender:
+                # Many small files, which are on their way while the next node works.
+                self._sender.hurry()
 
     @hook_impl
     def on_node_error(self, error: Exception) -> None:
