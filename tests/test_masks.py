@@ -108,6 +108,14 @@ def test_a_picture_of_classes_has_them_as_values_and_shows_void_black(tmp_path: 
         assert picture.convert("RGB").getpixel((1, 0)) == VALUES.palette[1]
 
 
+def test_void_is_shown_in_its_own_colour_and_in_no_classs() -> None:
+    own = Labels(classes=["a", "b"], colours=[(0, 0, 0), (9, 9, 9)], void=[(255, 0, 0), (7, 7, 7)])
+    assert own.void_colour == (255, 0, 0)
+    assert as_picture(np.array([[VOID]], dtype=np.uint8), own).convert("RGB").getpixel((0, 0)) == (255, 0, 0)
+    none = Labels(classes=["a", "b"], colours=[(0, 0, 0), (255, 255, 255)])
+    assert none.void_colour == (128, 128, 128)
+
+
 def test_a_mask_that_has_gone_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gone\.png: the mask cannot be read .* gone or changed since it was listed"):
         read_mask(tmp_path / "gone.png", VALUES)

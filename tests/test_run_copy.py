@@ -10,7 +10,7 @@ import mlflow
 import pytest
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.exceptions import MlflowException
 from requests import HTTPError
 
@@ -103,6 +103,26 @@ def test_more_metrics_than_fit_into_a_batch_arrive_in_order(run, make_copy, serv
     copy.add([("train_loss", 0.5, now + step, step) for step in steps])
     copy.send(ended=False)
     assert [step for *_, step in losses(server, only_run(server).info.run_id)] == [*range(5), *steps]
+
+
+def test_a_model_arrives_whole_while_its_run_goes_on(experiment, make_copy, server, sqlite_store, tmp_path) -> None:
+    here, there = MlflowClient(sqlite_store), MlflowClient(server)
+    with mlflow.start_run(experiment_id=experiment) as started:
+        model = here.create_logged_model(experiment, "model", started.info.run_id)
+        (tmp_path / "weights").write_text("1 2 3")
+        here.log_model_artifact(model.model_id, str(tmp_path / "weights"))
+        here.log_outputs(started.info.run_id, [LoggedModelOutput(model.model_id, 0)])
+        copy = make_copy(started)
+        copy.send(ended=False)
+        assert not there.search_logged_models([copy.sent.experiment_id])
+        here.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+        copy.send(ended=False)
+        (found,) = there.search_logged_models([copy.sent.experiment_id])
+        assert found.status == LoggedModelStatus.READY
+        assert [entry.path for entry in there.list_logged_model_artifacts(found.model_id)] == ["weights"]
+        assert only_run(server).info.status == "RUNNING"
+    copy.send(ended=True)
+    assert [output.model_id for output in only_run(server).outputs.model_outputs] == [found.model_id]
 
 
 def test_a_metric_that_is_not_acknowledged_is_sent_again(run, make_copy, server, monkeypatch) -> None:

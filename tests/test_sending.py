@@ -37,3 +37,20 @@ def test_a_full_disk_below_the_notes_is_this_machines_fault_and_stops_nothing(
         time.sleep(0.05)
     there = MlflowClient(server).get_run(copy.sent.run_id)
     assert (there.info.status, there.data.metrics) == ("FINISHED", {"psnr": 28.0})
+
+
+def test_what_is_there_is_sent_at_once_where_that_is_asked_for(experiment, make_copy, server, monkeypatch) -> None:
+    monkeypatch.setattr(sending, "SECONDS_BETWEEN", 3600.0)
+    with mlflow.start_run(experiment_id=experiment) as started:
+        copy = make_copy(started)
+        sender = Sender(copy, [], "uncrappify sync superres", away=False)
+        while not copy.sent.run_id:
+            time.sleep(0.05)
+        mlflow.set_tag("precision", "bf16")
+        deadline, there = time.monotonic() + 60, MlflowClient(server)
+        while "precision" not in there.get_run(copy.sent.run_id).data.tags:
+            assert time.monotonic() < deadline
+            sender.hurry()
+            time.sleep(0.05)
+    sender.finish()
+    assert copy.sent.complete

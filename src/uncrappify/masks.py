@@ -37,6 +37,7 @@ _PALETTE = (
     (60, 190, 180),
 )
 _GOLDEN_ANGLE = 0.381966
+_GREYS = [(grey, grey, grey) for grey in (0, 255, 128, *range(1, 255))]
 # Added to the code of a colour where values are expected, so that no colour passes for a class.
 _COLOURED = 1 << 40
 _CHANGED = (
@@ -132,6 +133,12 @@ class Labels(BaseModel):
         return self.colours or [*_PALETTE, *(_on_the_circle(number) for number in more)][: len(self.classes)]
 
     @property
+    def void_colour(self) -> Colour:
+        """The colour to show void in: the first that masks have for it, else black where no class is black."""
+        own = [entry for entry in self.void if isinstance(entry, tuple)]
+        return next(colour for colour in (*own, *_GREYS) if colour not in self.palette)
+
+    @property
     def _meaning(self) -> dict[int, int]:
         """What a mask holds (a value, or a colour as one number) to what it means."""
         classes = [_code(colour) for colour in self.colours] or range(len(self.classes))
@@ -156,9 +163,9 @@ def read_mask(path: Path, labels: Labels) -> Classes:
 
 
 def as_picture(classes: Classes, labels: Labels) -> Image.Image:
-    """Give classes as a picture whose values are the classes, and whose palette shows them; void is black."""
+    """Give classes as a picture whose values are the classes, and whose palette shows them and void."""
     picture = Image.fromarray(classes, mode="P")
-    colours = [*labels.palette, *[(0, 0, 0)] * (256 - len(labels.classes))]
+    colours = [*labels.palette, *[labels.void_colour] * (256 - len(labels.classes))]
     picture.putpalette([value for colour in colours for value in colour])
     return picture
 

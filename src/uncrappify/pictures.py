@@ -142,7 +142,15 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     Returns:
         Another picture, mode RGB, without metadata.
+
+    Raises:
+        TypeError: If it is none of Pillow's pictures.
     """
+    if not isinstance(image, Image.Image):
+        raise TypeError(
+            f"expected a Pillow picture or an array (H, W, 3), uint8, got {type(image).__name__}: {image!r}. "
+            "PIL.Image.open opens a file."
+        )
     return _converted(image)[0]
 
 

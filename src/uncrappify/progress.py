@@ -1,4 +1,4 @@
-"""The one look of every progress bar."""
+"""How progress and times are told, everywhere alike."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -39,3 +39,16 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
     """
     with bar() as progress:
         yield from progress.track(items, total=total, description=description)
+
+
+def duration(seconds: float) -> str:
+    """Write a time as a person says it: ``3 min 20 s``; what is less than a second is one.
+
+    Example:
+        >>> duration(3600.4)
+        '1 h'
+    """
+    minutes, seconds = divmod(max(1, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (seconds, "s")]
+    return " ".join(f"{value} {unit}" for value, unit in parts if value)

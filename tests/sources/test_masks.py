@@ -83,7 +83,9 @@ def test_a_mask_that_is_void_everywhere_makes_its_picture_unusable(tmp_path: Pat
 
 def test_masks_that_are_all_void_are_a_mistake(tmp_path: Path, write: Write) -> None:
     write("a", (9, 9))
-    assert failure(tmp_path) == "none of the 1 masks can be used; a: mask is void everywhere."
+    assert failure(tmp_path) == (
+        f"no mask can be used, of 1. The first, {tmp_path}/masks/a.png: mask is void everywhere."
+    )
 
 
 def test_masks_of_one_class_have_nothing_to_tell_apart(tmp_path: Path, write: Write) -> None:
@@ -110,9 +112,9 @@ def test_a_broken_mask_makes_its_picture_unusable(tmp_path: Path, write: Write) 
 def test_a_value_that_is_not_listed_is_named_with_its_file_and_place(tmp_path: Path, write: Write) -> None:
     write("a", (0, 7))
     assert failure(tmp_path) == (
-        f"{tmp_path}/masks/a.png: the mask has value 7 at x 0, y 10 (320 pixels in all), and labels have only the "
-        "values 0 to 1 (labels.classes) and void [9]. Add its class to labels.classes, or add it to labels.void. "
-        "Colours, and values that are no places in a list, go into labels.colours."
+        f"{tmp_path}/masks/a.png: the mask has value 7 at x 0, y 10 (such pixels: 320); labels have the values 0 road, "
+        "1 sky, and void 9. Say in conf/local/parameters.yml what your masks hold: a class more in labels.classes, or "
+        "a value more in labels.void; colours, and values that are no places in a list, go into labels.colours."
     )
 
 
@@ -122,8 +124,11 @@ def test_a_colour_that_is_not_listed_is_named(tmp_path: Path, write: Write) -> N
     assert "the mask has colour [128, 64, 1] at x 0, y 0" in failure(tmp_path)
     assert failure(tmp_path).endswith("go into labels.colours.")
     labels = Labels(classes=["road", "sky"], colours=[(128, 64, 0), (1, 1, 1)])
-    assert "add it to labels.void" in failure(tmp_path, labels)
-    assert "labels.classes and labels.colours" in failure(tmp_path, labels)
+    assert failure(tmp_path, labels) == (
+        f"{tmp_path}/masks/a.png: the mask has colour [128, 64, 1] at x 0, y 0 (such pixels: 640); labels have the "
+        "colours road [128, 64, 0], sky [1, 1, 1], and void none. Say in conf/local/parameters.yml what your masks "
+        "hold: a class more in labels.classes with its colour in labels.colours, or a colour more in labels.void."
+    )
 
 
 def test_a_mask_of_another_size_is_named(tmp_path: Path, write: Write) -> None:
@@ -141,7 +146,9 @@ def test_a_picture_without_a_mask_is_named(tmp_path: Path, write: Write) -> None
     write("a")
     write("b")
     (tmp_path / "masks/b.png").unlink()
-    assert failure(tmp_path) == ("source.masked_folder: no mask belongs to b.png. Each picture needs one mask.")
+    assert failure(tmp_path) == (
+        f"{tmp_path}/images and {tmp_path}/masks: no mask belongs to b.png. Each picture needs one mask."
+    )
 
 
 def test_a_folder_without_masks_says_how_it_should_look(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def segmentation_sheet(
         iou: Of each class, for the legend.
 
     Returns:
-        RGB, 1600 pixels wide. Void is black; a mistake is red, on the picture made pale.
+        RGB, 1600 pixels wide. A mistake is red, on the picture made pale.
 
     Raises:
         ValueError: If there are no pictures.
@@ -116,7 +116,7 @@ def _legend(labels: Labels, iou: Sequence[float]) -> Image.Image:
     notes = [f" {value:.2f}" if value == value else " -" for value in iou] or [""] * len(labels.classes)
     entries = [
         (colour, name, note) for colour, name, note in zip(labels.palette, labels.classes, notes, strict=True)
-    ] + [((0, 0, 0), "void", "")]
+    ] + [(labels.void_colour, "void", "")]
     lines: list[list[tuple[int, tuple[int, int, int], str, str]]] = [[]]
     x = MARGIN
     for colour, name, note in entries:

@@ -66,6 +66,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._context: KedroContext
+        self._catalog: DataCatalog
         self._monitor: SystemMetricsMonitor | None = None
         self._trainings: Trainings | None = None
         self._sender: Sender | None = None
@@ -111,6 +112,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
             _check_weights(parameters[name]["training"]["stages"])
             _check_encoder(parameters[name].get("model", {}))
             _check_devices(parameters[name]["training"]["devices"])
+        self._catalog = catalog
         self._trainings = Trainings(catalog, sorted(running), sorted(training), _fingerprint(parameters))
         self.mlflow_config.tracking.run.id = self._trainings.unfinished_run()
         told = {name: value for name, value in run_params.items() if name not in TOLD_BETTER}
@@ -155,7 +157,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
         """Log the file of whatever the catalog keeps in the layers ``models`` and ``reporting``."""
-        dataset = self._context.catalog.get(dataset_name)
+        dataset = self._catalog.get(dataset_name)
         layer = ((getattr(dataset, "metadata", None) or {}).get("kedro-viz") or {}).get("layer")
         path = getattr(dataset, "_filepath", None)
         if layer not in LOGGED_LAYERS or path is None:

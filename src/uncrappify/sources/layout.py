@@ -100,10 +100,10 @@ def match_twins(pictures: Keys, twins: Keys, where: str, roles: tuple[str, str])
     return {name: others[pictures[file]][0] for name, file in named(pictures).items()}
 
 
-def some(names: Sequence[str]) -> str:
+def some(names: Sequence[str], shown: int = _NAMES_SHOWN) -> str:
     """Name the first few, and say how many more there are."""
-    more = len(names) - _NAMES_SHOWN
-    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
 def _inverted(keys: Keys) -> dict[tuple[str, ...], list[str]]:

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 TWINS = "picture", "mask"
 """What the two files of a pair are called."""
 
+COLOURS_SHOWN = 12
+
 
 def point_at(options: MaskedFolderOptions) -> PictureSource:
     """Check the user's two folders and refer to them where they are.
@@ -51,7 +53,7 @@ def point_at(options: MaskedFolderOptions) -> PictureSource:
         for name, which in ((options.pictures, "pictures"), (options.masks, "masks"))
     )
     found, theirs = (by_name(find_pictures(folder)) for folder in (pictures, masks))
-    twins = match_twins(found, theirs, "source.masked_folder", TWINS)
+    twins = match_twins(found, theirs, f"{pictures} and {masks}", TWINS)
     return PictureSource(
         name=root.name,
         root=pictures,
@@ -90,7 +92,8 @@ def examine_masks(source: PictureSource, manifest: pd.DataFrame, labels: Labels)
     finally:
         pool.shutdown(cancel_futures=True)
     if all(row["reason"] for row in rows):
-        raise UserError(f"none of the {len(rows)} masks can be used; {rows[0]['name']}: {rows[0]['reason']}.")
+        first = source.root / source.masks[rows[0]["name"]]
+        raise UserError(f"no mask can be used, of {len(rows)}. The first, {first}: {rows[0]['reason']}.")
     masks = pd.DataFrame(rows).set_index("name")
     _report(masks, labels)
     manifest = manifest.assign(
@@ -149,10 +152,19 @@ def _report(masks: pd.DataFrame, labels: Labels) -> None:
 
 
 def _unlisted(path: Path, found: UnlistedValue, labels: Labels) -> str:
-    known = "colours" if labels.colours else f"values 0 to {len(labels.classes) - 1} (labels.classes)"
+    if labels.colours:
+        each = [f"{name} {list(colour)}" for name, colour in zip(labels.classes, labels.colours, strict=True)]
+        known = f"colours {some(each, COLOURS_SHOWN)}"
+        advice = "a class more in labels.classes with its colour in labels.colours, or a colour more in labels.void."
+    else:
+        each = [f"{value} {name}" for value, name in enumerate(labels.classes)]
+        known = f"values {some(each, COLOURS_SHOWN)}"
+        advice = (
+            "a class more in labels.classes, or a value more in labels.void; colours, and values that are no places "
+            "in a list, go into labels.colours."
+        )
+    void = ", ".join(str(list(entry) if isinstance(entry, tuple) else entry) for entry in labels.void) or "none"
     return (
-        f"{path}: the mask has {found.value} at x {found.x}, y {found.y} ({found.pixels} pixels in all), and labels "
-        f"have only the {known} and void {labels.void}. Add its class to labels.classes"
-        f"{' and labels.colours' if labels.colours else ''}, or add it to labels.void."
-        + ("" if labels.colours else " Colours, and values that are no places in a list, go into labels.colours.")
+        f"{path}: the mask has {found.value} at x {found.x}, y {found.y} (such pixels: {found.pixels}); labels have "
+        f"the {known}, and void {void}. Say in conf/local/parameters.yml what your masks hold: {advice}"
     )

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback, WeightAveraging
 from rich.progress import Progress, TaskID
 from torch import Tensor
 
-from uncrappify.progress import bar
+from uncrappify.progress import bar, duration
 from uncrappify.training.batches import Batches
 from uncrappify.training.hardware import peak_memory_mb
 
@@ -190,11 +190,3 @@ class Bar(Callback):
         """Take the bar away."""
         if hasattr(self, "_progress"):
             self._progress.stop()
-
-
-def duration(seconds: float) -> str:
-    """Write a time as a person says it: ``3 min 20 s``."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [(hours, "h"), (minutes, "min"), (seconds, "s")]
-    return " ".join(f"{value} {unit}" for value, unit in parts if value) or "0 s"

@@ -173,10 +173,10 @@ def test_the_card_holds_recipe_licences_and_scores(untrained: TrainedModel) -> N
     )
     description = untrained.description | {"git_commit": "abc123", "run_id": "r1", "uncrappify": "0.1.0"}
     card = model_card(description, comparison)
-    assert card.startswith("# upscaler, x3\n")
+    assert card.startswith("# Restoration of pictures, x3\n\nTrained on 2 pictures (source: good) for 13 s.\n")
     assert yaml.safe_load(card.split("```yaml\n")[1].split("```")[0]) == RECIPE.model_dump(mode="json")
     assert "- a: CC0\n- b: public domain (NASA)\n" in card
-    assert "scale 3, channels 4, blocks 1; trained 13 s on 2 pictures" in card
+    assert "Network upscaler: scale 3, channels 4, blocks 1.\n" in card
     assert "| model | 25.12 | 0.7123 |" in card
     assert "abc123" in card
     assert "MLflow run r1" in card

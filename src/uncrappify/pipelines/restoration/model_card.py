@@ -33,7 +33,7 @@ def model_card(description: dict[str, Any], comparison: pd.DataFrame) -> str:
         f"| {row.method} | {row.psnr:.2f} | {row.ssim:.4f} | {row.gain_over_bicubic:+.2f} |"
         for row in comparison.itertuples(index=False)
     )
-    return f"""# {description["model"]}, x{description["scale"]}
+    return f"""# Restoration of pictures{f", x{description['scale']}" if description["scale"] > 1 else ""}
 
 {training_of(description)}
 

@@ -29,7 +29,7 @@ def model_card(description: dict[str, Any], comparison: pd.DataFrame, classes: p
         for name, share, iou, confused in classes.itertuples(index=False, name=None)
     )
     height, width = description["size"]
-    return f"""# {description["model"]}, {len(description["labels"]["classes"])} classes
+    return f"""# Segmentation of pictures into {len(description["labels"]["classes"])} classes
 
 {training_of(description)}
 
