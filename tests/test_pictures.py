@@ -291,7 +291,5 @@ def test_the_picture_that_is_converted_is_left_as_it_is() -> None:
 
 
 def test_a_path_is_no_picture() -> None:
-    with pytest.raises(
-        TypeError, match=r"expected a Pillow picture .* got str: 'a\.png'\. PIL\.Image\.open"
-    ):
+    with pytest.raises(TypeError, match=r"expected a Pillow picture .* got str: 'a\.png'\. PIL\.Image\.open"):
         to_rgb("a.png")

@@ -117,6 +117,25 @@ def test_mlflow_gives_the_model_back_for_numpy_pictures(file: Path, pixels: np.n
     assert all("==" in requirement for requirement in requirements)
 
 
+def test_the_mlflow_model_runs_by_the_code_that_it_was_logged_with(
+    file: Path, pixels: np.ndarray, experiment: str, tmp_path: Path
+) -> None:
+    with mlflow.start_run(experiment_id=experiment) as run:
+        log_model(file)
+    here = mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/model", dst_path=str(tmp_path / "there"))
+    np.save(tmp_path / "pixels.npy", pixels[None])
+    code = (
+        "import mlflow, numpy, sys\n"
+        "model = mlflow.pyfunc.load_model(sys.argv[1])\n"
+        "numpy.save(sys.argv[2], model.predict(numpy.load(sys.argv[2])))\n"
+        "print(sys.modules['uncrappify'].__file__)"
+    )
+    command = [sys.executable, "-c", code, here, str(tmp_path / "pixels.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "uncrappify.zip" in done.stdout
+    assert np.array_equal(np.load(tmp_path / "pixels.npy"), uncrappify.load(file)(pixels)[None])
+
+
 def test_the_mlflow_model_names_all_that_the_package_imports_for_it(file: Path) -> None:
     others = "pooch requests lightning torchvision torchmetrics timm matplotlib plotly skimage sklearn kedro_mlflow"
     code = (

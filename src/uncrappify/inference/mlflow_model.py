@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import mlflow
 import numpy as np
-import numpy.typing as npt
 from mlflow.models import ModelSignature
-from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import Schema, TensorSpec
 
 import uncrappify
 from uncrappify.datasets.weights import read_weights
-
-WEIGHTS = "weights"
 
 REQUIREMENTS = (
     "filelock",
@@ -38,32 +35,11 @@ MORE_REQUIREMENTS = {"unet": ("timm", "torchvision")}
 """What some models import besides."""
 
 
-class PictureModel(PythonModel):
-    """Applies a weights file to pictures."""
-
-    def load_context(self, context: PythonModelContext) -> None:
-        """Load the weights that were logged with the model."""
-        self.apply = uncrappify.load(context.artifacts[WEIGHTS])
-
-    def predict(self, context: PythonModelContext, model_input: Any, params: Any = None) -> npt.NDArray[np.uint8]:
-        """Restore pictures, or segment them.
-
-        Args:
-            context: Given by MLflow.
-            model_input: (N, H, W, 3), uint8, RGB; a picture is (1, H, W, 3).
-            params: None are known.
-
-        Returns:
-            (N, H * scale, W * scale, 3), uint8, or the classes (N, H, W), uint8.
-        """
-        return np.stack([self.apply(picture) for picture in np.asarray(model_input, dtype=np.uint8)])
-
-
 def log_model(weights: Path, name: str = "model") -> None:
     """Log a weights file as an MLflow model with a signature; `mlflow.pyfunc.load_model` gives it back.
 
-    The package's own code travels with it, so that loading needs no checkout, and the versions of its requirements are
-    those that are installed now.
+    The package's own code travels with it, as one file that Python imports from, so that loading needs no checkout; the
+    versions of its requirements are those that are installed now.
 
     Args:
         weights: A ``model.safetensors``.
@@ -74,12 +50,22 @@ def log_model(weights: Path, name: str = "model") -> None:
     picture = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))])
     classes = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1))])
     output = classes if description.get("task") == "segmentation" else picture
-    mlflow.pyfunc.log_model(
-        name=name,
-        python_model=PictureModel(),
-        artifacts={WEIGHTS: str(weights)},
-        signature=ModelSignature(inputs=picture, outputs=output),
-        code_paths=[str(Path(uncrappify.__file__).parent)],
-        # Without what follows a plus: torch 2.9.0+cpu is no version that the package index has.
-        pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in (*REQUIREMENTS, *more)],
-    )
+    with TemporaryDirectory() as folder:
+        code = Path(folder) / "uncrappify.zip"
+        _pack(code)
+        mlflow.pyfunc.log_model(
+            name=name,
+            python_model=str(Path(__file__).with_name("picture_model.py")),
+            artifacts={"weights": str(weights), "code": str(code)},
+            signature=ModelSignature(inputs=picture, outputs=output),
+            # Without what follows a plus: torch 2.9.0+cpu is no version that the package index has.
+            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in (*REQUIREMENTS, *more)],
+        )
+
+
+def _pack(file: Path) -> None:
+    """Put the package into a file that Python imports from."""
+    package = Path(uncrappify.__file__).parent
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        for source in sorted(package.rglob("*.py")):
+            archive.write(source, source.relative_to(package.parent))

@@ -1,0 +1,36 @@
+"""What MLflow runs to give a logged model back; it lies in the model, beside the package that it takes from there."""
+
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+
+class PictureModel(PythonModel):
+    """Applies a weights file to pictures."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the weights by the code that was logged with them."""
+        sys.path.insert(0, context.artifacts["code"])
+        import uncrappify
+
+        self.apply = uncrappify.load(context.artifacts["weights"])
+
+    def predict(self, context: PythonModelContext, model_input: Any, params: Any = None) -> npt.NDArray[np.uint8]:
+        """Restore pictures, or segment them.
+
+        Args:
+            context: Given by MLflow.
+            model_input: (N, H, W, 3), uint8, RGB; a picture is (1, H, W, 3).
+            params: None are known.
+
+        Returns:
+            (N, H * scale, W * scale, 3), uint8, or the classes (N, H, W), uint8.
+        """
+        return np.stack([self.apply(picture) for picture in np.asarray(model_input, dtype=np.uint8)])
+
+
+set_model(PictureModel())
