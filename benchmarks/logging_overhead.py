@@ -82,8 +82,9 @@ def main() -> None:
     table = pd.DataFrame(rows).set_index(["round", "way"]).unstack("way")
     for name in ("train_seconds", "seconds"):
         print(table[name].round(1).to_string())
-        ratios = table[name].div(table[name][arguments.ways[0]], axis=0).median()
-        print(f"{name}, median of the rounds over {arguments.ways[0]!r}: {ratios.round(3).to_dict()}")
+        longer = table[name].sub(table[name][arguments.ways[0]], axis=0)
+        print(f"longer than {arguments.ways[0]!r}:")
+        print(longer.agg(["median", "min", "max"]).round(1).to_string())
 
 
 def trained(root: Path, steps: int, address: str | None) -> dict[str, float]:
@@ -117,6 +118,7 @@ def start(root: Path, steps: int, address: str | None) -> tuple[subprocess.Popen
         shutil.copy(ROOT / name, root / name)
     (root / "conf" / "timed").mkdir()
     (root / "conf" / "timed" / "parameters.yml").write_text(TRAINING.format(steps=steps), encoding="utf-8")
+    # Makes the tables.
     MlflowClient(f"sqlite:///{root}/mlflow.db").search_experiments()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     environment |= {"PYTHONPATH": str(ROOT / "src"), **({"MLFLOW_TRACKING_URI": address} if address else {})}

@@ -52,7 +52,7 @@ def test_no_library_speaks_on_the_terminal_and_the_log_file_has_the_rest(smoke_r
     assert smoke_run.stderr == ""
     assert "WARNING" not in smoke_run.stdout
     log = smoke_run.project.log
-    for library in ("kedro.runner", "pytorch_lightning", "mlflow.store.db", "py.warnings"):
+    for library in ("kedro.runner", "lightning.pytorch", "mlflow.store.db", "py.warnings"):
         assert library in log
     assert "ERROR" not in log
 

@@ -184,12 +184,8 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         self.stop("FINISHED")
 
     @hook_impl
-    def on_pipeline_error(
-        self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
-    ) -> None:
+    def on_pipeline_error(self) -> None:
         """End the run as failed."""
-        if mlflow.active_run():
-            super().on_pipeline_error(error, run_params, pipeline, catalog)
         self.stop("FAILED")
 
     def stop(self, status: str) -> None:
