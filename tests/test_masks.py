@@ -108,7 +108,7 @@ def test_a_picture_of_classes_has_them_as_values_and_shows_void_black(tmp_path: 
         assert picture.convert("RGB").getpixel((1, 0)) == VALUES.palette[1]
 
 
-def test_void_is_shown_in_its_own_colour_and_in_no_classs() -> None:
+def test_void_is_shown_in_its_own_colour_or_in_one_that_no_class_has() -> None:
     own = Labels(classes=["a", "b"], colours=[(0, 0, 0), (9, 9, 9)], void=[(255, 0, 0), (7, 7, 7)])
     assert own.void_colour == (255, 0, 0)
     assert as_picture(np.array([[VOID]], dtype=np.uint8), own).convert("RGB").getpixel((0, 0)) == (255, 0, 0)

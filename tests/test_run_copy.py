@@ -125,6 +125,21 @@ def test_a_model_arrives_whole_while_its_run_goes_on(experiment, make_copy, serv
     assert [output.model_id for output in only_run(server).outputs.model_outputs] == [found.model_id]
 
 
+def test_a_file_that_is_refused_is_tried_again_when_the_run_has_ended(run, make_copy, server, monkeypatch) -> None:
+    asked = []
+
+    def refuse(self, run_id: str, path: str, folder: str | None = None) -> None:
+        asked.append(Path(path).name)
+        raise HTTPError("507 Insufficient Storage")
+
+    monkeypatch.setattr(MlflowClient, "log_artifact", refuse)
+    copy = make_copy(run)
+    for ended in (False, False, True):
+        with pytest.raises(Refused, match="507"):
+            copy.send(ended=ended)
+    assert sorted(asked) == ["parameters.yml"] * 2 + ["sheet.txt"] * 2
+
+
 def test_a_metric_that_is_not_acknowledged_is_sent_again(run, make_copy, server, monkeypatch) -> None:
     copy = make_copy(run)
     copy.send(ended=False)

@@ -24,9 +24,18 @@ def nearest(kind: str, name: object, known: Iterable[str]) -> str:
         'There is no loss "l3"; did you mean "l1"? Known: l1, mse.'
     """
     known = list(known)
+    return f'There is no {kind} "{name}"{guess(name, known)} Known: {", ".join(known)}.'
+
+
+def guess(name: object, known: Iterable[str]) -> str:
+    """Ask about the name that was probably meant, or end the sentence.
+
+    Example:
+        >>> guess("l3", ["l1", "mse"])
+        '; did you mean "l1"?'
+    """
     meant = _meant(name, known)
-    guess = f'; did you mean "{meant}"?' if meant else "."
-    return f'There is no {kind} "{name}"{guess} Known: {", ".join(known)}.'
+    return f'; did you mean "{meant}"?' if meant else "."
 
 
 def located(location: Location, message: str) -> ValidationError:

@@ -134,7 +134,7 @@ class Labels(BaseModel):
 
     @property
     def void_colour(self) -> Colour:
-        """The colour to show void in: the first that masks have for it, else black where no class is black."""
+        """The colour to show void in: the masks' first for it, else black, white or a grey that no class has."""
         own = [entry for entry in self.void if isinstance(entry, tuple)]
         return next(colour for colour in (*own, *_GREYS) if colour not in self.palette)
 

@@ -41,6 +41,10 @@ MOST_WAITING = 50_000
 """Metrics that wait in memory while a server is away; the store has them all."""
 
 
+Signature = tuple[int, int]
+"""Size of a file in bytes, and time of its last change in nanoseconds."""
+
+
 class Sent(BaseModel):
     """What a server has acknowledged of a run; a file.
 
@@ -57,7 +61,7 @@ class Sent(BaseModel):
     server: str
     experiment_id: str | None = None
     run_id: str | None = None
-    files: dict[str, tuple[int, int]] = {}
+    files: dict[str, Signature] = {}
     models: dict[str, str] = {}
     complete: bool = False
 
@@ -97,14 +101,19 @@ class RunCopy:
         self.sent = Sent(server=without_password(server))
         self._read()
         self._here, self._there = MlflowClient(store), MlflowClient(server)
+        self._forget()
+        # Filled by the training's thread, emptied by the sender's; each operation on a deque is whole.
+        self._points: deque[Point] = deque()
+        self._compared = False
+
+    def _forget(self) -> None:
+        """Take the server for one that has got nothing from this process."""
         self._params: dict[str, str] = {}
         self._tags: dict[str, str] = {}
         self._inputs = 0
         self._whole_models: set[str] = set()
-        # Filled by the training's thread, emptied by the sender's; each operation on a deque is whole.
-        self._points: deque[Point] = deque()
         self._there_already: set[Point] = set()
-        self._compared = False
+        self._refused: dict[tuple[str, Signature], Exception] = {}
 
     def add(self, points: Iterable[Point]) -> None:
         """Take metrics that the store has just got."""
@@ -146,6 +155,9 @@ class RunCopy:
             Exception: Whatever MLflow raises; nothing that was not acknowledged is forgotten.
         """
         with self.alone():
+            if ended:
+                # One more attempt.
+                self._refused.clear()
             if len(self._points) > MOST_WAITING:
                 self._compared = False
             if not self._compared:
@@ -172,6 +184,7 @@ class RunCopy:
         if self.sent.run_id and not self._compared and not self._is_known(self.sent.run_id):
             # A new server at an old address.
             self._note(experiment_id=None, run_id=None, files={}, models={})
+            self._forget()
         there = self.sent.run_id or self._new(run)
         if not self._compared and run.info.status == "RUNNING":
             # One that goes on had ended there.
@@ -259,17 +272,19 @@ class RunCopy:
             log_file: Takes a path and the folder there, or nothing.
 
         Returns:
-            Why the first of those that were refused was.
+            Why the first of those that were refused was; while the run goes on, a file is refused once.
         """
         root, refused = _folder(uri), None
-        waiting: list[tuple[Path, str, tuple[int, int]]] = []
+        waiting: list[tuple[Path, str, Signature]] = []
         for path in sorted(path for path in root.rglob("*") if path.is_file()):
             stat = path.stat()
             signature, noted = (stat.st_size, stat.st_mtime_ns), f"{below}{path.relative_to(root).as_posix()}"
-            if self.sent.files.get(noted) != signature:
+            if (noted, signature) in self._refused:
+                refused = refused or self._refused[noted, signature]
+            elif self.sent.files.get(noted) != signature:
                 waiting.append((path, noted, signature))
 
-        def attempt(entry: tuple[Path, str, tuple[int, int]]) -> Exception | None:
+        def attempt(entry: tuple[Path, str, Signature]) -> Exception | None:
             folder = entry[0].relative_to(root).parent
             try:
                 log_file(str(entry[0]), None if folder == Path() else folder.as_posix())
@@ -277,16 +292,18 @@ class RunCopy:
                 return error
             return None
 
-        # Several at once: a model is a hundred small files, each of which waits for an answer.
+        # Several at once: each waits for an answer.
         pool = ThreadPoolExecutor(UPLOADS)
         try:
             for (_, noted, signature), error in zip(waiting, pool.map(attempt, waiting), strict=True):
                 if error is None:
                     self._note(files={**self.sent.files, noted: signature})
-                elif refused is None:
+                    continue
+                if refused is None:
                     # Who closes the connection on a large file may only refuse it.
                     self._check_that_it_answers()
                     refused = error
+                self._refused[noted, signature] = error
         finally:
             # Where nobody answers, the others are not tried.
             pool.shutdown(cancel_futures=True)

@@ -41,13 +41,13 @@ class Sender:
         self._deleted = False
         self._failing_since: float | None = None
         self._failures = 0
-        self._ended, self._more = threading.Event(), threading.Event()
+        self._ended, self._wake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="uncrappify-sender", daemon=True)
         self._thread.start()
 
     def hurry(self) -> None:
         """Send what there is now, and not with what comes in the next seconds."""
-        self._more.set()
+        self._wake.set()
 
     def finish(self) -> None:
         """Send the rest of a run that has ended in the store, or say how it is sent later.
@@ -60,7 +60,7 @@ class Sender:
         """
         self._failing_since = None
         self._ended.set()
-        self._more.set()
+        self._wake.set()
         self._thread.join(2)
         if self._thread.is_alive() and not self._away:
             log.info("sending the rest to %s", self.copy.sent.server)
@@ -86,7 +86,6 @@ class Sender:
             if not ended:
                 self.copy.begin()
             self.copy.send(ended=ended)
-            self._send_older()
         except Deleted as error:
             log.warning("this run on %s: %s", self.copy.sent.server, error)
             self._deleted = True
@@ -104,13 +103,14 @@ class Sender:
             return False
         else:
             self._say_back()
+        self._send_older()
         if not ended:
             self._wait(SECONDS_BETWEEN)
         return ended
 
     def _wait(self, seconds: float) -> None:
-        self._more.wait(seconds)
-        self._more.clear()
+        self._wake.wait(seconds)
+        self._wake.clear()
 
     def _send_older(self) -> None:
         """Send one run of those that are waiting; one that the server refuses does not hold up the others."""

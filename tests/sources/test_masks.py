@@ -84,7 +84,7 @@ def test_a_mask_that_is_void_everywhere_makes_its_picture_unusable(tmp_path: Pat
 def test_masks_that_are_all_void_are_a_mistake(tmp_path: Path, write: Write) -> None:
     write("a", (9, 9))
     assert failure(tmp_path) == (
-        f"no mask can be used, of 1. The first, {tmp_path}/masks/a.png: mask is void everywhere."
+        f"none of the 1 masks can be used. The first is {tmp_path}/masks/a.png: mask is void everywhere."
     )
 
 
@@ -147,7 +147,8 @@ def test_a_picture_without_a_mask_is_named(tmp_path: Path, write: Write) -> None
     write("b")
     (tmp_path / "masks/b.png").unlink()
     assert failure(tmp_path) == (
-        f"{tmp_path}/images and {tmp_path}/masks: no mask belongs to b.png. Each picture needs one mask."
+        f"source.masked_folder ({tmp_path}/images and {tmp_path}/masks): no mask belongs to b.png. Each picture needs "
+        "one mask."
     )
 
 

@@ -166,7 +166,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         if Path(path).suffix == ".safetensors":
             log_model_file(Path(path))
             if self._sender:
-                # Many small files, which are on their way while the next node works.
+                # The largest of what is sent is on its way while the next node works.
                 self._sender.hurry()
 
     @hook_impl

@@ -31,7 +31,7 @@ REQUIREMENTS = (
 )
 """What the package imports to load a model and apply it."""
 
-MORE_REQUIREMENTS = {"unet": ("timm", "torchvision")}
+MORE_REQUIREMENTS = {"unet": ("huggingface_hub", "timm", "torchvision")}
 """What some models import besides."""
 
 
@@ -66,6 +66,6 @@ def log_model(weights: Path, name: str = "model") -> None:
 def _pack(file: Path) -> None:
     """Put the package into a file that Python imports from."""
     package = Path(uncrappify.__file__).parent
-    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+    with ZipFile(file, "w", ZIP_DEFLATED, strict_timestamps=False) as archive:
         for source in sorted(package.rglob("*.py")):
             archive.write(source, source.relative_to(package.parent))

@@ -13,8 +13,9 @@ class PictureModel(PythonModel):
     """Applies a weights file to pictures."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the weights by the code that was logged with them."""
-        sys.path.insert(0, context.artifacts["code"])
+        """Load the weights by the code that was logged with them, or by the package that is imported already."""
+        if "uncrappify" not in sys.modules:
+            sys.path.insert(0, context.artifacts["code"])
         import uncrappify
 
         self.apply = uncrappify.load(context.artifacts["weights"])

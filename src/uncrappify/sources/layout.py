@@ -78,7 +78,7 @@ def match_twins(pictures: Keys, twins: Keys, where: str, roles: tuple[str, str])
     Args:
         pictures: File to what it must have in common with its twin.
         twins: The same of the twins.
-        where: Names the parameter in an error.
+        where: What an error begins with: the parameter, and the folders.
         roles: What a picture and a twin are called in an error, such as ``("picture", "mask")``.
 
     Returns:

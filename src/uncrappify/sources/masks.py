@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 TWINS = "picture", "mask"
 """What the two files of a pair are called."""
 
-COLOURS_SHOWN = 12
+_CLASSES_SHOWN = 12
 
 
 def point_at(options: MaskedFolderOptions) -> PictureSource:
@@ -53,7 +53,7 @@ def point_at(options: MaskedFolderOptions) -> PictureSource:
         for name, which in ((options.pictures, "pictures"), (options.masks, "masks"))
     )
     found, theirs = (by_name(find_pictures(folder)) for folder in (pictures, masks))
-    twins = match_twins(found, theirs, f"{pictures} and {masks}", TWINS)
+    twins = match_twins(found, theirs, f"source.masked_folder ({pictures} and {masks})", TWINS)
     return PictureSource(
         name=root.name,
         root=pictures,
@@ -93,7 +93,7 @@ def examine_masks(source: PictureSource, manifest: pd.DataFrame, labels: Labels)
         pool.shutdown(cancel_futures=True)
     if all(row["reason"] for row in rows):
         first = source.root / source.masks[rows[0]["name"]]
-        raise UserError(f"no mask can be used, of {len(rows)}. The first, {first}: {rows[0]['reason']}.")
+        raise UserError(f"none of the {len(rows)} masks can be used. The first is {first}: {rows[0]['reason']}.")
     masks = pd.DataFrame(rows).set_index("name")
     _report(masks, labels)
     manifest = manifest.assign(
@@ -154,11 +154,11 @@ def _report(masks: pd.DataFrame, labels: Labels) -> None:
 def _unlisted(path: Path, found: UnlistedValue, labels: Labels) -> str:
     if labels.colours:
         each = [f"{name} {list(colour)}" for name, colour in zip(labels.classes, labels.colours, strict=True)]
-        known = f"colours {some(each, COLOURS_SHOWN)}"
+        known = f"colours {some(each, _CLASSES_SHOWN)}"
         advice = "a class more in labels.classes with its colour in labels.colours, or a colour more in labels.void."
     else:
         each = [f"{value} {name}" for value, name in enumerate(labels.classes)]
-        known = f"values {some(each, COLOURS_SHOWN)}"
+        known = f"values {some(each, _CLASSES_SHOWN)}"
         advice = (
             "a class more in labels.classes, or a value more in labels.void; colours, and values that are no places "
             "in a list, go into labels.colours."
