@@ -8,7 +8,7 @@ from uncrappify.errors import UserError
 from uncrappify.sources import FolderOptions, Source, fetch
 from uncrappify.sources.folder import find_pictures
 
-EXAMPLE = "kedro run --pipeline superres --params pictures=~/Pictures"
+EXAMPLE = "\n  --params pictures=~/Pictures"
 
 
 def folder_source(path: object) -> Source:

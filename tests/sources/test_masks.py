@@ -114,7 +114,7 @@ def test_a_value_that_is_not_listed_is_named_with_its_file_and_place(tmp_path: P
     assert failure(tmp_path) == (
         f"{tmp_path}/masks/a.png: the mask has value 7 at x 0, y 10 (such pixels: 320); labels have the values 0 road, "
         "1 sky, and void 9. Say in conf/local/parameters.yml what your masks hold: a class more in labels.classes, or "
-        "a value more in labels.void; colours, and values that are no places in a list, go into labels.colours."
+        "a value more in labels.void; values that are no places in a list go into labels.colours, as [7, 7, 7]."
     )
 
 
@@ -122,7 +122,7 @@ def test_a_colour_that_is_not_listed_is_named(tmp_path: Path, write: Write) -> N
     write("a")
     Image.new("RGB", (32, 20), (128, 64, 1)).save(tmp_path / "masks/a.png")
     assert "the mask has colour [128, 64, 1] at x 0, y 0" in failure(tmp_path)
-    assert failure(tmp_path).endswith("go into labels.colours.")
+    assert failure(tmp_path).endswith("what your masks hold: the colour of each class goes into labels.colours.")
     labels = Labels(classes=["road", "sky"], colours=[(128, 64, 0), (1, 1, 1)])
     assert failure(tmp_path, labels) == (
         f"{tmp_path}/masks/a.png: the mask has colour [128, 64, 1] at x 0, y 0 (such pixels: 640); labels have the "
@@ -156,6 +156,21 @@ def test_a_folder_without_masks_says_how_it_should_look(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     assert "source.masked_folder.masks: there is no folder masks in" in failure(tmp_path)
     assert "a mask of the same name for each in masks/" in failure(tmp_path)
+
+
+def test_a_folder_that_is_not_there_says_how_it_should_look(tmp_path: Path) -> None:
+    assert f"there is no folder {tmp_path / 'nowhere'}. Give a folder with your pictures" in failure(
+        tmp_path / "nowhere"
+    )
+
+
+def test_pictures_left_out_are_named_with_every_reason_once(
+    tmp_path: Path, write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, values in (("a", (0, 1)), ("b", (9, 9)), ("c", (9, 9))):
+        write(name, values)
+    examined(tmp_path)
+    assert "left out for the mask: b, c (mask is void everywhere)" in caplog.text
 
 
 def test_streets_are_drawn_once_and_those_of_the_test_have_seeds_of_their_own(tmp_path: Path) -> None:

@@ -108,6 +108,8 @@ def _block(shown: SegmentedPicture, labels: Labels, accuracy: float, miou: float
     for column, content in enumerate(columns):
         x = _column_x(column)
         canvas.place(block, content, (x, TITLE, x + COLUMN, TITLE + height))
+        # Void may be as white as the page.
+        pen.rectangle((x, TITLE, x + COLUMN - 1, TITLE + height - 1), outline=canvas.RULE)
     return block
 
 
@@ -130,7 +132,9 @@ def _legend(labels: Labels, iou: Sequence[float]) -> Image.Image:
     for number, line in enumerate(lines):
         y = LEGEND_LINE * number + LEGEND_LINE // 2
         for x, colour, name, note in line:
-            pen.rounded_rectangle((x, y - SWATCH // 2, x + SWATCH, y + SWATCH // 2), radius=5, fill=colour)
+            pen.rounded_rectangle(
+                (x, y - SWATCH // 2, x + SWATCH, y + SWATCH // 2), radius=5, fill=colour, outline=MUTED
+            )
             written = write(pen, x + SWATCH + 8, y, name)
             write(pen, x + SWATCH + 8 + written, y, note, colour=MUTED)
     return legend

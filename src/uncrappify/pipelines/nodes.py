@@ -38,7 +38,7 @@ def split(raw: PictureSource, manifest: pd.DataFrame) -> pd.DataFrame:
     assigned = sources.assign_splits(raw, manifest[manifest["usable"]])
     tested = int((assigned["split"] == "test").sum())
     if tested < FEW_PICTURES and not raw.own_split:
-        log.warning("%d of %d pictures is for the test: a score says little of so few", tested, len(assigned))
+        log.warning("the test has %d of %d pictures: a score says little of so few", tested, len(assigned))
     return assigned
 
 

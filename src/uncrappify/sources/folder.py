@@ -10,10 +10,7 @@ from uncrappify.sources.parameters import FolderOptions, PictureSource, absolute
 
 logger = logging.getLogger(__name__)
 
-_ADVICE = (
-    "Give a folder with pictures (jpg, png, webp, tiff, bmp, gif), for example\n"
-    "  kedro run --pipeline superres --params pictures=~/Pictures"
-)
+_ADVICE = "Give a folder with pictures (jpg, png, webp, tiff, bmp, gif), for example\n  --params pictures=~/Pictures"
 
 
 def point_at(options: FolderOptions) -> PictureSource:

@@ -42,9 +42,10 @@ def point_at(options: MaskedFolderOptions) -> PictureSource:
     """
     root = absolute(options.path)
     for name, which in ((options.pictures, "pictures"), (options.masks, "masks")):
-        if root.is_dir() and not (root / name).is_dir():
+        if not (root / name).is_dir():
+            missing = f"folder {name} in {root}" if root.is_dir() else f"folder {root}"
             raise UserError(
-                f"source.masked_folder.{which}: there is no folder {name} in {root}. Give a folder with your "
+                f"source.masked_folder.{which}: there is no {missing}. Give a folder with your "
                 "pictures in images/ and a mask of the same name for each in masks/, or name the two folders "
                 "(source.masked_folder.pictures and .masks)."
             )
@@ -139,7 +140,8 @@ def _report(masks: pd.DataFrame, labels: Labels) -> None:
     """
     left_out = masks.index[masks["reason"] != ""].tolist()
     if left_out:
-        logger.warning("left out for their masks: %s (%s, ...)", some(left_out), masks["reason"][left_out[0]])
+        reasons = masks.loc[left_out, "reason"].unique().tolist()
+        logger.warning("left out for the mask: %s (%s)", some(left_out), some(reasons))
     pixels = np.array(masks["pixels"].tolist()).sum(0)
     missing = [name for name, count in zip(labels.classes, pixels, strict=True) if not count]
     if len(missing) == len(labels.classes) - 1:
@@ -160,8 +162,10 @@ def _unlisted(path: Path, found: UnlistedValue, labels: Labels) -> str:
         each = [f"{value} {name}" for value, name in enumerate(labels.classes)]
         known = f"values {some(each, _CLASSES_SHOWN)}"
         advice = (
-            "a class more in labels.classes, or a value more in labels.void; colours, and values that are no places "
-            "in a list, go into labels.colours."
+            "the colour of each class goes into labels.colours."
+            if found.value.startswith("colour")
+            else "a class more in labels.classes, or a value more in labels.void; values that are no places in a list "
+            "go into labels.colours, as [7, 7, 7]."
         )
     void = ", ".join(str(list(entry) if isinstance(entry, tuple) else entry) for entry in labels.void) or "none"
     return (
