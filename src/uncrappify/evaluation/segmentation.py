@@ -57,7 +57,7 @@ class ColourAndPlace:
         from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
         self._model = make_pipeline(
-            PolynomialFeatures(2, include_bias=False), StandardScaler(), LogisticRegression(max_iter=200)
+            PolynomialFeatures(2, include_bias=False), StandardScaler(), LogisticRegression(max_iter=1000)
         )
         self._model.fit(features, classes)
 
