@@ -20,8 +20,8 @@ from PIL import Image
 from pipeline_run import PROJECT
 from torch import Tensor, nn
 
-from uncrappify.evaluation import canvas
-from uncrappify.evaluation.canvas import GAP, MARGIN, WIDTH, write
+from uncrappify.evaluation import page
+from uncrappify.evaluation.page import GAP, MARGIN, WIDTH, write
 from uncrappify.models.unet import PixelShuffleUp, upsampling
 
 SHEET = PROJECT / "docs" / "images" / "checkerboards.png"
@@ -124,7 +124,7 @@ def liveliest(large: Tensor) -> int:
 def draw(shown: dict[str, tuple[Tensor, Tensor]]) -> Image.Image:
     """Show every upsampling in a column: what it makes at the start, and what it has learned."""
     side = (WIDTH - 2 * MARGIN - (len(shown) - 1) * GAP) // len(shown)
-    sheet, pen = canvas.blank(WIDTH, 2 * side + 180)
+    sheet, pen = page.blank(WIDTH, 2 * side + 180)
     for column, (name, pictures) in enumerate(shown.items()):
         x = MARGIN + column * (side + GAP)
         write(pen, x + side / 2, 30, name, size=24, bold=True, align="middle")
@@ -132,7 +132,7 @@ def draw(shown: dict[str, tuple[Tensor, Tensor]]) -> Image.Image:
             y = 90 + row * (side + 50)
             if column == 0:
                 write(pen, x, y - 20, title, size=22)
-            canvas.place(sheet, magnified(picture), (x, y, x + side, y + side))
+            page.place(sheet, magnified(picture), (x, y, x + side, y + side))
     return sheet
 
 

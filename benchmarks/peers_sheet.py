@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from uncrappify.evaluation import canvas
+from uncrappify.evaluation import page
 from uncrappify.evaluation.baselines import enlarge
-from uncrappify.evaluation.canvas import GAP, MARGIN, MUTED, WIDTH, write
 from uncrappify.evaluation.metrics import psnr
+from uncrappify.evaluation.page import GAP, MARGIN, MUTED, WIDTH, write
 
 HEIGHT = 208
 TITLE = 44
@@ -46,28 +46,28 @@ def details(lines: Sequence[Compared], rivals: tuple[str, str]) -> Image.Image:
     """
     heads = ["degraded", *lines[0].versions, "target"]
     width = (WIDTH - 2 * MARGIN - (len(heads) - 1) * GAP) // len(heads)
-    head, pen = canvas.blank(WIDTH, 24)
+    head, pen = page.blank(WIDTH, 24)
     for column, text in enumerate(heads):
         write(pen, MARGIN + column * (width + GAP) + width / 2, 10, text, size=24, bold=True, align="middle")
-    return canvas.stack([head, *(_line(line, rivals, width) for line in lines)], gap=16)
+    return page.stack([head, *(_line(line, rivals, width) for line in lines)], gap=16)
 
 
 def _line(line: Compared, rivals: tuple[str, str], width: int) -> Image.Image:
     mine, theirs = (_squared_error(line.versions[rival], line.target) for rival in rivals)
-    region = canvas.strongest_region(np.abs(mine - theirs), canvas.detail_size(line.target.size, (width, HEIGHT)))
-    block, pen = canvas.blank(WIDTH, TITLE + HEIGHT + 32)
-    pen.line((MARGIN, 0, WIDTH - MARGIN, 0), fill=canvas.RULE, width=2)
+    region = page.strongest_region(np.abs(mine - theirs), page.detail_size(line.target.size, (width, HEIGHT)))
+    block, pen = page.blank(WIDTH, TITLE + HEIGHT + 32)
+    pen.line((MARGIN, 0, WIDTH - MARGIN, 0), fill=page.RULE, width=2)
     write(pen, MARGIN, 24, line.title, size=22, bold=True)
     # The degraded picture's own pixels are shown; those of the others, all alike, would hide the lines they form.
     pictures = [enlarge(line.degraded, line.target.size, "nearest"), *line.versions.values(), line.target]
     for column, picture in enumerate(pictures):
         x = MARGIN + column * (width + GAP)
         place = (x, TITLE, x + width, TITLE + HEIGHT)
-        canvas.place(block, picture.crop(region), place, magnify="bicubic" if column else "nearest")
+        page.place(block, picture.crop(region), place, magnify="bicubic" if column else "nearest")
     levels = [psnr(np.asarray(picture), np.asarray(line.target)) for picture in line.versions.values()]
     for column, level in enumerate(levels, 1):
         x, best = MARGIN + column * (width + GAP), level == max(levels)
-        write(pen, x, TITLE + HEIGHT + 16, f"{level:.2f} dB", colour=canvas.INK if best else MUTED, bold=best)
+        write(pen, x, TITLE + HEIGHT + 16, f"{level:.2f} dB", colour=page.INK if best else MUTED, bold=best)
     return block
 
 

@@ -33,8 +33,8 @@ from pipeline_run import run_pipeline
 from torch import nn
 
 from uncrappify.evaluation.confusion import Confusion
-from uncrappify.masks import VOID
 from uncrappify.models.encoders import MEAN, STD, build_encoder
+from uncrappify.pictures.masks import VOID
 from uncrappify.training.hardware import describe
 
 CLASSES = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"]

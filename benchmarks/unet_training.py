@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from uncrappify.models.unet import DynamicUNet
 from uncrappify.training.fit import fit
 from uncrappify.training.hardware import describe, peak_memory_mb
-from uncrappify.training.module import StageModule
+from uncrappify.training.learner import StageModule
 from uncrappify.training.parameters import Stage, Training
 
 CLASSES = 12

@@ -14,8 +14,8 @@ from PIL import Image
 
 from uncrappify.datasets import PicturePairs
 from uncrappify.degradations import Recipe
-from uncrappify.run_copy import RunCopy
 from uncrappify.sources import PictureSource
+from uncrappify.tracking.run_copy import RunCopy
 
 
 def synthetic(seed: int, width: int, height: int) -> Image.Image:

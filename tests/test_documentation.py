@@ -19,11 +19,11 @@ from uncrappify.datasets import TrainedModel, Weights
 from uncrappify.degradations import STEPS
 from uncrappify.inference import predict_picture
 from uncrappify.losses import LOSSES, WeightedLoss
-from uncrappify.masks import Labels
 from uncrappify.models import MODELS, build
 from uncrappify.models import parameters as model_parameters
 from uncrappify.models.upscaler import BicubicEnlargement
-from uncrappify.parameters import complete
+from uncrappify.parameters.tree import complete
+from uncrappify.pictures.masks import Labels
 from uncrappify.pipelines import restoration, segmentation
 from uncrappify.sources import list_pictures
 from uncrappify.sources import parameters as source_parameters

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from uncrappify.errors import UserError
-from uncrappify.parameters import complete
+from uncrappify.parameters.tree import complete
 from uncrappify.pipeline_registry import register_pipelines, templates
 
 ROOT = Path(__file__).parents[1]

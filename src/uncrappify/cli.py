@@ -17,7 +17,7 @@ from kedro.framework.project import LOGGING, pipelines, settings
 from kedro.utils import find_kedro_project
 
 from uncrappify.errors import UserError
-from uncrappify.explanations import nearest
+from uncrappify.parameters.messages import nearest
 from uncrappify.pipeline_registry import DEFAULT_PIPELINE
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from kedro.utils import find_kedro_project
 
-from uncrappify import server
 from uncrappify.hooks import ParameterHook, TerminalHook, TrackingHook
+from uncrappify.tracking import server
 
 # Threads that wait actively are up to ten times slower on a machine that does other things too, threads that sleep at
 # once train a fifth slower on one that does not: they look about 2,000 times, some 20 us. Read when torch loads.

@@ -12,7 +12,7 @@ import yaml
 from mlflow.entities import Run
 
 import uncrappify
-from uncrappify.parameters import complete, flatten
+from uncrappify.parameters.tree import complete, flatten
 
 NODES = ["download", "list", "crappify", "split", "train", "evaluate"]
 TIMED = re.compile(r"✓ superres\.(\w+) +\d+\.\d s")

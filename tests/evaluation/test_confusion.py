@@ -6,7 +6,7 @@ import torch
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_jaccard_index
 
 from uncrappify.evaluation.confusion import Confusion, Counts, confusion_figure
-from uncrappify.masks import VOID
+from uncrappify.pictures.masks import VOID
 
 MATRIX = np.array([[6, 2, 0], [0, 1, 0], [0, 0, 0]])
 

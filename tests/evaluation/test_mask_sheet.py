@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uncrappify.evaluation.canvas import WIDTH
 from uncrappify.evaluation.mask_sheet import FADED, WRONG, masked_batch_sheet, mistakes, segmentation_sheet
-from uncrappify.masks import VOID, Labels
+from uncrappify.evaluation.page import WIDTH
+from uncrappify.pictures.masks import VOID, Labels
 
 LABELS = Labels(classes=["sky", "a class with a name that is rather long", *(f"class {n}" for n in range(20))])
 TRUTH = np.array([[0, 1], [VOID, 0]], dtype=np.uint8).repeat(20, axis=0).repeat(30, axis=1)

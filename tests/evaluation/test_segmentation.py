@@ -8,7 +8,7 @@ from PIL import Image
 
 from uncrappify.datasets import MaskedPictures
 from uncrappify.evaluation.segmentation import MODEL, Scores, baselines, worst_first
-from uncrappify.masks import VOID, Labels
+from uncrappify.pictures.masks import VOID, Labels
 
 CLASSES = ["sky", "road"]
 

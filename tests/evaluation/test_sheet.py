@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from uncrappify.evaluation import sheet
-from uncrappify.evaluation.canvas import FRAME, GAIN_COLOURS
+from uncrappify.evaluation.page import FRAME, GAIN_COLOURS
 from uncrappify.evaluation.sheet import batch_sheet, comparison_sheet, damage_sheet
 
 

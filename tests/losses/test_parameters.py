@@ -6,8 +6,8 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from uncrappify.explanations import explain
 from uncrappify.losses.parameters import FeatureOptions
+from uncrappify.parameters.messages import explain
 from uncrappify.training.parameters import RestorationStage
 
 

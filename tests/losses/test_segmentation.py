@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from uncrappify.losses.segmentation import cross_entropy, dice, median_frequency_weights
-from uncrappify.masks import VOID
+from uncrappify.pictures.masks import VOID
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from uncrappify.errors import UserError
-from uncrappify.masks import Labels
+from uncrappify.pictures.masks import Labels
+from uncrappify.scenes.streets import CLASSES, draw_street
 from uncrappify.sources import (
     MaskedFolderOptions,
     MaskedSource,
@@ -19,7 +20,6 @@ from uncrappify.sources import (
     fetch,
     list_pictures,
 )
-from uncrappify.sources.streets import CLASSES, draw_street
 
 LABELS = Labels(classes=["road", "sky"], void=[9])
 Write = Callable[..., None]

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from uncrappify.datasets import MaskedPictures
-from uncrappify.masks import VOID, Labels
+from uncrappify.pictures.masks import VOID, Labels
 from uncrappify.training.masked_crops import MaskedCrops, decoded
 from uncrappify.training.parameters import SegmentationStage
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from uncrappify.datasets import MaskedPictures
 from uncrappify.evaluation.segmentation import compared
-from uncrappify.masks import Labels
+from uncrappify.pictures.masks import Labels
 from uncrappify.training.fit import fit
 from uncrappify.training.parameters import SegmentationTraining
 from uncrappify.training.segmentation import SegmentationTask

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from uncrappify.datasets.picture_folder import Pictures
-from uncrappify.masks import Classes, Labels, read_mask
+from uncrappify.pictures.masks import Classes, Labels, read_mask
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from kedro_datasets._typing import JSONPreview
 from uncrappify.atomic import written_whole
 from uncrappify.datasets.file import FileDataset
 from uncrappify.errors import UserError
-from uncrappify.provenance import provenance
+from uncrappify.tracking.provenance import provenance
 
 if TYPE_CHECKING:
     from torch import Tensor

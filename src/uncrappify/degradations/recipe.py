@@ -20,7 +20,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from uncrappify.degradations.resize import Resize, crop_to_multiple
 from uncrappify.degradations.step import STEPS, Draw, Step
-from uncrappify.explanations import nearest
+from uncrappify.parameters.messages import nearest
 
 
 class _OneKeyDict:

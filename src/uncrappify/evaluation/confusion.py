@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from uncrappify.masks import VOID
+from uncrappify.pictures.masks import VOID
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

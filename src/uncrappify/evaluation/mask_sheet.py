@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from PIL import Image
 
-from uncrappify.evaluation import canvas
-from uncrappify.evaluation.canvas import GAP, MARGIN, MUTED, WIDTH, write
-from uncrappify.masks import VOID, Classes, Labels, as_picture
+from uncrappify.evaluation import page
+from uncrappify.evaluation.page import GAP, MARGIN, MUTED, WIDTH, write
+from uncrappify.pictures.masks import VOID, Classes, Labels, as_picture
 
 COLUMN = (WIDTH - 2 * MARGIN - 3 * GAP) // 4
 HEADS = ("picture", "truth", "prediction", "mistakes")
@@ -42,10 +42,10 @@ def segmentation_sheet(
     blocks = [_block(picture, labels, accuracy, miou) for picture, accuracy, miou in pictures]
     if not blocks:
         raise ValueError("there are no pictures to show")
-    head, pen = canvas.blank(WIDTH, 30)
+    head, pen = page.blank(WIDTH, 30)
     for column, text in enumerate(HEADS):
         write(pen, _column_x(column) + COLUMN / 2, 12, text, size=24, bold=True, align="middle")
-    return canvas.stack([_legend(labels, iou), head, *blocks], gap=24)
+    return page.stack([_legend(labels, iou), head, *blocks], gap=24)
 
 
 def masked_batch_sheet(
@@ -66,16 +66,16 @@ def masked_batch_sheet(
     crops = list(zip(pictures, masks, strict=True))[:MOST_CROPS]
     lines = []
     for start in range(0, len(crops), CROP_COLUMNS):
-        line, _ = canvas.blank(WIDTH, height)
+        line, _ = page.blank(WIDTH, height)
         for number, (picture, mask) in enumerate(crops[start : start + CROP_COLUMNS]):
             x = MARGIN + number * (width + GAP)
-            canvas.place(line, Image.fromarray(picture), (x, 0, x + width // 2, height))
-            canvas.place(line, as_picture(mask, labels).convert("RGB"), (x + width // 2, 0, x + width, height))
+            page.place(line, Image.fromarray(picture), (x, 0, x + width // 2, height))
+            page.place(line, as_picture(mask, labels).convert("RGB"), (x + width // 2, 0, x + width, height))
         lines.append(line)
-    head, pen = canvas.blank(WIDTH, 28)
-    size = canvas.size_text(pictures[0].shape[1], pictures[0].shape[0])
+    head, pen = page.blank(WIDTH, 28)
+    size = page.size_text(pictures[0].shape[1], pictures[0].shape[0])
     write(pen, MARGIN, 10, f"training batch: {len(crops)} of {len(pictures)} pictures of {size}", colour=MUTED)
-    return canvas.stack([_legend(labels, ()), head, *lines], gap=GAP)
+    return page.stack([_legend(labels, ()), head, *lines], gap=GAP)
 
 
 def mistakes(picture: Image.Image, truth: Classes, prediction: Classes) -> Image.Image:
@@ -93,12 +93,12 @@ def _column_x(column: int) -> int:
 def _block(shown: SegmentedPicture, labels: Labels, accuracy: float, miou: float) -> Image.Image:
     name, picture, truth, prediction = shown
     height = min(TALLEST, max(1, round(COLUMN * picture.height / picture.width)))
-    block, pen = canvas.blank(WIDTH, TITLE + height)
-    pen.line((MARGIN, 0, WIDTH - MARGIN, 0), fill=canvas.RULE, width=2)
+    block, pen = page.blank(WIDTH, TITLE + height)
+    pen.line((MARGIN, 0, WIDTH - MARGIN, 0), fill=page.RULE, width=2)
     figures = f"{accuracy:.1%} of the pixels right, mean IoU {miou:.2f}"
     write(pen, WIDTH - MARGIN, 28, figures, colour=MUTED, align="right")
-    room = WIDTH - 2 * MARGIN - round(canvas.font(20).getlength(figures)) - 2 * GAP
-    write(pen, MARGIN, 28, canvas.shorten(name, room, size=22, bold=True), size=22, bold=True)
+    room = WIDTH - 2 * MARGIN - round(page.font(20).getlength(figures)) - 2 * GAP
+    write(pen, MARGIN, 28, page.shorten(name, room, size=22, bold=True), size=22, bold=True)
     columns = (
         picture,
         as_picture(truth, labels).convert("RGB"),
@@ -107,9 +107,9 @@ def _block(shown: SegmentedPicture, labels: Labels, accuracy: float, miou: float
     )
     for column, content in enumerate(columns):
         x = _column_x(column)
-        canvas.place(block, content, (x, TITLE, x + COLUMN, TITLE + height))
+        page.place(block, content, (x, TITLE, x + COLUMN, TITLE + height))
         # Void may be as white as the page.
-        pen.rectangle((x, TITLE, x + COLUMN - 1, TITLE + height - 1), outline=canvas.RULE)
+        pen.rectangle((x, TITLE, x + COLUMN - 1, TITLE + height - 1), outline=page.RULE)
     return block
 
 
@@ -122,13 +122,13 @@ def _legend(labels: Labels, iou: Sequence[float]) -> Image.Image:
     lines: list[list[tuple[int, tuple[int, int, int], str, str]]] = [[]]
     x = MARGIN
     for colour, name, note in entries:
-        width = SWATCH + 8 + round(canvas.font(20).getlength(name + note)) + 28
+        width = SWATCH + 8 + round(page.font(20).getlength(name + note)) + 28
         if x + width > WIDTH - MARGIN and lines[-1]:
             lines.append([])
             x = MARGIN
         lines[-1].append((x, colour, name, note))
         x += width
-    legend, pen = canvas.blank(WIDTH, LEGEND_LINE * len(lines))
+    legend, pen = page.blank(WIDTH, LEGEND_LINE * len(lines))
     for number, line in enumerate(lines):
         y = LEGEND_LINE * number + LEGEND_LINE // 2
         for x, colour, name, note in line:

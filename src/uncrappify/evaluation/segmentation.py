@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from uncrappify.datasets import MaskedPictures
 from uncrappify.evaluation.confusion import Confusion, Counts
-from uncrappify.masks import VOID, Classes
+from uncrappify.pictures.masks import VOID, Classes
 
 MODEL = "model"
 SAMPLED_PIXELS = 20_000

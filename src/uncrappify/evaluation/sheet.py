@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from uncrappify.evaluation import canvas
+from uncrappify.evaluation import page
 from uncrappify.evaluation.baselines import enlarge
-from uncrappify.evaluation.canvas import GAP, MARGIN, MUTED, WIDTH, Box, write
 from uncrappify.evaluation.metrics import Pixels, gradient_energy, psnr, ssim
+from uncrappify.evaluation.page import GAP, MARGIN, MUTED, WIDTH, Box, write
 from uncrappify.evaluation.scores import ScoredPicture
 
 COLUMN = (WIDTH - 2 * MARGIN - 3 * GAP) // 4
@@ -49,10 +49,10 @@ def comparison_sheet(pictures: Iterable[ScoredPicture], rows: int = 6) -> Image.
     blocks = [_comparison_block(*picture) for picture in islice(pictures, rows)]
     if not blocks:
         raise ValueError("there are no pictures to compare")
-    head, pen = canvas.blank(WIDTH, 30)
+    head, pen = page.blank(WIDTH, 30)
     for column, text in enumerate(HEADS):
         write(pen, _column_x(column) + COLUMN / 2, 12, text, size=24, bold=True, align="middle")
-    return canvas.stack([head, *blocks], gap=28)
+    return page.stack([head, *blocks], gap=28)
 
 
 def damage_sheet(pictures: Iterable[DamagedPicture]) -> Image.Image:
@@ -73,11 +73,11 @@ def damage_sheet(pictures: Iterable[DamagedPicture]) -> Image.Image:
         raise ValueError("there are no pictures to show the damage of")
     lines = []
     for pair in (cards[start : start + 2] for start in range(0, len(cards), 2)):
-        line, _ = canvas.blank(WIDTH, max(card.height for card in pair))
+        line, _ = page.blank(WIDTH, max(card.height for card in pair))
         for card, x in zip(pair, (MARGIN, WIDTH - MARGIN - pair[0].width), strict=False):
             line.paste(card, (x, 0))
         lines.append(line)
-    return canvas.stack(lines, gap=36)
+    return page.stack(lines, gap=36)
 
 
 def batch_sheet(inputs: Sequence[Pixels] | Pixels, targets: Sequence[Pixels] | Pixels) -> Image.Image:
@@ -96,16 +96,16 @@ def batch_sheet(inputs: Sequence[Pixels] | Pixels, targets: Sequence[Pixels] | P
     crops = list(islice(zip(inputs, targets, strict=True), MOST_CROPS))
     if not crops:
         raise ValueError("there are no crops to show")
-    sizes = [canvas.size_text(crop.shape[1], crop.shape[0]) for crop in crops[0]]
+    sizes = [page.size_text(crop.shape[1], crop.shape[0]) for crop in crops[0]]
     text = f"training batch: input {sizes[0]} above target {sizes[1]}, {len(crops)} of {len(inputs)} crops"
     pairs = [_magnified(*pair) for pair in crops]
     cell = max(side for pair in pairs for picture in pair for side in picture.size)
     columns = max(1, min(MOST_COLUMNS, len(pairs), (WIDTH - 2 * MARGIN + GAP) // (cell + GAP)))
-    width = 2 * MARGIN + max(columns * (cell + GAP) - GAP, round(canvas.font(20).getlength(text)))
-    head, pen = canvas.blank(width, 28)
+    width = 2 * MARGIN + max(columns * (cell + GAP) - GAP, round(page.font(20).getlength(text)))
+    head, pen = page.blank(width, 28)
     write(pen, MARGIN, 10, text, colour=MUTED)
     lines = [_batch_line(pairs[start : start + columns], cell, width) for start in range(0, len(pairs), columns)]
-    return canvas.stack([head, *lines], gap=20)
+    return page.stack([head, *lines], gap=20)
 
 
 def _column_x(column: int) -> int:
@@ -115,7 +115,7 @@ def _column_x(column: int) -> int:
 def _comparison_block(name: str, degraded: Image.Image, prediction: Image.Image, target: Image.Image) -> Image.Image:
     bicubic = enlarge(degraded, target.size, "bicubic")
     region = _detail_of_comparison(bicubic, prediction, target)
-    block, pen = canvas.blank(WIDTH, TITLE + _overview_height(target) + DETAIL_GAP + DETAIL[1] + 40)
+    block, pen = page.blank(WIDTH, TITLE + _overview_height(target) + DETAIL_GAP + DETAIL[1] + 40)
     _write_title(pen, MARGIN, WIDTH - MARGIN, name)
     # The degraded picture's own pixels are shown; those of the other three, all alike, would hide the lines they form.
     _show(block, enlarge(degraded, target.size, "nearest"), region, (_column_x(0), TITLE), "nearest")
@@ -127,24 +127,24 @@ def _comparison_block(name: str, degraded: Image.Image, prediction: Image.Image,
 
 def _damage_card(name: str, good: Image.Image, degraded: Image.Image, draws: Mapping[str, object]) -> Image.Image:
     enlarged = enlarge(degraded, good.size, "nearest")
-    region = canvas.strongest_region(gradient_energy(np.asarray(good)), canvas.detail_size(good.size, DETAIL))
+    region = page.strongest_region(gradient_energy(np.asarray(good)), page.detail_size(good.size, DETAIL))
     width = 2 * COLUMN + NARROW_GAP
     caption = ", ".join(f"{step} {_shown(value)}" for step, value in draws.items()) or "nothing drawn"
     lines = _wrapped(caption, width, 19)
     above = TITLE + _overview_height(good) + DETAIL_GAP + DETAIL[1]
-    card, pen = canvas.blank(width, above + 42 + 26 * len(lines))
+    card, pen = page.blank(width, above + 42 + 26 * len(lines))
     _write_title(pen, 0, width, name)
     for x, picture, original, kind in ((0, good, good, "good"), (width - COLUMN, enlarged, degraded, "degraded")):
         _show(card, picture, region, (x, TITLE), "nearest")
         written = write(pen, x, above + 22, kind, bold=True)
-        write(pen, x + written + 12, above + 22, canvas.size_text(*original.size), colour=MUTED)
+        write(pen, x + written + 12, above + 22, page.size_text(*original.size), colour=MUTED)
     for number, line in enumerate(lines):
         write(pen, 0, above + 52 + 26 * number, line, size=19, colour=MUTED)
     return card
 
 
 def _batch_line(pairs: Sequence[tuple[Image.Image, Image.Image]], cell: int, width: int) -> Image.Image:
-    line, _ = canvas.blank(width, 2 * cell + NARROW_GAP)
+    line, _ = page.blank(width, 2 * cell + NARROW_GAP)
     for column, pair in enumerate(pairs):
         x = MARGIN + column * (cell + GAP)
         for picture, y in zip(pair, (0, cell + NARROW_GAP), strict=True):
@@ -167,9 +167,9 @@ def _show(sheet: Image.Image, picture: Image.Image, region: Box, corner: tuple[i
     """The whole picture with the region framed, and the region magnified below it."""
     x, y = corner
     below = y + _overview_height(picture)
-    canvas.place(sheet, picture, (x, y, x + COLUMN, below), mark=region)
+    page.place(sheet, picture, (x, y, x + COLUMN, below), mark=region)
     detail = (x, below + DETAIL_GAP, x + DETAIL[0], below + DETAIL_GAP + DETAIL[1])
-    canvas.place(sheet, picture.crop(region), detail, magnify=magnify)
+    page.place(sheet, picture.crop(region), detail, magnify=magnify)
 
 
 def _overview_height(picture: Image.Image) -> int:
@@ -181,7 +181,7 @@ def _detail_of_comparison(bicubic: Image.Image, prediction: Image.Image, target:
         raise ValueError(f"the prediction is {prediction.size}, its target {target.size}")
     difference = np.abs(_squared_error(bicubic, target) - _squared_error(prediction, target))
     energy = difference if difference.any() else gradient_energy(np.asarray(target))
-    return canvas.strongest_region(energy, canvas.detail_size(target.size, DETAIL))
+    return page.strongest_region(energy, page.detail_size(target.size, DETAIL))
 
 
 def _squared_error(picture: Image.Image, target: Image.Image) -> NDArray[np.float64]:
@@ -191,8 +191,8 @@ def _squared_error(picture: Image.Image, target: Image.Image) -> NDArray[np.floa
 
 
 def _write_title(pen: ImageDraw.ImageDraw, left: int, right: int, name: str) -> None:
-    pen.line((left, 0, right, 0), fill=canvas.RULE, width=2)
-    write(pen, left, 28, canvas.shorten(name, right - left, size=22, bold=True), size=22, bold=True)
+    pen.line((left, 0, right, 0), fill=page.RULE, width=2)
+    write(pen, left, 28, page.shorten(name, right - left, size=22, bold=True), size=22, bold=True)
 
 
 def _write_figures(
@@ -206,13 +206,13 @@ def _write_figures(
     truth = np.asarray(target)
     decibels = [psnr(np.asarray(picture), truth) for picture in (bicubic, prediction)]
     for column, picture in ((0, degraded), (3, target)):
-        write(pen, _column_x(column), y, canvas.size_text(*picture.size), colour=MUTED)
+        write(pen, _column_x(column), y, page.size_text(*picture.size), colour=MUTED)
     for column, picture, level in ((1, bicubic, decibels[0]), (2, prediction, decibels[1])):
         written = write(pen, _column_x(column), y, f"{level:.2f} dB", bold=column == 2)
         similarity = f"SSIM {ssim(np.asarray(picture), truth):.3f}"
         write(pen, _column_x(column) + written + 12, y, similarity, size=18, colour=MUTED)
     gain = round(decibels[1] - decibels[0], 2)
-    ink, pale = canvas.GAIN_COLOURS[int(np.sign(gain))]
+    ink, pale = page.GAIN_COLOURS[int(np.sign(gain))]
     right = _column_x(2) + COLUMN
     pen.rounded_rectangle((right - 112, y - 16, right, y + 15), radius=8, fill=pale)
     write(
@@ -234,7 +234,7 @@ def _shown(value: object) -> str:
 def _wrapped(text: str, width: int, size: int) -> list[str]:
     """The text in at most two lines that fit."""
     words, first = text.split(", "), ""
-    while words and canvas.font(size).getlength(first + words[0] + ", ") <= width:
+    while words and page.font(size).getlength(first + words[0] + ", ") <= width:
         first += words.pop(0) + ", "
     lines = [first, ", ".join(words)]
-    return [canvas.shorten(line.removesuffix(", "), width, size) for line in lines if line]
+    return [page.shorten(line.removesuffix(", "), width, size) for line in lines if line]

@@ -4,7 +4,7 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from uncrappify.parameters import complete
+from uncrappify.parameters.tree import complete
 from uncrappify.pipeline_registry import templates
 
 

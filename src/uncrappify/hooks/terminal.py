@@ -14,9 +14,9 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from rich.table import Table
 
-from uncrappify import server
+from uncrappify.addresses import without_password
 from uncrappify.datasets import Picture, Weights
-from uncrappify.sources.download import without_password
+from uncrappify.tracking import server
 
 log = logging.getLogger(__name__)
 

@@ -27,16 +27,16 @@ from mlflow.data.pandas_dataset import from_pandas
 from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-from uncrappify import server, tracking
+from uncrappify.addresses import without_password
 from uncrappify.errors import UserError
-from uncrappify.hooks.resume import Trainings
-from uncrappify.parameters import flatten, template_parameters
-from uncrappify.provenance import git
-from uncrappify.run_copy import RunCopy, unsent
-from uncrappify.sending import Sender
-from uncrappify.sources.download import without_password
+from uncrappify.parameters.tree import flatten, template_parameters
 from uncrappify.sources.folder import find_pictures
-from uncrappify.tracking import PARAMETERS_FILE, log_file, log_model_file, log_points, log_values
+from uncrappify.tracking import server
+from uncrappify.tracking.provenance import git
+from uncrappify.tracking.run_copy import RunCopy, unsent
+from uncrappify.tracking.runs import Trainings
+from uncrappify.tracking.sender import Sender
+from uncrappify.tracking.store import PARAMETERS_FILE, followers, log_file, log_model_file, log_points, log_values
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
                 self._trainings.release()
             if self._sender:
                 sender, self._sender = self._sender, None
-                tracking.followers.clear()
+                followers.clear()
                 sender.finish()
 
     def _begin_sending(self, address: str, pipeline: str, catalog: DataCatalog, *, away: bool) -> None:
@@ -212,7 +212,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         store = mlflow.get_tracking_uri()
         older = [copy for copy in unsent(folder, store, address) if copy.run_id != self.run_id]
         copy = RunCopy(self.run_id, store, address, folder / f"{self.run_id}.json")
-        tracking.followers[:] = [copy.add]
+        followers[:] = [copy.add]
         self._sender = Sender(copy, older, f"uncrappify sync {pipeline}", away=away)
 
     def _stop_monitor(self) -> None:

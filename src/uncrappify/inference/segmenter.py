@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from uncrappify.datasets.weights import TrainedModel, read_weights
 from uncrappify.errors import UserError
-from uncrappify.masks import Labels, as_picture
 from uncrappify.memory import freed_is_kept
 from uncrappify.models import SEGMENTERS, build_segmenter
 from uncrappify.pictures import to_rgb
+from uncrappify.pictures.masks import Labels, as_picture
 
 P = TypeVar("P", Image.Image, npt.NDArray[np.uint8])
 SMALLEST_SIDE = 32

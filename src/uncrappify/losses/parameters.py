@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from uncrappify.explanations import nearest
 from uncrappify.losses import LOSSES
+from uncrappify.parameters.messages import nearest
 
 FEATURE_DEFAULTS: dict[str, dict[str, list[Any]]] = {
     # The stages whose strides are those of the lesson's layers: 4, 8, 16. Beside bicubic, all three take a picture that

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_weights
 
 from uncrappify.errors import UserError
-from uncrappify.explanations import guess
+from uncrappify.parameters.messages import guess
 
 #: Encoder name to timm's name, and the package and its class that know where the weights lie.
 ENCODERS = {

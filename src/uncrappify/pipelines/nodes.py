@@ -14,7 +14,7 @@ from PIL import Image
 from uncrappify import sources
 from uncrappify.pictures import write_picture
 from uncrappify.sources import PictureSource
-from uncrappify.tracking import log_file
+from uncrappify.tracking.store import log_file
 from uncrappify.training.parameters import Training
 
 if TYPE_CHECKING:

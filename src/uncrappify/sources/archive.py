@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 from filelock import FileLock
 
+from uncrappify.addresses import without_password
 from uncrappify.errors import UserError
 from uncrappify.sources import masks, pairs
-from uncrappify.sources.download import download, read_text, without_password
+from uncrappify.sources.download import download, read_text
 from uncrappify.sources.folder import find_pictures
 from uncrappify.sources.layout import match_twins, matching, named, shape
 from uncrappify.sources.parameters import ArchiveOptions, Globs, PictureSource, absolute

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uncrappify.addresses import without_password
 from uncrappify.errors import UserError
 from uncrappify.progress import bar
 
@@ -74,16 +74,6 @@ def read_text(url: str) -> str:
             return next(response.iter_content(_SMALL), b"").decode(errors="replace")
     except requests.RequestException as error:
         raise UserError(f"{without_password(url)}: {reason(error)}.") from error
-
-
-def without_password(text: str) -> str:
-    """Leave the user's name and password out of the URLs in a text that is shown or logged.
-
-    Example:
-        >>> without_password("https://me:secret@example.org/a.tar")
-        'https://example.org/a.tar'
-    """
-    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 def reason(error: RequestException) -> str:

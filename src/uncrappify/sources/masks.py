@@ -14,7 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from uncrappify.errors import UserError
-from uncrappify.masks import FORMATS, SUFFIXES, VOID, Labels, UnlistedValue
+from uncrappify.pictures.masks import FORMATS, SUFFIXES, VOID, Labels, UnlistedValue
 from uncrappify.progress import track
 from uncrappify.sources.folder import existing_folder, find_pictures
 from uncrappify.sources.layout import by_name, match_twins, some

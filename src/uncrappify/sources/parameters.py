@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from uncrappify.explanations import located
+from uncrappify.parameters.messages import located
 
 
 def absolute(given: str) -> Path:

@@ -9,8 +9,8 @@ from filelock import FileLock
 
 from uncrappify.pictures import write_picture
 from uncrappify.progress import track
+from uncrappify.scenes.streets import STYLE, draw_street
 from uncrappify.sources.parameters import PictureSource, StreetsOptions
-from uncrappify.sources.streets import STYLE, draw_street
 
 #: First seed of each split: scenes of the test are of seeds that nothing was ever trained on or chosen by.
 SEEDS = {"train": 0, "valid": 1_000_000, "test": 2_000_000}

@@ -19,7 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
-from uncrappify.tracking import Point, log_points
+from uncrappify.tracking.store import Point, log_points
 
 log = logging.getLogger(__name__)
 

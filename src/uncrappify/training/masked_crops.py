@@ -16,7 +16,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode, v2
 
 from uncrappify.datasets import MaskedPictures
-from uncrappify.masks import VOID, Classes
+from uncrappify.pictures.masks import VOID, Classes
 from uncrappify.progress import track
 from uncrappify.training.hardware import pixels_that_fit
 from uncrappify.training.parameters import SegmentationStage

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from uncrappify.explanations import located
 from uncrappify.losses.parameters import Loss
 from uncrappify.models.parameters import Side
+from uncrappify.parameters.messages import located
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 

@@ -13,7 +13,7 @@ from uncrappify.datasets import PicturePairs
 from uncrappify.degradations import Recipe
 from uncrappify.losses import WeightedLoss
 from uncrappify.training.crops import PairCrops, decoded
-from uncrappify.training.module import StageModule
+from uncrappify.training.learner import StageModule
 from uncrappify.training.parameters import RestorationStage, RestorationTraining
 
 # Validation is watched, not reported: these bounds keep it quick and its memory small on any folder.

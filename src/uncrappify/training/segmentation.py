@@ -14,8 +14,8 @@ from uncrappify.datasets import MaskedPictures
 from uncrappify.evaluation.confusion import Confusion
 from uncrappify.inference.segmenter import working_size
 from uncrappify.losses.segmentation import cross_entropy, dice, median_frequency_weights
+from uncrappify.training.learner import StageModule
 from uncrappify.training.masked_crops import MaskedCrops, decoded
-from uncrappify.training.module import StageModule
 from uncrappify.training.parameters import SegmentationStage, SegmentationTraining
 
 # Validation is watched, not reported.

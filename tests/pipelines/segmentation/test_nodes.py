@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 
 from uncrappify.datasets import TrainedModel, disjoint
-from uncrappify.masks import Labels
 from uncrappify.models import build_segmenter
 from uncrappify.models.parameters import SegmentationModel
+from uncrappify.pictures.masks import Labels
 from uncrappify.pipelines.nodes import split
 from uncrappify.pipelines.segmentation import nodes
 from uncrappify.pipelines.segmentation.parameters import Evaluation
+from uncrappify.scenes.streets import CLASSES
 from uncrappify.sources import MaskedSource, PictureSource, StreetsOptions
-from uncrappify.sources.streets import CLASSES
 from uncrappify.training.parameters import SegmentationTraining
 
 pytestmark = pytest.mark.usefixtures("one_thread")

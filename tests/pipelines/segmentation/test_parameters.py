@@ -3,7 +3,7 @@
 import pytest
 
 from uncrappify.errors import UserError
-from uncrappify.parameters import complete
+from uncrappify.parameters.tree import complete
 
 STAGE = {"size": [48, 64], "steps": 3}
 LABELS = {"classes": ["a", "b"]}

@@ -10,8 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from uncrappify.degradations import Recipe
 from uncrappify.errors import UserError
-from uncrappify.explanations import located
 from uncrappify.models.parameters import Model
+from uncrappify.parameters.messages import located
 from uncrappify.sources import FolderOptions, Source
 from uncrappify.training.parameters import RestorationTraining
 

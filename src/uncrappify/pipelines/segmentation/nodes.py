@@ -11,8 +11,8 @@ from plotly.graph_objects import Figure
 from uncrappify import sources
 from uncrappify.datasets import MaskedPictures, Pictures, TrainedModel
 from uncrappify.errors import UserError
-from uncrappify.masks import Labels
 from uncrappify.models.parameters import SegmentationModel
+from uncrappify.pictures.masks import Labels
 from uncrappify.pipelines.nodes import counted, fingerprint, show, trained
 from uncrappify.pipelines.segmentation.model_card import model_card
 from uncrappify.pipelines.segmentation.parameters import Evaluation

@@ -7,8 +7,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from uncrappify.masks import Labels
 from uncrappify.models.parameters import SegmentationModel
+from uncrappify.pictures.masks import Labels
 from uncrappify.sources import MaskedFolderOptions, MaskedSource
 from uncrappify.training.parameters import SegmentationTraining
 

@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from uncrappify.sources.scene_canvas import Canvas, Flat, Stage
-from uncrappify.sources.streets import CLASSES, HEIGHT, WIDTH, draw_street
+from uncrappify.scenes.canvas import Canvas, Flat, Stage
+from uncrappify.scenes.streets import CLASSES, HEIGHT, WIDTH, draw_street
 
 SCENES = 45
 GREY, WHITE = np.full(3, 0.5), np.ones(3)

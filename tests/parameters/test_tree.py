@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from uncrappify.errors import UserError
-from uncrappify.explanations import nearest
-from uncrappify.parameters import complete, flatten, schema, template_parameters, write_schemas
+from uncrappify.parameters.messages import nearest
+from uncrappify.parameters.tree import complete, flatten, schema, template_parameters, write_schemas
 from uncrappify.pipeline_registry import TEMPLATES
 
-CONF = Path(__file__).parents[1] / "conf"
+CONF = Path(__file__).parents[2] / "conf"
 TASKS = {"superres": "restoration"}
 FILE = """
 superres:
@@ -372,7 +372,7 @@ def test_a_name_like_no_other_gets_no_guess() -> None:
 def test_the_committed_schemas_are_current(template: str, tmp_path: Path) -> None:
     write_schemas(tmp_path)
     written = (tmp_path / f"{template}.json").read_text(encoding="utf-8")
-    hint = "run python -m uncrappify.parameters"
+    hint = "run python -m uncrappify.parameters.tree"
     assert (CONF / "schema" / f"{template}.json").read_text(encoding="utf-8") == written, hint
 
 

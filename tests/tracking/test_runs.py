@@ -11,7 +11,7 @@ from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from uncrappify.datasets import Folder, JsonFile
 from uncrappify.errors import UserError
-from uncrappify.hooks.resume import Trainings
+from uncrappify.tracking.runs import Trainings
 
 
 @pytest.fixture

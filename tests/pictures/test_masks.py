@@ -8,7 +8,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from uncrappify.errors import UserError
-from uncrappify.masks import VOID, Labels, UnlistedValue, as_picture, read_mask
+from uncrappify.pictures.masks import VOID, Labels, UnlistedValue, as_picture, read_mask
 
 VALUES = Labels(classes=["sky", "road", "tree"], void=[11])
 COLOURS = Labels(classes=["sky", "road"], colours=[(128, 128, 128), (128, 64, 128)], void=[(0, 0, 0)])

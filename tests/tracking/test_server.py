@@ -9,8 +9,8 @@ from threading import Thread
 
 import pytest
 
-from uncrappify import server
 from uncrappify.errors import UserError
+from uncrappify.tracking import server
 
 SEARCH = "/api/2.0/mlflow/experiments/search"
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from requests import RequestException
 
 from uncrappify.errors import UserError
-from uncrappify.run_copy import Deleted, Refused, RunCopy
-from uncrappify.server import in_short
+from uncrappify.tracking.run_copy import Deleted, Refused, RunCopy
+from uncrappify.tracking.server import in_short
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import torch
 
 from uncrappify.models.unet import RestorationUNet
 from uncrappify.models.upscaler import Upscaler
-from uncrappify.training.module import StageModule
+from uncrappify.training.learner import StageModule
 from uncrappify.training.parameters import Stage, Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")

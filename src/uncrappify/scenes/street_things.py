@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uncrappify.sources.scene_canvas import Colour, Flat, Point, Span, Stage
+from uncrappify.scenes.canvas import Colour, Flat, Point, Span, Stage
 
 #: In the order of CamVid's eleven classes (Brostow et al. 2009; Badrinarayanan et al. 2017).
 CLASSES = (

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
-from uncrappify.explanations import Location, explain, nearest, written
+from uncrappify.parameters.messages import Location, explain, nearest, written
 
 SCHEMAS = Path("conf/schema")
 
@@ -155,7 +155,3 @@ def _validated(model: type[BaseModel], section: Any, path: Location) -> Any:
         if any(isinstance(number, float) and not isfinite(number) for number in numbers):
             raise UserError(f"{name}: expected finite numbers, got {written(value)}.")
     return validated
-
-
-if __name__ == "__main__":
-    write_schemas(SCHEMAS)

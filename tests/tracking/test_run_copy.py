@@ -14,8 +14,8 @@ from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.exceptions import MlflowException
 from requests import HTTPError
 
-from uncrappify.run_copy import BeingSent, Deleted, Refused, RunCopy, Sent, begun_elsewhere, unsent
-from uncrappify.tracking import POINTS_A_BATCH, Point
+from uncrappify.tracking.run_copy import BeingSent, Deleted, Refused, RunCopy, Sent, begun_elsewhere, unsent
+from uncrappify.tracking.store import POINTS_A_BATCH, Point
 
 
 @pytest.fixture

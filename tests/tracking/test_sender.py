@@ -6,18 +6,18 @@ from contextlib import suppress
 import mlflow
 from mlflow import MlflowClient
 
-from uncrappify import sending
-from uncrappify.sending import Sender
+from uncrappify.tracking import sender
+from uncrappify.tracking.sender import Sender
 
 
 def test_a_full_disk_below_the_notes_is_this_machines_fault_and_stops_nothing(
     experiment, make_copy, server, small_disk, tmp_path, sqlite_store, monkeypatch, caplog
 ) -> None:
-    monkeypatch.setattr(sending, "PATIENCE", 0.5)
+    monkeypatch.setattr(sender, "PATIENCE", 0.5)
     (tmp_path / "sent").symlink_to(small_disk, target_is_directory=True)
     with caplog.at_level("INFO", "uncrappify"), mlflow.start_run(experiment_id=experiment) as started:
         copy = make_copy(started)
-        sender = Sender(copy, [], "uncrappify sync superres", away=False)
+        running = Sender(copy, [], "uncrappify sync superres", away=False)
         while not copy.sent.run_id:
             time.sleep(0.05)
         with suppress(OSError):
@@ -27,7 +27,7 @@ def test_a_full_disk_below_the_notes_is_this_machines_fault_and_stops_nothing(
         mlflow.log_metric(*point[:2], timestamp=point[2], step=point[3])
         copy.add([point])
         mlflow.end_run()
-        sender.finish()
+        running.finish()
     told = [record.getMessage() for record in caplog.records]
     assert [line for line in told if line.startswith("this machine does not take what is logged (the disk is full")]
     assert told[-1].endswith("this sends it:  uncrappify sync superres")
@@ -40,17 +40,17 @@ def test_a_full_disk_below_the_notes_is_this_machines_fault_and_stops_nothing(
 
 
 def test_what_is_there_is_sent_at_once_where_that_is_asked_for(experiment, make_copy, server, monkeypatch) -> None:
-    monkeypatch.setattr(sending, "SECONDS_BETWEEN", 3600.0)
+    monkeypatch.setattr(sender, "SECONDS_BETWEEN", 3600.0)
     with mlflow.start_run(experiment_id=experiment) as started:
         copy = make_copy(started)
-        sender = Sender(copy, [], "uncrappify sync superres", away=False)
+        running = Sender(copy, [], "uncrappify sync superres", away=False)
         while not copy.sent.run_id:
             time.sleep(0.05)
         mlflow.set_tag("precision", "bf16")
         deadline, there = time.monotonic() + 60, MlflowClient(server)
         while "precision" not in there.get_run(copy.sent.run_id).data.tags:
             assert time.monotonic() < deadline
-            sender.hurry()
+            running.hurry()
             time.sleep(0.05)
-    sender.finish()
+    running.finish()
     assert copy.sent.complete

@@ -10,7 +10,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from uncrappify.errors import UserError
-from uncrappify.explanations import located
+from uncrappify.parameters.messages import located
 
 VOID = 255
 """The class of a pixel that is not trained on and not counted."""

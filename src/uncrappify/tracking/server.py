@@ -6,8 +6,8 @@ import os
 import re
 from functools import cache
 
+from uncrappify.addresses import without_password
 from uncrappify.errors import UserError
-from uncrappify.sources.download import without_password
 
 OLDEST = (3, 0)
 """The first version of MLflow whose servers know logged models."""

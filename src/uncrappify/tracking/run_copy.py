@@ -24,10 +24,10 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_
 from pydantic import BaseModel, ValidationError
 from requests import RequestException
 
+from uncrappify.addresses import without_password
 from uncrappify.atomic import written_whole
-from uncrappify.server import in_short
-from uncrappify.sources.download import without_password
-from uncrappify.tracking import POINTS_A_BATCH, Point
+from uncrappify.tracking.server import in_short
+from uncrappify.tracking.store import POINTS_A_BATCH, Point
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from uncrappify.sources.scene_canvas import Canvas, Colour, Place, Point, Span, Stage
-from uncrappify.sources.street_things import BUILDING, CLASSES, FENCE, PAVEMENT, ROAD, SKY, TREE, Things
+from uncrappify.scenes.canvas import Canvas, Colour, Place, Point, Span, Stage
+from uncrappify.scenes.street_things import BUILDING, CLASSES, FENCE, PAVEMENT, ROAD, SKY, TREE, Things
 
 __all__ = ["CLASSES", "HEIGHT", "STYLE", "WIDTH", "draw_street"]
 

@@ -1,0 +1,35 @@
+"""The command ``uncrappify``: what there is to do with runs and models outside a pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from uncrappify.commands.show import show
+from uncrappify.commands.sync import sync
+from uncrappify.errors import UserError
+
+
+class Commands(click.Group):
+    """Tells a mistake of the user in one paragraph, whichever command finds it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command.
+
+        Raises:
+            click.ClickException: With what the user can mend.
+        """
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Work with the runs of this project; `kedro run` makes them."""
+
+
+main.add_command(show)
+main.add_command(sync)

@@ -1,0 +1,1 @@
+"""What may be said in YAML and after ``--params``: checked as a whole, completed, and explained where it is wrong."""

@@ -1,0 +1,29 @@
+"""What the bytes of a picture file mean, and those of a mask."""
+
+from uncrappify.pictures.picture import (
+    LARGEST_MEGAPIXELS,
+    SMALLEST_SIDE,
+    SUFFIXES,
+    Reading,
+    UnusablePicture,
+    decode,
+    is_enlargement,
+    read_content,
+    read_picture,
+    to_rgb,
+    write_picture,
+)
+
+__all__ = [
+    "LARGEST_MEGAPIXELS",
+    "SMALLEST_SIDE",
+    "SUFFIXES",
+    "Reading",
+    "UnusablePicture",
+    "decode",
+    "is_enlargement",
+    "read_content",
+    "read_picture",
+    "to_rgb",
+    "write_picture",
+]

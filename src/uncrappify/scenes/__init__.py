@@ -1,0 +1,1 @@
+"""Pictures that the project draws itself, with the class of every pixel."""
