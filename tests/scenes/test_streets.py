@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from uncrappify.scenes.canvas import Canvas, Flat, Stage
+from uncrappify.scenes.canvas import Camera, Canvas, Plane
 from uncrappify.scenes.streets import CLASSES, HEIGHT, WIDTH, draw_street
 
 SCENES = 45
@@ -28,8 +28,8 @@ def canvas() -> Canvas:
     return Canvas(40, 30, np.random.default_rng(0))
 
 
-def stage() -> Stage:
-    return Stage(canvas(), vanishing=(20.0, 10.0), height=2.0, focal=50.0, haze=0.0, haze_colour=WHITE)
+def camera() -> Camera:
+    return Camera(canvas(), vanishing_point=(20.0, 10.0), height=2.0, focal=50.0, haze=0.0, haze_colour=WHITE)
 
 
 def mask_of(drawn: Canvas) -> npt.NDArray[np.uint8]:
@@ -93,8 +93,8 @@ def test_cars_stand_on_the_road() -> None:
 def test_a_shadow_changes_colours_and_no_classes() -> None:
     lit, shaded = canvas(), canvas()
     for drawn in (lit, shaded):
-        drawn.backdrop(3, GREY, GREY, clouds=0.0)
-        drawn.polygon(8, [(10, 10), (20, 10), (20, 20), (10, 20)], WHITE)
+        drawn.fill_background(3, GREY, GREY, clouds=0.0)
+        drawn.fill_polygon(8, [(10, 10), (20, 10), (20, 20), (10, 20)], WHITE)
     shaded.shade([(5, 5), (15, 5), (15, 15), (5, 15)], 0.5)
     (before, mask), (after, same_mask) = lit.photograph(), shaded.photograph()
     assert np.array_equal(mask, same_mask)
@@ -105,31 +105,31 @@ def test_a_shadow_changes_colours_and_no_classes() -> None:
 
 def test_a_shape_outside_the_picture_leaves_no_trace() -> None:
     drawn = canvas()
-    drawn.backdrop(3, GREY, GREY, clouds=0.0)
+    drawn.fill_background(3, GREY, GREY, clouds=0.0)
     for texture in (0.0, 0.5):
-        drawn.polygon(8, [(-30, -30), (-10, -30), (-10, -5)], WHITE, texture)
+        drawn.fill_polygon(8, [(-30, -30), (-10, -30), (-10, -5)], WHITE, texture)
     drawn.shade([(50, 5), (60, 5), (60, 9)], 0.5)
     assert set(mask_of(drawn).ravel().tolist()) == {3}
 
 
 def test_a_metre_is_half_as_large_twice_as_far_away() -> None:
-    scene = stage()
-    assert scene.at((0.0, 2.0, 7.0)) == (20.0, 10.0)
-    assert scene.at((1.0, 0.0, 5.0)) == (30.0, 30.0)
-    assert scene.at((1.0, 0.0, 10.0)) == (25.0, 20.0)
+    scene = camera()
+    assert scene.project((0.0, 2.0, 7.0)) == (20.0, 10.0)
+    assert scene.project((1.0, 0.0, 5.0)) == (30.0, 30.0)
+    assert scene.project((1.0, 0.0, 10.0)) == (25.0, 20.0)
 
 
 def test_haze_hides_colours_by_distance() -> None:
-    hazy = Stage(canvas(), (20.0, 10.0), 2.0, 50.0, haze=0.8, haze_colour=WHITE)
-    assert hazy.hazed(GREY, 25.0) == pytest.approx(0.7)
-    assert hazy.hazed(GREY, 0.0) == pytest.approx(0.5)
+    hazy = Camera(canvas(), (20.0, 10.0), 2.0, 50.0, haze=0.8, haze_colour=WHITE)
+    assert hazy.add_haze(GREY, 25.0) == pytest.approx(0.7)
+    assert hazy.add_haze(GREY, 0.0) == pytest.approx(0.5)
 
 
 def test_a_mirrored_flat_faces_the_other_way() -> None:
     masks = []
     for mirrored in (False, True):
-        scene = stage()
-        Flat(scene, 0.0, 5.0, mirrored=mirrored).rectangle(5, (0.0, 1.0), (0.5, 1.5), WHITE)
+        scene = camera()
+        Plane(scene, 0.0, 5.0, mirrored=mirrored).fill_rectangle(5, (0.0, 1.0), (0.5, 1.5), WHITE)
         masks.append(mask_of(scene.canvas) == 5)
     assert masks[0][:, 21:29].any()
     assert not masks[0][:, :19].any()
@@ -139,8 +139,8 @@ def test_a_mirrored_flat_faces_the_other_way() -> None:
 
 def test_what_is_seen_through_a_rim_belongs_to_the_thing() -> None:
     drawn = canvas()
-    drawn.backdrop(3, GREY, GREY, clouds=0.0)
-    drawn.ellipse(10, (20, 15), (10, 10), np.zeros(3), rim=2.0)
+    drawn.fill_background(3, GREY, GREY, clouds=0.0)
+    drawn.fill_ellipse(10, (20, 15), (10, 10), np.zeros(3), rim=2.0)
     picture, mask = drawn.photograph()
     assert mask.getpixel((20, 15)) == 10
     pixels = np.asarray(picture.convert("L")).astype(int)
