@@ -18,7 +18,7 @@ def planned(tmp_path: Path, picture: Image.Image) -> Crappified:
 
 
 def test_the_result_is_the_recipes(planned: Crappified, picture: Image.Image) -> None:
-    assert planned.good() == picture
+    assert planned.read_good() == picture
     assert planned() == planned.recipe.degrade(picture, "a", 42)
     assert planned().size == (100, 75)
     assert planned() == planned()
@@ -55,6 +55,6 @@ def test_nothing_is_read_before_it_is_called(planned: Crappified) -> None:
 
 def test_a_picture_that_has_gone_since_it_was_listed_says_what_to_do(planned: Crappified) -> None:
     planned.file.unlink()
-    for read in (planned, planned.good):
+    for read in (planned, planned.read_good):
         with pytest.raises(UserError, match=r"a\.png: cannot be read .* run again from the node list"):
             read()

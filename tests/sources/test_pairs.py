@@ -13,7 +13,7 @@ from uncrappify.sources import (
     Source,
     check_sizes,
     fetch,
-    given_pairs,
+    find_given_pairs,
     list_pictures,
 )
 
@@ -102,12 +102,12 @@ def test_a_pair_with_a_broken_picture_is_not_usable(tmp_path, write):
 def test_a_pair_gives_its_pictures_as_they_are(tmp_path, write):
     write({"bad/a.png": (20, 16), "good/a.png": (40, 32)})
     source = pairs(tmp_path)
-    pair = given_pairs(source, list_pictures(source))["a"]
-    assert (pair().size, pair.good().size) == ((20, 16), (40, 32))
+    pair = find_given_pairs(source, list_pictures(source))["a"]
+    assert (pair().size, pair.read_good().size) == ((20, 16), (40, 32))
     assert np.ptp(np.asarray(pair())) > 0
     before = pair.key
     write({"good/a.png": (40, 32), "bad/a.png": (20, 16)})
-    assert given_pairs(source, list_pictures(source))["a"].key != before
+    assert find_given_pairs(source, list_pictures(source))["a"].key != before
 
 
 def table(degraded: tuple[int, int], target: tuple[int, int]) -> pd.DataFrame:
@@ -149,4 +149,4 @@ def test_pictures_that_a_recipe_degrades_have_no_sizes_to_check():
     check_sizes(pd.DataFrame([{"name": "x", "width": 10, "height": 10}]), 3)
     unpaired = table((1, 1), (100, 100)).assign(degraded="")
     check_sizes(unpaired, 3)
-    assert given_pairs(PictureSource(name="n", root=Path("/"), licence="none"), unpaired) == {}
+    assert find_given_pairs(PictureSource(name="n", root=Path("/"), licence="none"), unpaired) == {}

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from uncrappify.evaluation.protocol import psnr_y
-from uncrappify.sources import ArchiveOptions, Layout, Source, fetch, given_pairs, list_pictures
+from uncrappify.sources import ArchiveOptions, Layout, Source, fetch, find_given_pairs, list_pictures
 
 PUBLISHED = {2: 33.66, 3: 30.39, 4: 28.42}
 
@@ -24,8 +24,10 @@ def test_bicubic_on_the_files_of_set5_is_what_papers_print(shared: Path, tmp_pat
         mirror=str(shared / "data"),
     )
     source = fetch(Source(kind="archive", archive=archive), tmp_path)
-    pairs = given_pairs(source, list_pictures(source))
+    pairs = find_given_pairs(source, list_pictures(source))
     assert len(pairs) == 5
-    enlarged = ((pair().resize(pair.good().size, Image.Resampling.BICUBIC), pair.good()) for pair in pairs.values())
+    enlarged = (
+        (pair().resize(pair.read_good().size, Image.Resampling.BICUBIC), pair.read_good()) for pair in pairs.values()
+    )
     scores = [psnr_y(np.asarray(picture), np.asarray(good), scale) for picture, good in enlarged]
     assert np.mean(scores) == pytest.approx(PUBLISHED[scale], abs=0.03)

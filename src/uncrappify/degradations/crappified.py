@@ -37,7 +37,7 @@ class Crappified:
         parts = [self.name, self.sha256, self.recipe.fingerprint, self.seed]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def good(self) -> Image.Image:
+    def read_good(self) -> Image.Image:
         """Read the good picture.
 
         Raises:
@@ -47,4 +47,4 @@ class Crappified:
 
     def __call__(self) -> Image.Image:
         """Give the degraded picture."""
-        return self.recipe.degrade(self.good(), self.name, self.seed)
+        return self.recipe.degrade(self.read_good(), self.name, self.seed)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from uncrappify.sources import archive, embedded, folder, masks, pairs, street_scenes
-from uncrappify.sources.manifest import TEST_PREFIX, list_pictures, pictures_of
+from uncrappify.sources.manifest import TEST_PREFIX, find_good_pictures, list_pictures
 from uncrappify.sources.masks import examine_masks
-from uncrappify.sources.pairs import GivenPair, check_sizes, given_pairs
+from uncrappify.sources.pairs import GivenPair, check_sizes, find_given_pairs
 from uncrappify.sources.parameters import (
     ArchiveOptions,
     EmbeddedOptions,
@@ -36,24 +36,24 @@ __all__ = [
     "check_sizes",
     "examine_masks",
     "fetch",
-    "given_pairs",
+    "find_given_pairs",
     "list_pictures",
     "with_test_source",
 ]
 
 
 def fetch(source: Source | MaskedSource, raw: Path) -> PictureSource:
-    """Bring a source's pictures to this machine; what is already there is kept.
+    """Fetch a source's pictures to this machine; files that are already there are kept.
 
     Args:
         source: Which source.
-        raw: Folder for raw data; a source that is copied lies in a folder of its own name in it.
+        raw: Folder for raw data; a source that is copied gets a subfolder of its own name.
 
     Returns:
-        Where the pictures are, their licence, and what the source says about the split.
+        Folder, licence, and the source's own split if it has one.
 
     Raises:
-        UserError: The source's options ask for something that is not there.
+        UserError: The options name a file, folder or picture that does not exist.
     """
     match source.chosen:
         case EmbeddedOptions() as options:
@@ -67,18 +67,18 @@ def fetch(source: Source | MaskedSource, raw: Path) -> PictureSource:
         case PairsOptions() as options:
             return pairs.point_at(options)
         case ArchiveOptions() as options:
-            return archive.bring(options, raw)
+            return archive.fetch(options, raw)
 
 
 def with_test_source(source: PictureSource, test: PictureSource) -> PictureSource:
     """Take the test split from another source: all of its pictures, and no others.
 
     Args:
-        source: Pictures for training and validation; what it keeps for a test of its own is trained on.
+        source: Pictures for training and validation; its own test split, if any, becomes part of the training.
         test: Pictures for the test.
 
     Returns:
         The source with its test source.
     """
-    names = [TEST_PREFIX + name for name in pictures_of(test)]
+    names = [TEST_PREFIX + name for name in find_good_pictures(test)]
     return source.model_copy(update={"test": test, "own_split": {**source.own_split, "test": names}})

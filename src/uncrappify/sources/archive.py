@@ -1,4 +1,4 @@
-"""Published data sets: fetched once, checked, unpacked into a folder that all pipelines share."""
+"""Published data sets: downloaded once, checked by checksum, unpacked into a folder that all pipelines share."""
 
 import errno
 import hashlib
@@ -16,57 +16,57 @@ from uncrappify.errors import UserError
 from uncrappify.sources import masks, pairs
 from uncrappify.sources.download import download, read_text
 from uncrappify.sources.folder import find_pictures
-from uncrappify.sources.layout import match_twins, matching, named, shape
-from uncrappify.sources.parameters import ArchiveOptions, Globs, PictureSource, absolute
+from uncrappify.sources.layout import match_globs, match_twins, name_files, summarise_files
+from uncrappify.sources.parameters import ArchiveOptions, Globs, PictureSource, make_absolute
 from uncrappify.sources.unpack import unpack
 
 log = logging.getLogger(__name__)
 
 SUMS = "SHA256SUMS"
 MARKER = ".archive.json"
-"""Lies in a folder that was unpacked to its end, and says from which archive."""
+"""File in a completely unpacked folder that records the archive and its checksum."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-def bring(options: ArchiveOptions, raw: Path) -> PictureSource:
-    """Download, check and unpack an archive; what is there already, from the same archive, is kept.
+def fetch(options: ArchiveOptions, raw: Path) -> PictureSource:
+    """Download, check and unpack an archive; a folder that was unpacked from the same archive is kept.
 
-    A mirror may have another archive of the same name, so that it is asked for its checksum, unless what is there comes
-    from the very archive that the options name.
+    A mirror may have another archive of the same name. Its checksum file is therefore read, unless the folder comes
+    from the archive with the checksum that the options name.
 
     Args:
-        options: Which archive, and which of its files are what.
-        raw: Folder for raw data; the archive's own folder in it is named after it.
+        options: The archive, and the roles of its files.
+        raw: Folder for raw data; the archive gets a subfolder of its own name.
 
     Returns:
         The source, with its own split and degraded pictures where the layout names them.
 
     Raises:
-        UserError: The archive cannot be had, is not the right one, is refused, has no pictures, or has not the layout
-            that was expected.
+        UserError: The archive cannot be downloaded, has another checksum, is refused, contains no pictures, or does not
+            match the layout.
     """
     folder = raw.absolute() / options.name
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Two pipelines may want the same source at the same time.
     with FileLock(folder.with_name(f".{options.name}.lock")):
-        there = _unpacked_from(folder)
-        if there != options.sha256:
-            sha256 = _mirrored_sum(options) if options.mirror else options.sha256
-            if there != sha256:
-                _fill(folder, options, sha256)
-    return _laid_out(options, folder)
+        present = _read_marker(folder)
+        if present != options.sha256:
+            sha256 = _read_mirror_checksum(options) if options.mirror else options.sha256
+            if present != sha256:
+                _replace_folder(folder, options, sha256)
+    return _apply_layout(options, folder)
 
 
-def _fill(folder: Path, options: ArchiveOptions, sha256: str) -> None:
-    """Unpack into a temporary folder that takes the place of the old one at the end."""
+def _replace_folder(folder: Path, options: ArchiveOptions, sha256: str) -> None:
+    """Unpack into a temporary folder, which replaces the old one at the end."""
     if folder.exists() and not (folder / MARKER).is_file():
         raise UserError(
             f"source.archive.name: the folder {folder} is there already and is not from an archive. "
             "Move it away, or give the source another name."
         )
     incoming, unpacked = (folder.with_name(f".{folder.name}.{state}") for state in ("download", "unpacking"))
-    archive = _fetched(options, incoming, sha256)
+    archive = _find_archive(options, incoming, sha256)
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir()
     try:
@@ -79,7 +79,7 @@ def _fill(folder: Path, options: ArchiveOptions, sha256: str) -> None:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        # Says nothing against the archive, which stays: it need not be downloaded again.
+        # The archive itself is fine and stays, so that it need not be downloaded again.
         raise UserError(
             f"the disk is full: {archive.name} was not unpacked. Free space in {folder.parent} (more than "
             f"{archive.stat().st_size / 1e6:.0f} MB) and run again; what was downloaded is kept."
@@ -95,13 +95,13 @@ def _fill(folder: Path, options: ArchiveOptions, sha256: str) -> None:
 def _check_for_pictures(folder: Path, archive: Path) -> None:
     if not find_pictures(folder):
         files = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
-        raise UserError(f"{archive.name} has no pictures in it. There is: {shape(sorted(files))}.")
+        raise UserError(f"{archive.name} has no pictures in it. There is: {summarise_files(sorted(files))}.")
 
 
-def _fetched(options: ArchiveOptions, incoming: Path, sha256: str) -> Path:
-    """Give the checked archive: on a mirror that is a folder it is used where it is."""
+def _find_archive(options: ArchiveOptions, incoming: Path, sha256: str) -> Path:
+    """Return the checked archive: downloaded to ``incoming``, or used in place if the mirror is a folder."""
     if options.mirror and not _is_url(options.mirror):
-        archive = _folder(options.mirror) / options.file
+        archive = _find_mirror_folder(options.mirror) / options.file
         if not archive.is_file():
             raise UserError(f"mirror: there is no {options.file} in {archive.parent}.")
         with archive.open("rb") as content:
@@ -117,14 +117,14 @@ def _fetched(options: ArchiveOptions, incoming: Path, sha256: str) -> Path:
     incoming.mkdir(exist_ok=True)
     log.info("downloading %s", without_password(url))
     try:
-        # What a mirror has may be another packing of the same pictures, and so of another size.
+        # A mirror's archive may be packed differently, and so have another size.
         download(url, incoming / options.file, sha256, None if options.mirror else options.size)
     except UserError as error:
         raise UserError(f"source.archive: {error} {_advice(options)}") from error
     return incoming / options.file
 
 
-def _mirrored_sum(options: ArchiveOptions) -> str:
+def _read_mirror_checksum(options: ArchiveOptions) -> str:
     mirror = str(options.mirror)
     if _is_url(mirror):
         try:
@@ -132,11 +132,11 @@ def _mirrored_sum(options: ArchiveOptions) -> str:
         except UserError as error:
             raise UserError(f"mirror: {error} Give a folder or URL with {options.file} and a {SUMS}.") from error
     else:
-        file = _folder(mirror) / SUMS
+        file = _find_mirror_folder(mirror) / SUMS
         if not file.is_file():
             raise UserError(f"mirror: there is no {SUMS} in {file.parent}. Write it there: sha256sum * > {SUMS}")
         text = file.read_text(encoding="utf-8")
-    # As sha256sum writes it: the sum, a space, a space or a star, and the name.
+    # Format of sha256sum: checksum, space, space or star, name.
     lines = (line.split(maxsplit=1) for line in text.splitlines())
     sums = {
         line[1].removeprefix("*").removeprefix("./").strip(): line[0].lower()
@@ -154,8 +154,8 @@ def _is_url(mirror: str) -> bool:
     return mirror.startswith(("http://", "https://"))
 
 
-def _folder(mirror: str) -> Path:
-    folder = absolute(mirror)
+def _find_mirror_folder(mirror: str) -> Path:
+    folder = make_absolute(mirror)
     if not folder.is_dir():
         raise UserError(f'mirror: "{mirror}": no folder {folder}. Give a folder or URL with the archive and a {SUMS}.')
     return folder
@@ -168,26 +168,26 @@ def _advice(options: ArchiveOptions) -> str:
     )
 
 
-def _unpacked_from(folder: Path) -> str | None:
-    """Give the checksum of the archive that a folder was unpacked from."""
+def _read_marker(folder: Path) -> str | None:
+    """Return the checksum of the archive that a folder was unpacked from; ``None`` if there is no valid marker."""
     try:
         return str(json.loads((folder / MARKER).read_text(encoding="utf-8"))["sha256"])
     except (OSError, ValueError, KeyError):
         return None
 
 
-def _laid_out(options: ArchiveOptions, folder: Path) -> PictureSource:
+def _apply_layout(options: ArchiveOptions, folder: Path) -> PictureSource:
     files = find_pictures(folder)
     layout = options.layout
-    good = _found(files, layout.good, "good")
-    names = {file: name for name, file in named(good).items()}
+    good = _match_role(files, layout.good, "good")
+    names = {file: name for name, file in name_files(good).items()}
     own_split = {
-        part: [names[file] for file in _found(list(good), globs, part)]
+        part: [names[file] for file in _match_role(list(good), globs, part)]
         for part, globs in (("valid", layout.valid), ("test", layout.test))
         if globs
     }
     twins = {
-        role: match_twins(good, _found(files, globs, role), "source.archive.layout", names)
+        role: match_twins(good, _match_role(files, globs, role), "source.archive.layout", names)
         for role, globs, names in (("degraded", layout.degraded, pairs.TWINS), ("masks", layout.masks, masks.TWINS))
         if globs
     }
@@ -201,11 +201,12 @@ def _laid_out(options: ArchiveOptions, folder: Path) -> PictureSource:
     )
 
 
-def _found(files: list[str], globs: Globs, role: str) -> dict[str, tuple[str, ...]]:
-    found = matching(files, globs)
+def _match_role(files: list[str], globs: Globs, role: str) -> dict[str, tuple[str, ...]]:
+    found = match_globs(files, globs)
     for glob in globs:
-        if not matching(files, [glob]):
+        if not match_globs(files, [glob]):
             raise UserError(
-                f"source.archive.layout.{role}: nothing in the archive matches {glob}. There is: {shape(files)}."
+                f"source.archive.layout.{role}: nothing in the archive matches {glob}. "
+                f"There is: {summarise_files(files)}."
             )
     return found

@@ -1,4 +1,4 @@
-"""Archives over HTTP: gone on with where they broke off, never larger than announced, checked before they count."""
+"""Downloads over HTTP: resumed after an interruption, limited in size, and checked by checksum."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from requests import RequestException, Response
 
 TIMEOUT = (10.0, 30.0)
-"""Seconds to wait for a connection, and for the next bytes of an answer."""
+"""Connection and read timeout, in seconds."""
 
 RETRIES = 3
-"""How often in a row an answer may bring nothing new."""
+"""How many attempts in a row may fail without receiving any new bytes."""
 
 PAUSE = 1.0
 """Seconds before the first retry; the second waits twice as long, and so on."""
@@ -29,30 +29,31 @@ _MEGA = 1e6
 
 
 def download(url: str, file: Path, sha256: str, size: int | None) -> None:
-    """Download a file by pooch, whole and right or not at all.
+    """Download a file with pooch, complete and with the right checksum, or not at all.
 
-    What has arrived before a connection breaks stays beside the file, and the next attempt, in this process or a later
-    one, asks for the rest (HTTP Range, RFC 9110 section 14).
+    A partial download stays beside the file. The next attempt, in this process or a later one, requests only the rest
+    (HTTP range requests, RFC 9110 section 14).
 
     Args:
-        url: Where from.
-        file: Where to; a file with the right checksum that is there already is kept.
-        sha256: Of the content.
-        size: In bytes; nothing where only the server knows it.
+        url: Address to download from.
+        file: Target; an existing file with the right checksum is kept.
+        sha256: Checksum of the content, hexadecimal.
+        size: Size in bytes; ``None`` if unknown.
 
     Raises:
-        UserError: The server cannot be reached, refuses, stalls, breaks off again and again, or has another file.
+        UserError: The server cannot be reached, refuses the request, times out, closes the connection repeatedly, or
+            sends a file with another size or checksum.
     """
     import pooch
     from requests import RequestException
 
     pooch.get_logger().setLevel("WARNING")
-    # Named after the checksum: the beginning of another file is nothing to go on with.
+    # Named after the checksum, so that a partial download of another file is not resumed.
     resuming = ResumingDownloader(file.with_name(f"{sha256[:16]}.partial"), size)
     try:
         pooch.retrieve(url, f"sha256:{sha256}", file.name, file.parent, downloader=resuming)
     except RequestException as error:
-        raise UserError(f"{without_password(url)}: {reason(error)}.") from error
+        raise UserError(f"{without_password(url)}: {explain_failure(error)}.") from error
     except ValueError as error:
         raise UserError(
             f"{without_password(url)}: the checksum of what was downloaded is not {sha256}. It was thrown away: the "
@@ -61,10 +62,10 @@ def download(url: str, file: Path, sha256: str, size: int | None) -> None:
 
 
 def read_text(url: str) -> str:
-    """Read a small text file from a server; of a large one, the beginning.
+    """Read a text file from a server, at most its first mebibyte.
 
     Raises:
-        UserError: It cannot be had.
+        UserError: The file cannot be downloaded.
     """
     import requests
 
@@ -73,11 +74,11 @@ def read_text(url: str) -> str:
             response.raise_for_status()
             return next(response.iter_content(_SMALL), b"").decode(errors="replace")
     except requests.RequestException as error:
-        raise UserError(f"{without_password(url)}: {reason(error)}.") from error
+        raise UserError(f"{without_password(url)}: {explain_failure(error)}.") from error
 
 
-def reason(error: RequestException) -> str:
-    """Say in a few words why a request failed."""
+def explain_failure(error: RequestException) -> str:
+    """Describe in a few words why a request failed."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
@@ -98,11 +99,11 @@ def reason(error: RequestException) -> str:
 
 
 class ResumingDownloader:
-    """A downloader for pooch, which has none that goes on where it broke off.
+    """A downloader for pooch that resumes partial downloads, which pooch's own do not.
 
     Args:
-        partial: Where the beginning of the file is kept from one attempt to the next.
-        size: Of the whole file in bytes, if it is known.
+        partial: File that keeps the partial download between attempts.
+        size: Size of the whole file in bytes; ``None`` if unknown.
     """
 
     def __init__(self, partial: Path, size: int | None) -> None:
@@ -113,44 +114,44 @@ class ResumingDownloader:
         """Download, and move the whole file to where pooch checks it.
 
         Raises:
-            RequestException: The last of several attempts that brought nothing new failed so.
+            RequestException: Several attempts in a row received no new bytes; the last one's error.
             UserError: The server has a file of another size.
         """
         from requests import RequestException
 
-        failures, furthest = 0, self._have
+        failures, furthest = 0, self._received
         while True:
             try:
-                self._go_on(url)
+                self._resume(url)
                 break
             except RequestException as error:
-                failures = 0 if self._have > furthest else failures + 1
-                furthest = max(furthest, self._have)
-                if failures > RETRIES or not _passing(error):
+                failures = 0 if self._received > furthest else failures + 1
+                furthest = max(furthest, self._received)
+                if failures > RETRIES or not _is_temporary(error):
                     raise
                 time.sleep(PAUSE * failures)
         self.partial.replace(output_file)
 
     @property
-    def _have(self) -> int:
+    def _received(self) -> int:
         return self.partial.stat().st_size if self.partial.is_file() else 0
 
-    def _go_on(self, url: str) -> None:
+    def _resume(self, url: str) -> None:
         import requests
 
-        # Compressed on the way, the numbers of bytes would mean something else.
+        # With a content encoding, byte ranges would refer to the compressed data.
         headers = {"Accept-Encoding": "identity"}
-        if have := self._have:
+        if have := self._received:
             headers["Range"] = f"bytes={have}-"
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
             if response.status_code == requests.codes.requested_range_not_satisfiable:
-                if have in (self.size, _announced(response)[1]):
+                if have in (self.size, _read_range(response)[1]):
                     return
-                # It is longer than the server's file, which is therefore another one.
+                # The partial download is longer than the server's file, which is therefore another one.
                 self.partial.unlink()
                 raise requests.ConnectionError("nothing there to go on with")
             response.raise_for_status()
-            start, total = _announced(response)
+            start, total = _read_range(response)
             if total is not None and self.size is not None and total != self.size:
                 raise UserError(
                     f"{without_password(url)}: the server has {total} bytes where {self.size} are expected: another "
@@ -160,14 +161,14 @@ class ResumingDownloader:
                 raise requests.ConnectionError("the server goes on at another place")
             total = self.size if total is None else total
             self._write(response, start, total)
-        if total is not None and self._have < total:
+        if total is not None and self._received < total:
             raise requests.ConnectionError("the connection broke off")
 
     def _write(self, response: Response, start: int, total: int | None) -> None:
         with self.partial.open("ab" if start else "wb") as file, bar() as progress:
             megabytes = total and total / _MEGA
             task = progress.add_task("downloading (MB)", total=megabytes)
-            for chunk in _as_sent(response):
+            for chunk in _read_chunks(response):
                 file.write(chunk)
                 start += len(chunk)
                 progress.update(task, completed=start / _MEGA)
@@ -179,11 +180,11 @@ class ResumingDownloader:
                     )
 
 
-def _as_sent(response: Response) -> Iterator[bytes]:
-    """Give the file's own bytes: servers call a .gz compressed on the way, and requests would unpack it.
+def _read_chunks(response: Response) -> Iterator[bytes]:
+    """Yield the response's bytes as they are sent; requests would unpack a .gz that comes with a content encoding.
 
     Raises:
-        RequestException: As of requests' own way of reading.
+        RequestException: As when reading with requests.
     """
     import requests
     from urllib3 import exceptions
@@ -196,9 +197,9 @@ def _as_sent(response: Response) -> Iterator[bytes]:
         raise requests.ConnectionError(str(error)) from error
 
 
-def _announced(response: Response) -> tuple[int, int | None]:
-    """Read where an answer begins in the file, and how long the whole file is, if it says so."""
-    if response.status_code == 200:  # all of it, asked for or not
+def _read_range(response: Response) -> tuple[int, int | None]:
+    """Return a response's offset in the file (-1 if invalid) and the file's size (``None`` if unknown), in bytes."""
+    if response.status_code == 200:  # the whole file, with or without a range request
         length = response.headers.get("Content-Length", "")
         return 0, int(length) if length.isdigit() else None
     # As in "bytes 1000-1999/2000"; a star stands for an unknown length.
@@ -207,8 +208,8 @@ def _announced(response: Response) -> tuple[int, int | None]:
     return int(begin) if begin.isdigit() else -1, int(total) if total.isdigit() else None
 
 
-def _passing(error: RequestException) -> bool:
-    """Tell a failure that another attempt may mend from one that stays."""
+def _is_temporary(error: RequestException) -> bool:
+    """Whether another attempt may succeed."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:

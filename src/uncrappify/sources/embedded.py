@@ -1,4 +1,4 @@
-"""The photographs that ship inside installed packages: something to train on without any download."""
+"""The photographs that ship with installed packages: training data without a download."""
 
 import logging
 import shutil
@@ -16,12 +16,12 @@ logger = logging.getLogger(__name__)
 
 
 class Photograph(NamedTuple):
-    """Where a photograph lies and under which terms.
+    """Location and licence of a photograph.
 
     Attributes:
         package: The package that it ships in.
         file: Path inside the package.
-        licence: What the package, or the place that it names, says about the picture.
+        licence: As stated by the package, or by the source that it names.
     """
 
     package: str
@@ -30,8 +30,8 @@ class Photograph(NamedTuple):
 
 
 # Licences: docstrings of skimage.data, README.txt beside scikit-learn's pictures, matplotlib pull request 1599.
-# Left out are drawings and test patterns, and what is no picture of the everyday world: textures, coins, microscopy, a
-# retina, the sky. On other photographs a model that was trained with those too was 0.1 dB worse (docs/results.md).
+# Left out are drawings, test patterns, and pictures that are not everyday photographs: textures, coins, microscopy, a
+# retina, the sky. A model that was also trained on those was 0.1 dB worse on other photographs (docs/results.md).
 PHOTOGRAPHS = {
     "astronaut": Photograph("skimage", "data/astronaut.png", "public domain (NASA)"),
     "camera": Photograph("skimage", "data/camera.png", "CC0 (Lav Varshney)"),
@@ -47,26 +47,26 @@ PHOTOGRAPHS = {
 """Picture name to where it is; the names are those of ``skimage.data`` where it has one."""
 
 GROUPS = {"motorcycle_left": "motorcycle", "motorcycle_right": "motorcycle"}
-"""Two views of one scene: neither may be tested on when the other was trained on."""
+"""Picture name to group: two views of one scene must be in the same split."""
 
 
 def collect(options: EmbeddedOptions, folder: Path) -> PictureSource:
-    """Copy the photographs out of their packages, without importing these.
+    """Copy the photographs out of their packages, without importing the packages.
 
-    A photograph that an installed version does not have is left out with a warning; one that is there already is kept.
+    A photograph that the installed version does not contain is left out with a warning. Existing copies are kept.
 
     Args:
-        options: Which pictures are for validation and test.
-        folder: Where the copies go; made when missing.
+        options: Names of the pictures for validation and test.
+        folder: Target folder; created if missing.
 
     Returns:
         The source with its own split and groups.
 
     Raises:
-        UserError: An unknown name or one name in both splits, no photograph at all, or nothing can be written.
+        UserError: A name is unknown or in both splits, no photograph is found, or the folder cannot be written to.
     """
     _check_names(options)
-    found = {name: path for name in PHOTOGRAPHS if (path := _installed(name)) is not None}
+    found = {name: path for name in PHOTOGRAPHS if (path := _find_photograph(name)) is not None}
     if missing := sorted(PHOTOGRAPHS.keys() - found.keys()):
         logger.warning("not in the installed packages, left out: %s", ", ".join(missing))
     if not found:
@@ -104,7 +104,7 @@ def _check_names(options: EmbeddedOptions) -> None:
         )
 
 
-def _installed(name: str) -> Path | None:
+def _find_photograph(name: str) -> Path | None:
     package, file, _ = PHOTOGRAPHS[name]
     spec = find_spec(package)
     roots = (spec.submodule_search_locations if spec else None) or []

@@ -1,4 +1,4 @@
-"""The user's own folder: checked, never copied, never changed."""
+"""The user's own folder: checked and read in place, never copied or changed."""
 
 import logging
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from uncrappify.errors import UserError
 from uncrappify.pictures import SUFFIXES
-from uncrappify.sources.parameters import FolderOptions, PictureSource, absolute
+from uncrappify.sources.parameters import FolderOptions, PictureSource, make_absolute
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +25,11 @@ def point_at(options: FolderOptions) -> PictureSource:
     Raises:
         UserError: There is no such folder, it is no folder, or there is no picture in it.
     """
-    root = existing_folder(options.path, "pictures (source.folder.path)")
+    root = find_folder(options.path, "pictures (source.folder.path)")
     return PictureSource(name=root.name, root=root, licence="the user's own pictures, no licence stated")
 
 
-def existing_folder(given: str, parameter: str) -> Path:
+def find_folder(given: str, parameter: str) -> Path:
     """Find a folder of the user's that has pictures in it.
 
     Args:
@@ -42,7 +42,7 @@ def existing_folder(given: str, parameter: str) -> Path:
     Raises:
         UserError: There is no such folder, it is no folder, or there is no picture in it.
     """
-    root = absolute(given)
+    root = make_absolute(given)
     if not root.exists():
         raise UserError(f"{parameter}: there is no folder {root}.\n{_ADVICE}")
     if not root.is_dir():
@@ -59,8 +59,8 @@ def existing_folder(given: str, parameter: str) -> Path:
 def find_pictures(root: Path) -> list[str]:
     """Find every picture file by its suffix, at any depth.
 
-    Hidden files and folders are left out. Linked files count; linked folders are not entered, so that a link to a
-    folder above itself ends nowhere.
+    Hidden files and folders are left out. Symbolic links to files are followed; links to folders are not, so that there
+    are no loops.
 
     Args:
         root: The folder to search.

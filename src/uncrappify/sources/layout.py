@@ -1,4 +1,4 @@
-"""Which files of a folder are what, by globs; and which two are a pair, by what their wildcards stand for."""
+"""The roles of files by globs, and pairs of files by what the globs' wildcards match."""
 
 import re
 from collections import Counter
@@ -15,7 +15,7 @@ _NAMES_SHOWN = 3
 Keys = Mapping[str, tuple[str, ...]]
 
 
-def matching(files: Iterable[str], globs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def match_globs(files: Iterable[str], globs: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Find the files that match one of the globs.
 
     Args:
@@ -23,13 +23,13 @@ def matching(files: Iterable[str], globs: Sequence[str]) -> dict[str, tuple[str,
         globs: ``*`` and ``?`` stand for anything but a slash, ``**/`` for any number of folders.
 
     Returns:
-        File to what the wildcards stand for, of the first glob that matches; in the order of ``files``.
+        File to the texts that the wildcards of the first matching glob stand for; in the order of ``files``.
 
     Example:
-        >>> matching(["x3/baby_HR.png", "x3/baby_LR.png"], ["x3/*_HR.png"])
+        >>> match_globs(["x3/baby_HR.png", "x3/baby_LR.png"], ["x3/*_HR.png"])
         {'x3/baby_HR.png': ('baby',)}
     """
-    patterns = [_pattern(glob) for glob in globs]
+    patterns = [_compile_glob(glob) for glob in globs]
     found = {}
     for file in files:
         match = next((match for pattern in patterns if (match := pattern.fullmatch(file))), None)
@@ -38,10 +38,10 @@ def matching(files: Iterable[str], globs: Sequence[str]) -> dict[str, tuple[str,
     return found
 
 
-def named(files: Iterable[str]) -> dict[str, str]:
+def name_files(files: Iterable[str]) -> dict[str, str]:
     """Name each file by its path without suffix, or by its whole path where that name is taken.
 
-    Names differ in more than upper and lower case: on some disks those are the same file.
+    Names are unique even without regard to case, as some file systems require.
 
     Args:
         files: Paths with forward slashes.
@@ -60,15 +60,15 @@ def named(files: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def shape(files: Iterable[str]) -> str:
-    """Say in a few words what there is: ``bsds/train/*.jpg (200), bsds/val/*.jpg (100)``."""
+def summarise_files(files: Iterable[str]) -> str:
+    """Summarise files by folder and suffix: ``bsds/train/*.jpg (200), bsds/val/*.jpg (100)``."""
     counts = Counter(str(PurePosixPath(file).parent / f"*{PurePosixPath(file).suffix}") for file in files)
     shown = [f"{glob} ({number})" for glob, number in sorted(counts.items())[:_SHAPES_SHOWN]]
     return ", ".join(shown + ["..."] * (len(counts) > _SHAPES_SHOWN)) or "nothing"
 
 
-def by_name(files: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Give what files of two folders have in common with their twins: the path without suffix."""
+def key_by_name(files: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Map each file to its key for :func:`match_twins`: the path without suffix."""
     return {file: (str(PurePosixPath(file).with_suffix("")),) for file in files}
 
 
@@ -76,18 +76,18 @@ def match_twins(pictures: Keys, twins: Keys, where: str, roles: tuple[str, str])
     """Find the twin of every picture.
 
     Args:
-        pictures: File to what it must have in common with its twin.
-        twins: The same of the twins.
-        where: What an error begins with: the parameter, and the folders.
-        roles: What a picture and a twin are called in an error, such as ``("picture", "mask")``.
+        pictures: File to key; a picture and its twin have the same key.
+        twins: File to key.
+        where: Beginning of an error message: the parameter and the folders.
+        roles: What a picture and a twin are called in an error message, such as ``("picture", "mask")``.
 
     Returns:
         Picture name to the twin's file.
 
     Raises:
-        UserError: A picture has no twin, or several; they are named.
+        UserError: A picture or a twin has no counterpart, or several; the message names them.
     """
-    files, others = _inverted(pictures), _inverted(twins)
+    files, others = _invert(pictures), _invert(twins)
     problems = {
         f"no {roles[1]} belongs to": [found[0] for key, found in files.items() if key not in others],
         f"no {roles[0]} belongs to": [found[0] for key, found in others.items() if key not in files],
@@ -95,24 +95,24 @@ def match_twins(pictures: Keys, twins: Keys, where: str, roles: tuple[str, str])
             " and ".join(found) for part in (files, others) for found in part.values() if len(found) > 1
         ],
     }
-    if told := [f"{what} {some(names)}" for what, names in problems.items() if names]:
+    if told := [f"{what} {shorten_list(names)}" for what, names in problems.items() if names]:
         raise UserError(f"{where}: {'; '.join(told)}. Each {roles[0]} needs one {roles[1]}.")
-    return {name: others[pictures[file]][0] for name, file in named(pictures).items()}
+    return {name: others[pictures[file]][0] for name, file in name_files(pictures).items()}
 
 
-def some(names: Sequence[str], shown: int = _NAMES_SHOWN) -> str:
-    """Name the first few, and say how many more there are."""
+def shorten_list(names: Sequence[str], shown: int = _NAMES_SHOWN) -> str:
+    """List the first names, and how many more there are."""
     more = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
-def _inverted(keys: Keys) -> dict[tuple[str, ...], list[str]]:
+def _invert(keys: Keys) -> dict[tuple[str, ...], list[str]]:
     files: dict[tuple[str, ...], list[str]] = {}
     for file, key in keys.items():
         files.setdefault(key, []).append(file)
     return files
 
 
-def _pattern(glob: str) -> re.Pattern[str]:
+def _compile_glob(glob: str) -> re.Pattern[str]:
     parts = re.split(r"(\*\*/|\*|\?)", glob)
     return re.compile("".join(_WILDCARDS.get(part, re.escape(part)) for part in parts))

@@ -1,4 +1,4 @@
-"""The manifest: every picture of a source is opened once, and what is wrong with it is written down."""
+"""The manifest: a table of a source's pictures, each decoded once, with the reason if it is unusable."""
 
 import hashlib
 import logging
@@ -16,7 +16,7 @@ from uncrappify.errors import UserError
 from uncrappify.pictures import UnusablePicture, decode, read_content
 from uncrappify.progress import track
 from uncrappify.sources.folder import find_pictures
-from uncrappify.sources.layout import matching, named
+from uncrappify.sources.layout import match_globs, name_files
 from uncrappify.sources.parameters import PictureSource
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 
 def list_pictures(source: PictureSource) -> pd.DataFrame:
-    """List a source's pictures, each decoded once, on all cores.
+    """List a source's pictures, each decoded once, by a thread pool.
 
     A picture that cannot be used stays in the table with the reason and is counted in a warning; it never stops a run.
 
@@ -52,18 +52,18 @@ def list_pictures(source: PictureSource) -> pd.DataFrame:
     Raises:
         UserError: No picture can be used; the message counts the reasons.
     """
-    rows = _examined(source, source.test)
-    # The test's own pictures first: they are what is kept of duplicates.
+    rows = _examine_all(source, source.test)
+    # Pictures of the test source come first, because of duplicates the first is kept.
     rows.sort(key=lambda row: (not row["name"].startswith(TEST_PREFIX), row["name"]))
-    manifest = sorted(_without_duplicates(rows), key=lambda row: str(row["name"]))
+    manifest = sorted(_mark_duplicates(rows), key=lambda row: str(row["name"]))
     _report(manifest)
     if not any(row["usable"] for row in manifest):
-        raise UserError(_nothing_usable(source.root, manifest))
+        raise UserError(_explain_nothing_usable(source.root, manifest))
     return pd.DataFrame(manifest)
 
 
-def pictures_of(source: PictureSource) -> dict[str, str]:
-    """Name the good picture files of a source, its test source left out.
+def find_good_pictures(source: PictureSource) -> dict[str, str]:
+    """Find the good pictures of a source, without its test source.
 
     Args:
         source: Where the pictures are.
@@ -71,31 +71,31 @@ def pictures_of(source: PictureSource) -> dict[str, str]:
     Returns:
         Name to file, relative to the source's root.
     """
-    return named(matching(find_pictures(source.root), source.good))
+    return name_files(match_globs(find_pictures(source.root), source.good))
 
 
-def _examined(source: PictureSource, test: PictureSource | None) -> list[Row]:
-    entries = [(name, file, source.degraded.get(name, "")) for name, file in pictures_of(source).items()]
+def _examine_all(source: PictureSource, test: PictureSource | None) -> list[Row]:
+    entries = [(name, file, source.degraded.get(name, "")) for name, file in find_good_pictures(source).items()]
     if test:
         entries += [
-            (TEST_PREFIX + name, _absolute(test.root, file), _absolute(test.root, test.degraded.get(name, "")))
-            for name, file in pictures_of(test).items()
+            (TEST_PREFIX + name, _join(test.root, file), _join(test.root, test.degraded.get(name, "")))
+            for name, file in find_good_pictures(test).items()
         ]
     paired = bool(source.degraded or (test and test.degraded))
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     try:
-        rows: Iterable[Row] = pool.map(partial(_row, source.root, paired), entries)
+        rows: Iterable[Row] = pool.map(partial(_make_row, source.root, paired), entries)
         return list(track(rows, "listing pictures", len(entries)) if len(entries) > _BAR_FROM else rows)
     finally:
-        # Without this, Ctrl-C would wait until every picture of a large folder was read.
+        # Otherwise Ctrl-C would wait until every picture of a large folder was read.
         pool.shutdown(cancel_futures=True)
 
 
-def _absolute(root: Path, file: str) -> str:
+def _join(root: Path, file: str) -> str:
     return file and (root / file).as_posix()
 
 
-def _row(root: Path, paired: bool, entry: tuple[str, str, str]) -> Row:
+def _make_row(root: Path, paired: bool, entry: tuple[str, str, str]) -> Row:
     name, file, degraded = entry
     row = _examine(root, name, file)
     if not paired:
@@ -110,7 +110,7 @@ def _row(root: Path, paired: bool, entry: tuple[str, str, str]) -> Row:
 
 
 def _examine(root: Path, name: str, file: str) -> Row:
-    row: Row = {"name": _printable(name), "file": _printable(file), "width": 0, "height": 0, "mode": "", "bytes": 0}
+    row: Row = {"name": _escape(name), "file": _escape(file), "width": 0, "height": 0, "mode": "", "bytes": 0}
     row |= {"sha256": "", "usable": False, "reason": "", "notes": ""}
     try:
         if row["file"] != file:
@@ -129,12 +129,12 @@ def _examine(root: Path, name: str, file: str) -> Row:
     }
 
 
-def _printable(name: str) -> str:
-    # A file name may hold bytes that are no UTF-8; such text can be neither printed nor written to a table.
+def _escape(name: str) -> str:
+    # A file name may contain invalid UTF-8, which can be neither printed nor written to a table.
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _without_duplicates(rows: list[Row]) -> list[Row]:
+def _mark_duplicates(rows: list[Row]) -> list[Row]:
     first: dict[str, str] = {}
     for row in rows:
         if row["usable"] and first.setdefault(row["sha256"], row["name"]) != row["name"]:
@@ -142,8 +142,8 @@ def _without_duplicates(rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _kind(reason: str) -> str:
-    """Reduce a reason to what it shares with others: ``1x1, smaller than 16x16`` to ``smaller than 16x16``."""
+def _classify(reason: str) -> str:
+    """Remove the details of a single picture: ``1x1, smaller than 16x16`` to ``smaller than 16x16``."""
     return "same content as another" if reason.startswith("same content as ") else reason.rpartition(", ")[2]
 
 
@@ -151,24 +151,24 @@ def _report(rows: list[Row]) -> None:
     unusable = defaultdict(list)
     for row in rows:
         if not row["usable"]:
-            unusable[_kind(row["reason"])].append(row["file"])
+            unusable[_classify(row["reason"])].append(row["file"])
     for kind, files in sorted(unusable.items()):
         shown = ", ".join(files[:_SHOWN_NAMES]) + (", ..." if len(files) > _SHOWN_NAMES else "")
-        logger.warning("%s left out, %s: %s", _count(len(files)), kind, shown)
+        logger.warning("%s left out, %s: %s", _format_count(len(files)), kind, shown)
     notes = Counter(note for row in rows if row["usable"] and row["notes"] for note in row["notes"].split(", "))
     if notes:
-        said = ", ".join(f"{note} ({_count(number)})" for note, number in sorted(notes.items()))
+        said = ", ".join(f"{note} ({_format_count(number)})" for note, number in sorted(notes.items()))
         logger.info("read as 8-bit RGB: %s", said)
 
 
-def _count(number: int) -> str:
+def _format_count(number: int) -> str:
     return f"{number} picture{'' if number == 1 else 's'}"
 
 
-def _nothing_usable(root: Path, rows: list[Row]) -> str:
+def _explain_nothing_usable(root: Path, rows: list[Row]) -> str:
     if not rows:
         return f"there are no pictures in {root}. Give a folder with pictures (jpg, png, webp, tiff, bmp, gif)."
-    reasons = Counter(_kind(row["reason"]) for row in rows)
+    reasons = Counter(_classify(row["reason"]) for row in rows)
     counted = ", ".join(f"{number} {kind}" for kind, number in sorted(reasons.items()))
     return (
         f"none of the pictures in {root} can be used ({counted}). Give a folder with whole pictures of at least "

@@ -1,4 +1,4 @@
-"""Pictures with masks: matched by name, and every mask looked at once."""
+"""Pictures with masks: matched by name, and every mask checked once."""
 
 import hashlib
 import logging
@@ -16,9 +16,9 @@ from PIL import Image
 from uncrappify.errors import UserError
 from uncrappify.pictures.masks import FORMATS, SUFFIXES, VOID, Labels, UnlistedValue
 from uncrappify.progress import track
-from uncrappify.sources.folder import existing_folder, find_pictures
-from uncrappify.sources.layout import by_name, match_twins, some
-from uncrappify.sources.parameters import MaskedFolderOptions, PictureSource, absolute
+from uncrappify.sources.folder import find_folder, find_pictures
+from uncrappify.sources.layout import key_by_name, match_twins, shorten_list
+from uncrappify.sources.parameters import MaskedFolderOptions, PictureSource, make_absolute
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def point_at(options: MaskedFolderOptions) -> PictureSource:
     Raises:
         UserError: A folder is missing or has no pictures, or a picture has no mask, or a mask no picture.
     """
-    root = absolute(options.path)
+    root = make_absolute(options.path)
     for name, which in ((options.pictures, "pictures"), (options.masks, "masks")):
         if not (root / name).is_dir():
             missing = f"folder {name} in {root}" if root.is_dir() else f"folder {root}"
@@ -50,10 +50,10 @@ def point_at(options: MaskedFolderOptions) -> PictureSource:
                 "(source.masked_folder.pictures and .masks)."
             )
     pictures, masks = (
-        existing_folder(str(root / name), f"source.masked_folder.{which}")
+        find_folder(str(root / name), f"source.masked_folder.{which}")
         for name, which in ((options.pictures, "pictures"), (options.masks, "masks"))
     )
-    found, theirs = (by_name(find_pictures(folder)) for folder in (pictures, masks))
+    found, theirs = (key_by_name(find_pictures(folder)) for folder in (pictures, masks))
     twins = match_twins(found, theirs, f"source.masked_folder ({pictures} and {masks})", TWINS)
     return PictureSource(
         name=root.name,
@@ -64,29 +64,29 @@ def point_at(options: MaskedFolderOptions) -> PictureSource:
 
 
 def examine_masks(source: PictureSource, manifest: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Look at the mask of every usable picture, on all cores.
+    """Check the mask of every usable picture, by a thread pool.
 
-    A mask that cannot be read or says nothing makes its picture unusable. One that does not fit its picture or the
-    labels is a mistake in the whole set, and stops the run.
+    A mask that cannot be read, or is void everywhere, makes its picture unusable. A mask that does not fit its picture
+    or the labels is an error of the whole data set, and stops the run.
 
     Args:
         source: Where the masks are.
         manifest: One row a picture, as :func:`~uncrappify.sources.manifest.list_pictures` makes it.
-        labels: What masks mean.
+        labels: Meaning of the masks' values.
 
     Returns:
-        The manifest with ``mask`` (file) and ``mask_sha256``; and how many pixels each class has, one row a usable
-        picture: ``name``, and a column a class.
+        The manifest with ``mask`` (file) and ``mask_sha256``; and a table of pixel counts with one row a usable
+        picture: ``name``, and one column a class.
 
     Raises:
-        UserError: A mask has another size than its picture or a value that the labels do not have, is a JPEG, or none
-            can be used.
+        UserError: A mask differs in size from its picture, has a value that is not in the labels, or is a JPEG; or no
+            mask can be used.
     """
     usable = manifest.loc[manifest["usable"], ["name", "width", "height"]]
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     try:
         found: Iterable[dict[str, Any]] = pool.map(
-            lambda row: _examined(row.name, source.root / source.masks[row.name], (row.width, row.height), labels),
+            lambda row: _examine(row.name, source.root / source.masks[row.name], (row.width, row.height), labels),
             usable.itertuples(index=False),
         )
         rows = list(track(found, "looking at masks", len(usable)))
@@ -110,7 +110,7 @@ def examine_masks(source: PictureSource, manifest: pd.DataFrame, labels: Labels)
     ]
 
 
-def _examined(name: str, path: Path, size: tuple[int, int], labels: Labels) -> dict[str, Any]:
+def _examine(name: str, path: Path, size: tuple[int, int], labels: Labels) -> dict[str, Any]:
     row = {"name": name, "sha256": "", "reason": "", "pixels": [0] * len(labels.classes)}
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{path}: a mask has to keep every value, which a {path.suffix} file does not. Save it as PNG.")
@@ -119,7 +119,7 @@ def _examined(name: str, path: Path, size: tuple[int, int], labels: Labels) -> d
         row["sha256"] = hashlib.sha256(content).hexdigest()
         with Image.open(BytesIO(content), formats=FORMATS) as image:
             found, mask_size = labels.indices(image), image.size
-    except Exception as error:  # what Pillow raises for broken data differs by format and version
+    except Exception as error:  # Pillow's exceptions for broken data differ by format and version
         return row | {"reason": f"mask cannot be read ({str(error) or type(error).__name__})"}
     if mask_size != size:
         raise UserError(
@@ -127,13 +127,13 @@ def _examined(name: str, path: Path, size: tuple[int, int], labels: Labels) -> d
             "Each mask has the size of its picture (upright, as a camera's orientation says)."
         )
     if isinstance(found, UnlistedValue):
-        raise UserError(_unlisted(path, found, labels))
+        raise UserError(_explain_unlisted(path, found, labels))
     counts = np.bincount(found.ravel(), minlength=VOID + 1)[: len(labels.classes)]
     return row | {"pixels": counts.tolist(), "reason": "" if counts.any() else "mask is void everywhere"}
 
 
 def _report(masks: pd.DataFrame, labels: Labels) -> None:
-    """Say which pictures are left out, and which classes have no pixel.
+    """Log which pictures are left out, and which classes have no pixel.
 
     Raises:
         UserError: Only one class has pixels.
@@ -141,7 +141,7 @@ def _report(masks: pd.DataFrame, labels: Labels) -> None:
     left_out = masks.index[masks["reason"] != ""].tolist()
     if left_out:
         reasons = masks.loc[left_out, "reason"].unique().tolist()
-        logger.warning("left out for the mask: %s (%s)", some(left_out), some(reasons))
+        logger.warning("left out for the mask: %s (%s)", shorten_list(left_out), shorten_list(reasons))
     pixels = np.array(masks["pixels"].tolist()).sum(0)
     missing = [name for name, count in zip(labels.classes, pixels, strict=True) if not count]
     if len(missing) == len(labels.classes) - 1:
@@ -153,14 +153,14 @@ def _report(masks: pd.DataFrame, labels: Labels) -> None:
         logger.warning("no mask has a pixel of %s", ", ".join(missing))
 
 
-def _unlisted(path: Path, found: UnlistedValue, labels: Labels) -> str:
+def _explain_unlisted(path: Path, found: UnlistedValue, labels: Labels) -> str:
     if labels.colours:
         each = [f"{name} {list(colour)}" for name, colour in zip(labels.classes, labels.colours, strict=True)]
-        known = f"colours {some(each, _CLASSES_SHOWN)}"
+        known = f"colours {shorten_list(each, _CLASSES_SHOWN)}"
         advice = "a class more in labels.classes with its colour in labels.colours, or a colour more in labels.void."
     else:
         each = [f"{value} {name}" for value, name in enumerate(labels.classes)]
-        known = f"values {some(each, _CLASSES_SHOWN)}"
+        known = f"values {shorten_list(each, _CLASSES_SHOWN)}"
         advice = (
             "the colour of each class goes into labels.colours."
             if found.value.startswith("colour")

@@ -1,4 +1,4 @@
-"""Pictures that are degraded already, each beside its target: matched by name, checked by size, passed through."""
+"""Given pairs of degraded picture and target: matched by name, checked by size, used as they are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from PIL import Image
 
 from uncrappify.errors import UserError
 from uncrappify.pictures import is_enlargement, read_picture
-from uncrappify.sources.folder import existing_folder, find_pictures
-from uncrappify.sources.layout import by_name, match_twins, some
+from uncrappify.sources.folder import find_folder, find_pictures
+from uncrappify.sources.layout import key_by_name, match_twins, shorten_list
 from uncrappify.sources.parameters import PairsOptions, PictureSource
 
 TWINS = "target", "degraded picture"
@@ -19,12 +19,12 @@ TWINS = "target", "degraded picture"
 
 @dataclass(frozen=True)
 class GivenPair:
-    """A callable that gives the degraded picture that a source has; nothing is drawn.
+    """A callable that reads the degraded picture of a source, instead of computing it by a recipe.
 
     Args:
-        target: The good picture.
-        degraded: The bad one.
-        sha256: Of the bad one's content.
+        target: File of the good picture.
+        degraded: File of the degraded picture.
+        sha256: Checksum of the degraded picture's file.
     """
 
     target: Path
@@ -33,14 +33,14 @@ class GivenPair:
 
     @property
     def key(self) -> str:
-        """What the result depends on."""
+        """Identifies the result: equal keys mean equal pictures."""
         return f"given {self.sha256}"
 
-    def good(self) -> Image.Image:
+    def read_good(self) -> Image.Image:
         """Read the good picture.
 
         Raises:
-            UserError: The file has gone since it was listed, or cannot be used any more.
+            UserError: The file is missing, or has become unusable since it was listed.
         """
         return read_picture(self.target)
 
@@ -48,13 +48,13 @@ class GivenPair:
         """Read the degraded picture.
 
         Raises:
-            UserError: As :meth:`good` does.
+            UserError: As for :meth:`read_good`.
         """
         return read_picture(self.degraded)
 
 
 def point_at(options: PairsOptions) -> PictureSource:
-    """Check two folders of the user's and refer to them where they are.
+    """Check the user's two folders and refer to them where they are.
 
     Args:
         options: The folders; a relative path counts from the current folder.
@@ -63,10 +63,10 @@ def point_at(options: PairsOptions) -> PictureSource:
         The source; its pictures are split by hash.
 
     Raises:
-        UserError: A folder is missing or has no pictures, or a picture of one has no twin of its name in the other.
+        UserError: A folder is missing or has no pictures, or a picture has no counterpart of the same name.
     """
     degraded, target = (
-        existing_folder(given, f"source.pairs.{which}")
+        find_folder(given, f"source.pairs.{which}")
         for which, given in (("degraded", options.degraded), ("target", options.target))
     )
     if degraded == target:
@@ -74,7 +74,7 @@ def point_at(options: PairsOptions) -> PictureSource:
             f"source.pairs: degraded and target are the same folder, {target}. Give one folder with bad pictures and "
             "another with good ones of the same names."
         )
-    bad, good = (by_name(find_pictures(root)) for root in (degraded, target))
+    bad, good = (key_by_name(find_pictures(root)) for root in (degraded, target))
     twins = match_twins(good, bad, "source.pairs", TWINS)
     return PictureSource(
         name=target.name,
@@ -84,11 +84,11 @@ def point_at(options: PairsOptions) -> PictureSource:
     )
 
 
-def given_pairs(source: PictureSource, pictures: pd.DataFrame) -> dict[str, GivenPair]:
-    """Find the pairs among the pictures.
+def find_given_pairs(source: PictureSource, pictures: pd.DataFrame) -> dict[str, GivenPair]:
+    """Find the pictures that come with a degraded twin.
 
     Args:
-        source: Where they lie.
+        source: Where the pictures are.
         pictures: Rows of its manifest.
 
     Returns:
@@ -104,7 +104,7 @@ def given_pairs(source: PictureSource, pictures: pd.DataFrame) -> dict[str, Give
 
 
 def check_sizes(pictures: pd.DataFrame, scale: int) -> None:
-    """Check that the pairs among the pictures fit the model's scale: else they show different things.
+    """Check that the sizes of given pairs fit the model's scale.
 
     At scale s both sides of a target are s times the degraded picture's and less than 2 s pixels more (those are cut
     off). At scale 1 the degraded picture is no larger than the target and has the same shape, rounded sides allowed.
@@ -114,7 +114,7 @@ def check_sizes(pictures: pd.DataFrame, scale: int) -> None:
         scale: Size of the target over size of the network's input.
 
     Raises:
-        UserError: A pair does not fit; it is named.
+        UserError: A pair does not fit; the message names it.
     """
     if "degraded" not in pictures:
         return
@@ -127,7 +127,7 @@ def check_sizes(pictures: pd.DataFrame, scale: int) -> None:
     if wrong:
         rule = f"the target is {scale} times as large" if scale > 1 else "both have the same shape"
         raise UserError(
-            f"the two pictures of a pair do not fit: {some(wrong)}. The model's scale is {scale}: {rule}. "
+            f"the two pictures of a pair do not fit: {shorten_list(wrong)}. The model's scale is {scale}: {rule}. "
             "Put pictures of the same content together, or set the model's scale to theirs."
         )
 

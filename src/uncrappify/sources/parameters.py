@@ -1,4 +1,4 @@
-"""What a user may say about where pictures come from, and the one shape that every source becomes.
+"""Parameters of the sources of pictures, and the result that every source gives.
 
 A further kind is one options model here, its name in ``kind``, its key in :class:`Source`, and one case in
 :func:`uncrappify.sources.fetch`.
@@ -13,8 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from uncrappify.parameters.messages import located
 
 
-def absolute(given: str) -> Path:
-    """Give the absolute path of what a user wrote, which counts from the current folder; ``~`` is the home folder."""
+def make_absolute(given: str) -> Path:
+    """Make a path that a user wrote absolute, relative to the current folder; ``~`` is the home folder."""
     # Path.expanduser raises where there is no such user; this leaves ~nobody as it is, a folder that is not there.
     return Path(os.path.expanduser(given)).absolute()  # noqa: PTH111
 
@@ -80,13 +80,13 @@ class PairsOptions(BaseModel):
     )
 
 
-def _inside(glob: str) -> str:
+def _check_glob(glob: str) -> str:
     if not glob or glob.startswith("/") or "\\" in glob or ".." in PurePosixPath(glob).parts:
         raise ValueError('a glob counts from the archive\'s own root, as in "images/*.jpg" or "**/*.png"')
     return glob
 
 
-Globs = list[Annotated[str, AfterValidator(_inside)]]
+Globs = list[Annotated[str, AfterValidator(_check_glob)]]
 
 
 class Layout(BaseModel):
@@ -143,7 +143,7 @@ class _ByKind(BaseModel):
     archive: ArchiveOptions | None = Field(default=None, description="Read when kind is archive.")
 
     @model_validator(mode="after")
-    def _the_chosen_kind_has_its_options(self) -> Self:
+    def _check_chosen_options(self) -> Self:
         if getattr(self, self.kind) is None:
             raise ValueError(_MISSING[self.kind])
         return self
@@ -188,9 +188,9 @@ class Source(_ByKind):
         """The user's own folders, absolute, which are read in place."""
         match self.chosen:
             case FolderOptions(path=path):
-                return [absolute(path)]
+                return [make_absolute(path)]
             case PairsOptions(degraded=degraded, target=target):
-                return [absolute(degraded), absolute(target)]
+                return [make_absolute(degraded), make_absolute(target)]
             case _:
                 return []
 
@@ -209,7 +209,7 @@ class MaskedSource(_ByKind):
     )
 
     @model_validator(mode="after")
-    def _an_archive_has_masks(self) -> Self:
+    def _check_archive_masks(self) -> Self:
         if self.kind == "archive" and self.archive and not self.archive.layout.masks:
             raise located(("archive", "layout", "masks"), "it is empty; say which files are the masks, as globs.")
         return self
@@ -223,7 +223,7 @@ class MaskedSource(_ByKind):
     @property
     def folders(self) -> list[Path]:
         """The user's own folder, absolute, which is read in place."""
-        return [absolute(self.masked_folder.path)] if self.kind == "masked_folder" and self.masked_folder else []
+        return [make_absolute(self.masked_folder.path)] if self.kind == "masked_folder" and self.masked_folder else []
 
 
 _MISSING = {

@@ -1,4 +1,4 @@
-"""Train, valid or test: decided by a picture's name alone, so that new pictures move no old ones."""
+"""Train, valid or test: a hash of the picture's name decides, so that new pictures never move old ones."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SHARES = {"test": 0.1, "valid": 0.1}
 def assign_splits(source: PictureSource, pictures: pd.DataFrame) -> pd.DataFrame:
     """Assign every picture to a split, pictures of one group to the same.
 
-    A source that names its own valid and test pictures is obeyed. Of the others a tenth each goes into a split that it
-    does not name, by a hash of the name, and the rest is for training. Only where a set is so small that this
-    leaves a split empty, the order of the hashes decides.
+    The source's own valid and test splits are used where it has them. For a split that it does not name, a tenth of the
+    other pictures is taken by a hash of the name; the rest is for training. Where a set is so small that this would
+    leave a split empty, the order of the hashes decides.
 
     Args:
-        source: Its ``own_split`` and ``groups`` count.
+        source: Its ``own_split`` and ``groups`` are used.
         pictures: One row a usable picture, with ``name``.
 
     Returns:
@@ -31,16 +31,16 @@ def assign_splits(source: PictureSource, pictures: pd.DataFrame) -> pd.DataFrame
     """
     groups = pictures["name"].map(lambda name: source.groups.get(name, name))
     owned = {source.groups.get(name, name): part for part, names in source.own_split.items() for name in names}
-    others = sorted(set(groups) - set(owned), key=_share)
-    split = owned | _by_hash(others, [part for part in SHARES if part not in source.own_split])
+    others = sorted(set(groups) - set(owned), key=_hash_to_share)
+    split = owned | _split_by_hash(others, [part for part in SHARES if part not in source.own_split])
     assigned = pictures.assign(split=groups.map(split)).reset_index(drop=True)
     counts = {part: int((assigned["split"] == part).sum()) for part in ("train", "valid", "test")}
     if not all(counts.values()):
-        raise UserError(_too_few(counts, list(source.own_split)))
+        raise UserError(_explain_too_few(counts, list(source.own_split)))
     return assigned
 
 
-def _too_few(counts: dict[str, int], named: list[str]) -> str:
+def _explain_too_few(counts: dict[str, int], named: list[str]) -> str:
     needed = (
         f"The source names its own pictures for {' and '.join(named)}: leave some for the others, or add pictures"
         if named
@@ -50,20 +50,20 @@ def _too_few(counts: dict[str, int], named: list[str]) -> str:
     return f"source: {sum(counts.values())} usable pictures are too few: {found}. {needed}; for a good model, hundreds."
 
 
-def _by_hash(groups: list[str], parts: list[str]) -> dict[str, str]:
-    """Split groups that are sorted by their hash; what no part takes is for training.
+def _split_by_hash(groups: list[str], parts: list[str]) -> dict[str, str]:
+    """Split groups that are sorted by their hash; the groups after the last part are for training.
 
-    A part takes at least one, and leaves one for each part after it and for training.
+    Each part gets at least one group, and leaves one for each later part and for training.
     """
     split: list[str] = []
     bound = 0.0
     for after, part in zip(reversed(range(len(parts))), parts, strict=True):
         bound += SHARES[part]
         left = groups[len(split) :]
-        split += [part] * max(1, min(sum(_share(group) < bound for group in left), len(left) - after - 1))
+        split += [part] * max(1, min(sum(_hash_to_share(group) < bound for group in left), len(left) - after - 1))
     return dict(zip(groups, split + ["train"] * len(groups), strict=False))
 
 
-def _share(group: str) -> float:
-    """Map a name evenly to 0..1."""
+def _hash_to_share(group: str) -> float:
+    """Hash a name to a number that is uniform in [0, 1)."""
     return int.from_bytes(hashlib.sha256(group.encode()).digest()[:8]) / 2**64

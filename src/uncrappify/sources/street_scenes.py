@@ -1,4 +1,4 @@
-"""The source `streets`: scenes and masks that are drawn once, to be segmented without a download."""
+"""The source ``streets``: scenes and masks that are drawn once, for segmentation without a download."""
 
 import os
 import shutil
@@ -12,16 +12,16 @@ from uncrappify.progress import track
 from uncrappify.scenes.streets import STYLE, draw_street
 from uncrappify.sources.parameters import PictureSource, StreetsOptions
 
-#: First seed of each split: scenes of the test are of seeds that nothing was ever trained on or chosen by.
+#: First seed of each split; the ranges are disjoint, so that no test scene is seen in training or validation.
 SEEDS = {"train": 0, "valid": 1_000_000, "test": 2_000_000}
 
 
 def collect(options: StreetsOptions, raw: Path) -> PictureSource:
-    """Draw the scenes that are not there yet.
+    """Draw the scenes that do not exist yet.
 
     Args:
-        options: How many of each split.
-        raw: Folder for raw data; what another version of the project drew there is removed.
+        options: Number of scenes in each split.
+        raw: Folder for raw data; scenes of another ``STYLE`` are removed.
 
     Returns:
         The source with its own split and masks.

@@ -1,4 +1,4 @@
-"""Archives from elsewhere are unpacked with suspicion: whole and inside one folder, or not at all."""
+"""Safe unpacking of untrusted archives: completely and inside one folder, or not at all."""
 
 import errno
 import gzip
@@ -18,15 +18,15 @@ from uncrappify.errors import UserError
 MOST_MEMBERS = 2_000_000
 
 EXPANSION = 20
-"""How many times the archive's own size it may fill; pictures are compressed already and hardly grow at all."""
+"""Largest ratio of unpacked to packed size; pictures are compressed already and hardly grow."""
 
 ALLOWANCE = 100_000_000
-"""Bytes that any archive may fill, however small it is."""
+"""Unpacked size in bytes that is allowed for any archive, however small."""
 
 LONGEST_HEADER = 1_000_000
-"""Bytes of a member's long name and other attributes."""
+"""Largest size in bytes of a header with a member's long name or other attributes."""
 
-# Checks much of what is checked here a second time; Python has it from 3.11.4 on.
+# Repeats many of the checks below; available from Python 3.11.4 on.
 _FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 _CONTRADICTIONS = (FileExistsError, IsADirectoryError, NotADirectoryError)
 _LONG_HEADERS = {
@@ -40,7 +40,7 @@ _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMA
 
 
 class _Member(NamedTuple):
-    """What an archive says of one of its files or folders, and how to get it out."""
+    """A file or folder of an archive, and the call that extracts it."""
 
     name: str
     size: int
@@ -49,7 +49,7 @@ class _Member(NamedTuple):
 
 
 class _CautiousHeader(tarfile.TarInfo):
-    """Refuses headers that go on for megabytes: tarfile would take them into memory before anybody sees a member."""
+    """Refuses headers of many megabytes, which tarfile would read into memory before it yields a member."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -69,17 +69,17 @@ def unpack(archive: Path, folder: Path) -> None:
 
     Args:
         archive: The file.
-        folder: Where to. After an error it may hold a part; whoever made it removes it.
+        folder: Target. After an error it may contain some of the files; the caller removes it.
 
     Raises:
-        UserError: The archive is damaged or neither; a member has an absolute path, leads out of the folder, is a link
-            or a device, or there are too many or too large ones.
-        OSError: It cannot be written, such as on a full disk.
+        UserError: The archive is damaged or of another format; a member has an absolute path, leads out of the folder,
+            or is a link or a device; or there are too many members, or too large ones.
+        OSError: A file cannot be written, for example because the disk is full.
     """
     limit = max(ALLOWANCE, EXPANSION * archive.stat().st_size)
     unpacked = 0
     try:
-        for number, member in enumerate(_members(archive, folder), 1):
+        for number, member in enumerate(_read_members(archive, folder), 1):
             unpacked += member.size
             if number > MOST_MEMBERS:
                 raise _Refusal(f"it has more than {MOST_MEMBERS} members")
@@ -110,8 +110,8 @@ def _check(member: _Member) -> None:
         raise _Refusal(f'"{member.name}" is a link, a device or the like')
 
 
-def _members(archive: Path, folder: Path) -> Iterator[_Member]:
-    if tar := _tar(archive):
+def _read_members(archive: Path, folder: Path) -> Iterator[_Member]:
+    if tar := _open_tar(archive):
         with tar:
             for entry in tar:
                 extract = partial(tar.extract, entry, folder, set_attrs=False, **_FILTER)
@@ -124,7 +124,7 @@ def _members(archive: Path, folder: Path) -> Iterator[_Member]:
         raise _Refusal("it is neither a tar nor a zip")
 
 
-def _tar(archive: Path) -> tarfile.TarFile | None:
+def _open_tar(archive: Path) -> tarfile.TarFile | None:
     try:
         return tarfile.open(archive, tarinfo=_CautiousHeader)
     except tarfile.ReadError:
@@ -132,6 +132,6 @@ def _tar(archive: Path) -> tarfile.TarFile | None:
 
 
 def _is_plain(info: zipfile.ZipInfo) -> bool:
-    """Read the kind of file that Unix keeps in the upper half of a zip's attributes; others leave it 0."""
+    """Whether a zip entry is a file or folder; Unix keeps the file type in the upper 16 bits, others leave it 0."""
     mode = info.external_attr >> 16
     return S_IFMT(mode) == 0 or S_ISREG(mode) or S_ISDIR(mode)

@@ -77,14 +77,14 @@ def crappify(
 
     usable = manifest[manifest["usable"]]
     sources.check_sizes(usable, model.scale)
-    given = sources.given_pairs(raw, usable)
+    given = sources.find_given_pairs(raw, usable)
     planned: dict[str, Crappified | GivenPair] = {
         name: given.get(name) or Crappified(name, raw.root / file, sha256, recipe, seed)
         for name, file, sha256 in usable[["name", "file", "sha256"]].itertuples(index=False)
     }
     draws = {name: {} if name in given else recipe.draw(name, seed) for name in planned}
     shown = islice(planned.items(), DAMAGE_PICTURES)
-    damage = damage_sheet((name, picture.good(), picture(), draws[name]) for name, picture in shown)
+    damage = damage_sheet((name, picture.read_good(), picture(), draws[name]) for name, picture in shown)
     return dict(planned), pd.DataFrame([{"name": name, **drawn} for name, drawn in draws.items()]), damage
 
 
