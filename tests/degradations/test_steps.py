@@ -95,7 +95,7 @@ def test_text_leaves_the_picture_it_was_given_as_it_was(picture):
 def test_text_fills_in_the_draws_of_other_steps():
     content = Text(content="q{jpeg.quality} r{gaussian_blur.radius} {jpeg.applied}")
     draws = {"jpeg.quality": 43, "gaussian_blur.radius": 1.23456, "jpeg.applied": False}
-    assert content.derived(draws) == {"content": "q43 r1.23 False"}
+    assert content.derive(draws) == {"content": "q43 r1.23 False"}
 
 
 @pytest.mark.parametrize("sigma", [2.0, 10.0, 30.0])

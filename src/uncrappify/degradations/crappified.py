@@ -1,4 +1,4 @@
-"""The degraded twin of a picture, not computed yet."""
+"""The degraded twin of a picture, computed when it is called."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from uncrappify.pictures import read_picture
 
 @dataclass(frozen=True)
 class Crappified:
-    """A callable that reads a good picture and gives the bad one.
+    """A callable that reads a good picture and returns the degraded one.
 
     Args:
-        name: The picture's name, which decides with the seed what is drawn.
-        file: The good picture.
-        sha256: Of the file's content.
-        recipe: What happens to it.
+        name: The picture's name; name and seed determine the random draws.
+        file: File of the good picture.
+        sha256: Checksum of the file's content.
+        recipe: The steps of the degradation.
         seed: The pipeline's seed.
     """
 
@@ -33,7 +33,7 @@ class Crappified:
 
     @property
     def key(self) -> str:
-        """Everything that the result depends on, in one hash: under the same key there is nothing to do again."""
+        """Hash of everything that the result depends on: equal keys mean equal pictures."""
         parts = [self.name, self.sha256, self.recipe.fingerprint, self.seed]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -41,10 +41,10 @@ class Crappified:
         """Read the good picture.
 
         Raises:
-            UserError: The file has gone since it was listed, or cannot be used any more.
+            UserError: The file is missing, or has become unusable since it was listed.
         """
         return read_picture(self.file)
 
     def __call__(self) -> Image.Image:
-        """Give the degraded picture."""
+        """Compute the degraded picture."""
         return self.recipe.degrade(self.read_good(), self.name, self.seed)

@@ -1,4 +1,4 @@
-"""Out of focus."""
+"""Gaussian blur, as of a picture out of focus."""
 
 from typing import Annotated
 

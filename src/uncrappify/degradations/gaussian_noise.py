@@ -1,4 +1,4 @@
-"""Grain, as a small sensor makes in the dark."""
+"""Gaussian noise, as of a small sensor in low light."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ class GaussianNoise(Step):
     )
 
     def apply(self, picture: Image.Image, sigma: float, random: np.random.Generator) -> Image.Image:
-        """Add the noise; its pixels are seeded as the draws are."""
+        """Add the noise; ``random`` is seeded by picture and step."""
         pixels = np.asarray(picture)
         noisy = random.standard_normal(pixels.shape, dtype=np.float32)
         noisy *= np.float32(sigma)

@@ -1,4 +1,4 @@
-"""Colour taken away, for a model that learns to colourise."""
+"""Conversion to grey, for a model that learns to colourise."""
 
 from PIL import Image
 

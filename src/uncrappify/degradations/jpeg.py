@@ -1,4 +1,4 @@
-"""The marks of a JPEG file: blocks, rings and washed-out colour."""
+"""JPEG compression artefacts: blocking, ringing and chroma subsampling."""
 
 from io import BytesIO
 from typing import Annotated
@@ -16,7 +16,7 @@ class Jpeg(Step):
     quality: Annotated[Range[int], Within(1, 100)] = Field(description="1 (worst) to 100; cameras use 85 to 98.")
 
     def apply(self, picture: Image.Image, quality: int) -> Image.Image:
-        """Pass the picture through a JPEG file in memory."""
+        """Encode and decode the picture in memory."""
         file = BytesIO()
         picture.save(file, "JPEG", quality=quality)
         decoded = Image.open(file)

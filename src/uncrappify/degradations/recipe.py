@@ -80,7 +80,7 @@ class Recipe(RootModel[list[Annotated[Step, _OneKeyDict()]]]):
         draws = self._own_draws("", 0)
         for index, step in enumerate(self.root):
             try:
-                step.derived(draws)
+                step.derive(draws)
             except ValueError as error:
                 reason = PydanticCustomError("recipe_reference", "{reason}", {"reason": str(error)})
                 raise ValidationError.from_exception_data(
@@ -119,7 +119,7 @@ class Recipe(RootModel[list[Annotated[Step, _OneKeyDict()]]]):
             the step alone: neither other pictures nor the order of work nor other steps change it.
         """
         own = self._own_draws(name, seed)
-        derived = {f"{key}.{field}": value for key, step in self._keyed() for field, value in step.derived(own).items()}
+        derived = {f"{key}.{field}": value for key, step in self._keyed() for field, value in step.derive(own).items()}
         return own | derived
 
     def degrade(self, picture: Image.Image, name: str, seed: int) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Fewer pixels: by a factor, as super-resolution asks for, or to a shorter side, as the lesson does."""
+"""Downscaling: by a factor, as for super-resolution, or to a given shorter side, as in the lesson."""
 
 from typing import Annotated, Literal, Self
 
@@ -25,7 +25,7 @@ class Resize(Step):
     resample: Literal["nearest", "bilinear", "bicubic", "lanczos"] = Field("bicubic", description="Pillow's kernel.")
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _check_options(self) -> Self:
         if (self.factor is None) == (self.min_side is None):
             raise PydanticCustomError("resize", "give either factor (such as 3) or min_side (such as 96)")
         if self.factor is not None and self.factor.low <= 1:
@@ -50,6 +50,6 @@ class Resize(Step):
 
 
 def crop_to_multiple(picture: Image.Image, factor: int) -> Image.Image:
-    """Cut right and bottom so that both sides are multiples of ``factor``; a side shorter than it stays whole."""
+    """Crop right and bottom to multiples of ``factor``; a side shorter than ``factor`` is not cropped."""
     width, height = (side - side % factor if side >= factor else side for side in picture.size)
     return picture if (width, height) == picture.size else picture.crop((0, 0, width, height))

@@ -1,4 +1,4 @@
-"""A degradation step: options that are numbers or ranges, a draw for each picture, a pure function on pixels."""
+"""A degradation step: options that are numbers or ranges, a random draw for each picture, a pure function on pixels."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ STEPS: dict[str, type["Step"]] = {}
 
 
 class Range(NamedTuple, Generic[Number]):
-    """Numbers from ``low`` to ``high``, both ends included; a single number is a range of one."""
+    """The closed interval from ``low`` to ``high``; for a single number, both are equal."""
 
     low: Number
     high: Number
 
     def draw(self, random: np.random.Generator) -> int | float:
-        """Draw uniformly; a whole number when the ends are whole numbers (``int``)."""
+        """Draw from the uniform distribution; an ``int`` if ``low`` and ``high`` are of type ``int``."""
         if isinstance(self.low, int):
             return int(random.integers(self.low, int(self.high), endpoint=True))
         return float(random.uniform(self.low, self.high))
@@ -32,7 +32,7 @@ class Range(NamedTuple, Generic[Number]):
 
 @dataclass(frozen=True)
 class Within:
-    """Says what a `Range` field accepts: ``quality: Annotated[Range[int], Within(1, 100)]``.
+    """The values that a `Range` field accepts: ``quality: Annotated[Range[int], Within(1, 100)]``.
 
     In YAML the field is a number (``quality: 60``) or two (``quality: [10, 70]``), each from ``low`` to ``high``.
     """
@@ -41,7 +41,7 @@ class Within:
     high: float
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Read a number or a pair of numbers; written back in the same form."""
+        """Accept a number or a pair of numbers, and serialise it in the same form."""
         (kind,) = get_args(source)
         if kind is int:
             number: CoreSchema = core_schema.int_schema(ge=int(self.low), le=int(self.high))
@@ -49,7 +49,7 @@ class Within:
             number = core_schema.float_schema(ge=self.low, le=self.high)
         return core_schema.no_info_plain_validator_function(
             lambda value: self._parse(value, kind),
-            serialization=core_schema.plain_serializer_function_ser_schema(_plain),
+            serialization=core_schema.plain_serializer_function_ser_schema(_serialise),
             json_schema_input_schema=core_schema.union_schema(
                 [number, core_schema.list_schema(number, min_length=2, max_length=2)]
             ),
@@ -77,7 +77,7 @@ class Within:
         return self.low <= end <= self.high and (kind is float or end == int(end))
 
 
-def _plain(value: Range[Any]) -> int | float | list[int | float]:
+def _serialise(value: Range[Any]) -> int | float | list[int | float]:
     # A whole float loses its point, so that `factor: 3` and `factor: 3.0` are one recipe with one fingerprint.
     low, high = (int(end) if end == int(end) else end for end in (value.low, value.high))
     return low if low == high else [low, high]
@@ -97,13 +97,13 @@ class Step(BaseModel, ABC):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Make the step known by its name.
+        """Register the step by its name.
 
         Raises:
             ValueError: Another class has that name.
         """
         taken = STEPS.get(cls.name)
-        # The same class again is a reloaded module, as notebooks do.
+        # The same class may be registered again when its module is reloaded, as in notebooks.
         if taken is not None and (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
             msg = f'{cls.__qualname__}: the step name "{cls.name}" belongs to {taken.__module__}.{taken.__qualname__}'
             raise ValueError(msg)
@@ -112,33 +112,36 @@ class Step(BaseModel, ABC):
     def draw(self, random: np.random.Generator) -> dict[str, Draw]:
         """Draw a value for every range, and ``applied`` when ``probability`` is below 1.
 
-        A step that is not applied draws all the same, so that the table of draws has no holes.
+        A step that is not applied draws as well, so that the table of draws has no missing values.
         """
-        # Drawn even when it is not used: a changed probability leaves the other values as they were.
+        # Drawn even when it is not used, so that changing the probability does not change the other values.
         applied = bool(random.random() < self.probability)
         options = {field: getattr(self, field) for field in type(self).model_fields}
         draws: dict[str, Draw] = {} if self.probability == 1 else {"applied": applied}
         return draws | {field: option.draw(random) for field, option in options.items() if isinstance(option, Range)}
 
-    def derived(self, draws: Mapping[str, Draw]) -> dict[str, Draw]:
-        """Values for ``apply`` that follow from the draws of the whole recipe; none by default.
+    def derive(self, draws: Mapping[str, Draw]) -> dict[str, Draw]:
+        """Compute arguments of ``apply`` from the draws of the whole recipe; none by default.
 
         Args:
-            draws: Flat, as in ``{"jpeg.quality": 43}``.
+            draws: Draws of all steps, as in ``{"jpeg.quality": 43}``.
+
+        Returns:
+            Name of the argument to its value.
 
         Raises:
-            ValueError: The options refer to a draw that is not there.
+            ValueError: The options refer to a draw that does not exist.
         """
         return {}
 
     @abstractmethod
     def apply(self, picture: Image.Image, *args: Any, **drawn: Any) -> Image.Image:
-        """Give the damaged picture; ``picture`` itself is never changed.
+        """Return the damaged picture; ``picture`` itself is never changed.
 
         Args:
             picture: 8-bit RGB.
             args: None; it lets subclasses name their drawn values: ``def apply(self, picture, quality)``.
-            drawn: What ``draw`` and ``derived`` gave, by name, and ``random``, seeded by picture and step, for a step
+            drawn: Values of ``draw`` and ``derive`` by name, and ``random``, seeded by picture and step, for a step
                 that sets ``uses_random``.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Writing on the picture, for a model that learns to paint what was under it."""
+"""Text drawn on the picture, for a model that learns inpainting."""
 
 import re
 from collections.abc import Mapping
@@ -26,14 +26,14 @@ class Text(Step):
         Range(12, 12), description="Font size in pixels; 12 suits a picture of 96."
     )
 
-    def derived(self, draws: Mapping[str, Draw]) -> dict[str, Draw]:
-        """Fill ``content`` in.
+    def derive(self, draws: Mapping[str, Draw]) -> dict[str, Draw]:
+        """Replace the placeholders in ``content`` by drawn values.
 
         Raises:
-            ValueError: It names a draw that the recipe does not make.
+            ValueError: A placeholder names a draw that no step of the recipe makes.
         """
         try:
-            return {"content": _PLACE.sub(lambda place: _written(draws[place[1]]), self.content)}
+            return {"content": _PLACE.sub(lambda place: _format(draws[place[1]]), self.content)}
         except KeyError as error:
             known = ", ".join(draws)
             msg = f'content "{self.content}" names {error.args[0]}, which no step of this recipe draws; known: {known}'
@@ -43,14 +43,14 @@ class Text(Step):
         """Write ``content`` with its upper left corner at (``x`` * width, ``y`` * height)."""
         written = picture.copy()
         corner = (int(x * picture.width), int(y * picture.height))
-        ImageDraw.Draw(written).text(corner, content, fill="white", font=_font(size))
+        ImageDraw.Draw(written).text(corner, content, fill="white", font=_load_font(size))
         return written
 
 
 @lru_cache(maxsize=64)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def _load_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _written(value: Draw) -> str:
+def _format(value: Draw) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
