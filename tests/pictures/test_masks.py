@@ -19,40 +19,40 @@ def mask(values: list[list[int]], mode: str = "L") -> Image.Image:
 
 
 def test_a_value_is_the_place_of_its_class_and_void_is_void() -> None:
-    assert VALUES.indices(mask([[0, 1], [2, 11]])).tolist() == [[0, 1], [2, VOID]]
+    assert VALUES.decode(mask([[0, 1], [2, 11]])).tolist() == [[0, 1], [2, VOID]]
 
 
 def test_of_a_palette_the_places_count_and_not_the_colours() -> None:
     picture = mask([[0, 2]], mode="P")
     picture.putpalette([200, 0, 0] * 256)
-    assert VALUES.indices(picture).tolist() == [[0, 2]]
+    assert VALUES.decode(picture).tolist() == [[0, 2]]
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, bool])
 def test_values_of_other_depths_are_values_too(dtype: type) -> None:
-    assert VALUES.indices(Image.fromarray(np.array([[0, 1]], dtype=dtype))).tolist() == [[0, 1]]
+    assert VALUES.decode(Image.fromarray(np.array([[0, 1]], dtype=dtype))).tolist() == [[0, 1]]
 
 
 def test_grey_that_was_saved_as_colour_is_as_good_as_grey() -> None:
-    assert VALUES.indices(mask([[0, 11], [2, 1]]).convert("RGB")).tolist() == [[0, VOID], [2, 1]]
+    assert VALUES.decode(mask([[0, 11], [2, 1]]).convert("RGB")).tolist() == [[0, VOID], [2, 1]]
 
 
 def test_a_value_that_is_not_listed_is_told_with_its_place() -> None:
-    assert VALUES.indices(mask([[0, 1, 7], [7, 7, 2]])) == UnlistedValue("value 7", 2, 0, 3)
+    assert VALUES.decode(mask([[0, 1, 7], [7, 7, 2]])) == UnlistedValue("value 7", 2, 0, 3)
 
 
 def test_no_colour_passes_for_a_class_where_values_are_expected() -> None:
     picture = Image.new("RGB", (2, 1), (0, 0, 2))
-    assert VALUES.indices(picture) == UnlistedValue("colour [0, 0, 2]", 0, 0, 2)
+    assert VALUES.decode(picture) == UnlistedValue("colour [0, 0, 2]", 0, 0, 2)
 
 
 def test_colours_become_classes() -> None:
     pixels = np.array([[[128, 128, 128], [128, 64, 128], [0, 0, 0]]], dtype=np.uint8)
-    assert COLOURS.indices(Image.fromarray(pixels)).tolist() == [[0, 1, VOID]]
+    assert COLOURS.decode(Image.fromarray(pixels)).tolist() == [[0, 1, VOID]]
 
 
 def test_a_colour_one_step_off_is_not_listed() -> None:
-    assert COLOURS.indices(Image.new("RGB", (1, 1), (128, 64, 129))) == UnlistedValue("colour [128, 64, 129]", 0, 0, 1)
+    assert COLOURS.decode(Image.new("RGB", (1, 1), (128, 64, 129))) == UnlistedValue("colour [128, 64, 129]", 0, 0, 1)
 
 
 def test_each_class_needs_a_colour_where_there_are_colours() -> None:
@@ -79,13 +79,13 @@ def test_labels_that_contradict_themselves_are_refused(changes: dict[str, object
 
 @pytest.mark.parametrize("value", [-1, 2**31 - 1, 3])
 def test_no_value_outside_the_list_passes_however_odd(value: int) -> None:
-    found = VALUES.indices(Image.fromarray(np.array([[0, value]], dtype=np.int32)))
+    found = VALUES.decode(Image.fromarray(np.array([[0, value]], dtype=np.int32)))
     assert found == UnlistedValue(f"value {value}", 1, 0, 1)
 
 
 def test_a_fraction_is_no_class() -> None:
     fractions = Image.fromarray(np.array([[1.0, 0.9]], dtype=np.float32))
-    assert VALUES.indices(fractions) == UnlistedValue("value -1", 1, 0, 1)
+    assert VALUES.decode(fractions) == UnlistedValue("value -1", 1, 0, 1)
 
 
 def test_a_class_is_there_once() -> None:

@@ -1,4 +1,4 @@
-"""What the bytes of a picture file mean, and those of a mask."""
+"""Decoding of picture files and masks."""
 
 from uncrappify.pictures.picture import (
     LARGEST_MEGAPIXELS,

@@ -1,4 +1,4 @@
-"""What the pixels of a mask mean: a class each, or nothing that counts."""
+"""Masks: the class of every pixel, or void."""
 
 from colorsys import hsv_to_rgb
 from pathlib import Path
@@ -16,12 +16,12 @@ VOID = 255
 """The class of a pixel that is not trained on and not counted."""
 
 SUFFIXES = frozenset({".png", ".bmp", ".gif", ".tif", ".tiff"})
-"""Of files that keep every value; a JPEG would mix those of neighbours."""
+"""Suffixes of lossless formats; JPEG would mix the values of neighbouring pixels."""
 
 FORMATS = ("PNG", "BMP", "GIF", "TIFF")
-"""Pillow's names of their formats; others would be opened by what is in a file, whatever it is called."""
+"""Pillow's names of these formats; Pillow goes by a file's content, not by its suffix."""
 
-# Easy to tell apart, also beside each other and for most colour-blind people; what is left, round the colour circle.
+# Easy to distinguish, also side by side and for most colour-blind people. Further classes get hues by the golden angle.
 _PALETTE = (
     (126, 178, 230),
     (156, 102, 70),
@@ -38,7 +38,7 @@ _PALETTE = (
 )
 _GOLDEN_ANGLE = 0.381966
 _GREYS = [(grey, grey, grey) for grey in (0, 255, 128, *range(1, 255))]
-# Added to the code of a colour where values are expected, so that no colour passes for a class.
+# Added to the code of a colour where values are expected, so that it never equals the value of a class.
 _COLOURED = 1 << 40
 _CHANGED = (
     "The mask has gone or changed since it was listed. Put it back, or run again from the node list (the whole "
@@ -86,7 +86,7 @@ class Labels(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _fit_together(self) -> Self:
+    def _check_consistency(self) -> Self:
         if len(set(self.classes)) < len(self.classes):
             raise located(("classes",), "a class is there more than once.")
         if len(set(self.colours)) < len(self.colours):
@@ -103,16 +103,16 @@ class Labels(BaseModel):
             )
         return self
 
-    def indices(self, mask: Image.Image) -> Classes | UnlistedValue:
-        """Turn a mask as it is in its file into classes.
+    def decode(self, mask: Image.Image) -> Classes | UnlistedValue:
+        """Convert a mask, as it is in its file, to classes.
 
         Args:
-            mask: Of any mode; of a palette the places count, unless the labels have colours.
+            mask: Picture of any mode; palette indices are values, unless the labels have colours.
 
         Returns:
-            The class of each pixel, or the first value that is not in the labels.
+            The class of each pixel, uint8 (H, W), or the first value that is not in the labels.
         """
-        codes = _colour_codes(mask) if self.colours else _values(mask)
+        codes = _encode_colours(mask) if self.colours else _read_codes(mask)
         known = np.array(sorted(self._meaning))
         meanings = np.array([self._meaning[code] for code in known], dtype=np.uint8)
         places = np.searchsorted(known, codes).clip(max=len(known) - 1)
@@ -121,40 +121,43 @@ class Labels(BaseModel):
             y, x = np.argwhere(unlisted)[0]
             value = codes[y, x]
             coloured = self.colours or value >= _COLOURED
-            shown = f"colour {list(_colour(int(value) % _COLOURED))}" if coloured else f"value {value}"
+            shown = f"colour {list(_decode_colour(int(value) % _COLOURED))}" if coloured else f"value {value}"
             return UnlistedValue(shown, int(x), int(y), int((codes == value).sum()))
         found: Classes = meanings[places]
         return found
 
     @property
     def palette(self) -> list[Colour]:
-        """A colour for each class, to show it in: its own, or one that differs well from the others'."""
+        """Display colour of each class: the labels' own, or from a palette of distinct colours."""
         more = range(len(_PALETTE), len(self.classes))
-        return self.colours or [*_PALETTE, *(_on_the_circle(number) for number in more)][: len(self.classes)]
+        return self.colours or [*_PALETTE, *(_pick_hue(number) for number in more)][: len(self.classes)]
 
     @property
     def void_colour(self) -> Colour:
-        """The colour to show void in: the masks' first for it, else black, white or a grey that no class has."""
+        """Display colour of void: the labels' first colour for it, or black, white or a grey that no class has."""
         own = [entry for entry in self.void if isinstance(entry, tuple)]
         return next(colour for colour in (*own, *_GREYS) if colour not in self.palette)
 
     @property
     def _meaning(self) -> dict[int, int]:
-        """What a mask holds (a value, or a colour as one number) to what it means."""
-        classes = [_code(colour) for colour in self.colours] or range(len(self.classes))
-        void = [_code(entry) if isinstance(entry, tuple) else entry for entry in self.void]
+        """Value in a mask (or colour, encoded as one number) to class."""
+        classes = [_encode_colour(colour) for colour in self.colours] or range(len(self.classes))
+        void = [_encode_colour(entry) if isinstance(entry, tuple) else entry for entry in self.void]
         return dict.fromkeys(void, VOID) | {code: number for number, code in enumerate(classes)}
 
 
 def read_mask(path: Path, labels: Labels) -> Classes:
     """Read a mask that was usable when its source was listed.
 
+    Returns:
+        The class of each pixel, uint8 (H, W).
+
     Raises:
-        UserError: It has gone or changed since then.
+        UserError: The file is missing, or has changed since it was listed.
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            found = labels.indices(image)
+            found = labels.decode(image)
     except OSError as error:
         raise UserError(f"{path}: the mask cannot be read ({error}). {_CHANGED}") from error
     if isinstance(found, UnlistedValue):
@@ -163,41 +166,41 @@ def read_mask(path: Path, labels: Labels) -> Classes:
 
 
 def as_picture(classes: Classes, labels: Labels) -> Image.Image:
-    """Give classes as a picture whose values are the classes, and whose palette shows them and void."""
+    """Convert classes to a picture of mode P: its values are the classes, its palette their display colours."""
     picture = Image.fromarray(classes, mode="P")
     colours = [*labels.palette, *[labels.void_colour] * (256 - len(labels.classes))]
     picture.putpalette([value for colour in colours for value in colour])
     return picture
 
 
-def _values(mask: Image.Image) -> npt.NDArray[np.int64]:
+def _read_codes(mask: Image.Image) -> npt.NDArray[np.int64]:
     values = np.asarray(mask)
     if values.dtype.kind == "f":
-        # What is no whole number becomes a value that no class has.
+        # A fraction becomes a value that no class has.
         values = np.where(values == values.round(), values, -1)
     values = values.astype(np.int64)
     if values.ndim == 2:
         return values
-    # Grey that was saved as colour is as good as grey; of grey with alpha, the grey counts.
+    # Grey saved as RGB counts as grey; an alpha channel beside grey is ignored.
     grey = values.shape[2] == 2 or (values[..., :3] == values[..., :1]).all()
-    codes: npt.NDArray[np.int64] = values[..., 0] if grey else _colour_codes(mask) + _COLOURED
+    codes: npt.NDArray[np.int64] = values[..., 0] if grey else _encode_colours(mask) + _COLOURED
     return codes
 
 
-def _colour_codes(mask: Image.Image) -> npt.NDArray[np.int64]:
+def _encode_colours(mask: Image.Image) -> npt.NDArray[np.int64]:
     red, green, blue = np.moveaxis(np.asarray(mask.convert("RGB")).astype(np.int64), -1, 0)
     codes: npt.NDArray[np.int64] = (red << 16) + (green << 8) + blue
     return codes
 
 
-def _code(colour: Colour) -> int:
+def _encode_colour(colour: Colour) -> int:
     return (colour[0] << 16) + (colour[1] << 8) + colour[2]
 
 
-def _colour(code: int) -> Colour:
+def _decode_colour(code: int) -> Colour:
     return code >> 16, code >> 8 & 255, code & 255
 
 
-def _on_the_circle(number: int) -> Colour:
+def _pick_hue(number: int) -> Colour:
     red, green, blue = hsv_to_rgb(number * _GOLDEN_ANGLE % 1, 0.65, 0.85 - 0.3 * (number % 2))
     return round(255 * red), round(255 * green), round(255 * blue)

@@ -1,4 +1,4 @@
-"""Whatever kind of picture file comes in, an upright 8-bit RGB picture comes out, or the reason why not."""
+"""Decoding of picture files of any supported kind to upright 8-bit RGB, or the reason why a file is unusable."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -23,22 +23,22 @@ LARGEST_MEGAPIXELS = 200
 
 # Without this list Pillow would also try formats that start other programs (EPS) whatever a file's suffix is.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-# A TIFF that was cut off has lost its directory at the end, and Pillow takes it for no picture at all.
+# A truncated TIFF has lost its directory at the end, so that Pillow does not recognise it as a picture.
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
 _opening = Lock()
 
 
 class UnusablePicture(Exception):  # noqa: N818 - a finding that is tabulated, not an error of the program
-    """A file that gives no picture to learn from; the message is the reason, in lower case."""
+    """A file that cannot be used as a picture; the message is the reason, in lower case."""
 
 
 class Reading(NamedTuple):
-    """A picture and what was done to get it.
+    """A decoded picture and how it was converted.
 
     Attributes:
         picture: Upright, mode RGB, without metadata.
         mode: Pillow's name for the file's own pixel format, such as ``RGB``, ``P``, ``CMYK`` or ``I;16``.
-        notes: What changed the pixels on the way, such as ``alpha over white``.
+        notes: Conversions that changed the pixels, such as ``alpha over white``.
     """
 
     picture: Image.Image
@@ -56,7 +56,7 @@ def read_picture(path: Path) -> Image.Image:
         The picture, mode RGB.
 
     Raises:
-        UserError: It has gone since then, or cannot be used any more.
+        UserError: The file is missing, or has become unusable since it was listed.
     """
     try:
         return decode(read_content(path)).picture
@@ -74,7 +74,7 @@ def write_picture(picture: Image.Image, path: Path) -> None:
 
     Args:
         picture: The picture.
-        path: Where to; a file that exists is replaced.
+        path: Target; an existing file is replaced.
 
     Raises:
         UserError: The disk is full or the folder does not allow writing.
@@ -93,7 +93,7 @@ def read_content(path: Path) -> bytes:
         All its bytes.
 
     Raises:
-        UnusablePicture: It cannot be read.
+        UnusablePicture: The file cannot be read.
     """
     try:
         return path.read_bytes()
@@ -106,9 +106,9 @@ def read_content(path: Path) -> bytes:
 def decode(content: bytes) -> Reading:
     """Turn a picture file's bytes into upright 8-bit RGB.
 
-    Orientation from EXIF is applied, a palette resolved, alpha laid over white, grey and CMYK become RGB, 16 bits
-    become ``round(v / 257)`` (where Pillow keeps them: of 16-bit *colour* it hands out the upper byte), and of several
-    frames the first is taken. Colour profiles are not applied.
+    EXIF orientation is applied, palettes are resolved, and an alpha channel is composited over white. Grey and CMYK are
+    converted to RGB, and 16 bits to 8 by ``round(v / 257)`` (for 16-bit *colour*, Pillow gives only the upper byte).
+    The first of several frames is taken. Colour profiles are not applied.
 
     Args:
         content: All bytes of a jpg, png, webp, tiff, bmp or gif file.
@@ -117,7 +117,7 @@ def decode(content: bytes) -> Reading:
         The picture, the file's own mode, and notes on what was changed.
 
     Raises:
-        UnusablePicture: Empty, no picture, truncated, damaged, too small or too large.
+        UnusablePicture: The file is empty, not a picture, truncated, damaged, too small or too large.
     """
     if not content:
         raise UnusablePicture("0 bytes")
@@ -125,37 +125,37 @@ def decode(content: bytes) -> Reading:
     _check_size(image)
     mode = image.mode
     try:
-        notes = _notes_on_the_file(image)
-        picture, transparent = _converted(image)
+        notes = _note_conversions(image)
+        picture, transparent = _convert(image)
     except MemoryError as error:
         raise UnusablePicture("not enough memory to decode it") from error
-    except Exception as error:  # what Pillow raises for broken data differs by format and version
-        raise UnusablePicture(_damage(error)) from error
+    except Exception as error:  # Pillow's exceptions for broken data differ by format and version
+        raise UnusablePicture(_describe_damage(error)) from error
     return Reading(picture, mode, [*notes, "alpha over white"] if transparent else notes)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Give any picture as upright 8-bit RGB, as :func:`decode` does with a file.
+    """Convert any picture to upright 8-bit RGB, as :func:`decode` does with a file.
 
     Args:
-        image: Of any mode; it is left as it is.
+        image: Picture of any mode; it is not changed.
 
     Returns:
-        Another picture, mode RGB, without metadata.
+        A new picture, mode RGB, without metadata.
 
     Raises:
-        TypeError: If it is none of Pillow's pictures.
+        TypeError: If ``image`` is not a Pillow picture.
     """
     if not isinstance(image, Image.Image):
         raise TypeError(
             f"expected a Pillow picture or an array (H, W, 3), uint8, got {type(image).__name__}: {image!r}. "
             "PIL.Image.open opens a file."
         )
-    return _converted(image)[0]
+    return _convert(image)[0]
 
 
 def is_enlargement(degraded: Sequence[int], target: Sequence[int], scale: int) -> bool:
-    """Say whether a target's sides are ``scale`` times the degraded picture's and less than twice the scale more."""
+    """Whether a target's sides are ``scale`` times the degraded picture's, plus less than ``2 * scale`` pixels."""
     return all(0 <= good - bad * scale < 2 * scale for bad, good in zip(degraded, target, strict=True))
 
 
@@ -171,12 +171,12 @@ def _open(content: bytes) -> ImageFile.ImageFile:
             begun = content.startswith(_SIGNATURES)
             raise UnusablePicture("truncated or damaged" if begun else "not a picture") from error
         except Exception as error:  # as in decode
-            raise UnusablePicture(_damage(error)) from error
+            raise UnusablePicture(_describe_damage(error)) from error
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _damage(error: Exception) -> str:
+def _describe_damage(error: Exception) -> str:
     return "truncated" if "truncated" in str(error).lower() else "truncated or damaged"
 
 
@@ -188,9 +188,9 @@ def _check_size(image: Image.Image) -> None:
         raise UnusablePicture(f"{width}x{height}, over {LARGEST_MEGAPIXELS} megapixels")
 
 
-def _notes_on_the_file(image: ImageFile.ImageFile) -> list[str]:
-    """Note what only the opened file knows; decoding forgets the frames, the stored bit depth and the orientation."""
-    # A phone's JPEG has a depth map or a preview as second frame (MPO), which is none of its picture.
+def _note_conversions(image: ImageFile.ImageFile) -> list[str]:
+    """List the conversions that decoding will make, while frames, bit depth and orientation are still known."""
+    # The second frame of a phone's JPEG (MPO) is a depth map or a preview, not part of the picture.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     sixteen = image.mode.startswith("I;16") or any(";16" in str(tile[3]) for tile in image.tile)
     found = {
@@ -212,14 +212,14 @@ def _is_turned(image: Image.Image) -> bool:
 
 
 def _load_upright(image: Image.Image) -> Image.Image:
-    # Asked before loading: Pillow turns a TIFF while it loads it and then forgets the orientation.
+    # Read before loading: Pillow rotates a TIFF when it loads it, and then drops the orientation.
     turned = _is_turned(image)
     image.load()
     return ImageOps.exif_transpose(image) if turned else image
 
 
-def _converted(image: Image.Image) -> tuple[Image.Image, bool]:
-    """Turn upright and convert to RGB without metadata; the second value says whether anything was transparent."""
+def _convert(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Rotate upright and convert to RGB without metadata; also return whether any pixel was transparent."""
     image = _load_upright(image)
     if image.mode.startswith(("I", "F")):
         image = _to_eight_bits(image)
@@ -232,13 +232,13 @@ def _converted(image: Image.Image) -> tuple[Image.Image, bool]:
         white.paste(image, mask=alpha)
         image = white
     picture = image.convert("RGB")
-    # Orientation or a profile left here would be written with the picture and applied a second time.
+    # An orientation or profile left here would be saved with the picture and applied a second time.
     picture.info = {}
     return picture, transparent
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 16 bits by 1/257, and 32-bit modes by the smallest usual white (1, 255, 65535) that holds their peak."""
+    """Scale 16 bits by 1/257, and 32-bit modes by the smallest usual maximum (1, 255, 65535) not below their peak."""
     values = np.nan_to_num(np.asarray(image, dtype=np.float32))
     peak = float(values.max())
     if image.mode.startswith("I;16"):

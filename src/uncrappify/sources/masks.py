@@ -118,7 +118,7 @@ def _examine(name: str, path: Path, size: tuple[int, int], labels: Labels) -> di
         content = path.read_bytes()
         row["sha256"] = hashlib.sha256(content).hexdigest()
         with Image.open(BytesIO(content), formats=FORMATS) as image:
-            found, mask_size = labels.indices(image), image.size
+            found, mask_size = labels.decode(image), image.size
     except Exception as error:  # Pillow's exceptions for broken data differ by format and version
         return row | {"reason": f"mask cannot be read ({str(error) or type(error).__name__})"}
     if mask_size != size:
