@@ -124,7 +124,7 @@ def liveliest(large: Tensor) -> int:
 def draw(shown: dict[str, tuple[Tensor, Tensor]]) -> Image.Image:
     """Show every upsampling in a column: what it makes at the start, and what it has learned."""
     side = (WIDTH - 2 * MARGIN - (len(shown) - 1) * GAP) // len(shown)
-    sheet, pen = page.blank(WIDTH, 2 * side + 180)
+    sheet, pen = page.create_sheet(WIDTH, 2 * side + 180)
     for column, (name, pictures) in enumerate(shown.items()):
         x = MARGIN + column * (side + GAP)
         write(pen, x + side / 2, 30, name, size=24, bold=True, align="middle")

@@ -46,7 +46,7 @@ def details(lines: Sequence[Compared], rivals: tuple[str, str]) -> Image.Image:
     """
     heads = ["degraded", *lines[0].versions, "target"]
     width = (WIDTH - 2 * MARGIN - (len(heads) - 1) * GAP) // len(heads)
-    head, pen = page.blank(WIDTH, 24)
+    head, pen = page.create_sheet(WIDTH, 24)
     for column, text in enumerate(heads):
         write(pen, MARGIN + column * (width + GAP) + width / 2, 10, text, size=24, bold=True, align="middle")
     return page.stack([head, *(_line(line, rivals, width) for line in lines)], gap=16)
@@ -54,8 +54,8 @@ def details(lines: Sequence[Compared], rivals: tuple[str, str]) -> Image.Image:
 
 def _line(line: Compared, rivals: tuple[str, str], width: int) -> Image.Image:
     mine, theirs = (_squared_error(line.versions[rival], line.target) for rival in rivals)
-    region = page.strongest_region(np.abs(mine - theirs), page.detail_size(line.target.size, (width, HEIGHT)))
-    block, pen = page.blank(WIDTH, TITLE + HEIGHT + 32)
+    region = page.find_strongest_region(np.abs(mine - theirs), page.detail_size(line.target.size, (width, HEIGHT)))
+    block, pen = page.create_sheet(WIDTH, TITLE + HEIGHT + 32)
     pen.line((MARGIN, 0, WIDTH - MARGIN, 0), fill=page.RULE, width=2)
     write(pen, MARGIN, 24, line.title, size=22, bold=True)
     # The degraded picture's own pixels are shown; those of the others, all alike, would hide the lines they form.

@@ -188,7 +188,7 @@ def _measured(network: nn.Module, camvid: Path) -> tuple[float, float]:
         mask = torch.from_numpy(np.array(Image.open(camvid / "valannot" / file.name)))
         found = network((pixels - MEAN) / STD).argmax(1)[0]
         confusion.update(found, torch.where(mask == UNLABELLED, VOID, mask))
-    counts = confusion.counts()
+    counts = confusion.compute_counts()
     return counts.accuracy, counts.miou
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_jaccard_index
 
-from uncrappify.evaluation.confusion import Confusion, Counts, confusion_figure
+from uncrappify.evaluation.confusion import Confusion, Counts, draw_confusion
 from uncrappify.pictures.masks import VOID
 
 MATRIX = np.array([[6, 2, 0], [0, 1, 0], [0, 0, 0]])
@@ -26,7 +26,7 @@ def test_they_are_torchmetrics_own() -> None:
     confusion = Confusion(4)
     for part in range(2):
         confusion.update(prediction[part], target[part])
-    counts = confusion.counts()
+    counts = confusion.compute_counts()
     assert counts.matrix.sum() == 2 * 27 * 40
     miou = multiclass_jaccard_index(prediction, target, 4, ignore_index=VOID)
     accuracy = multiclass_accuracy(prediction, target, 4, average="micro", ignore_index=VOID)
@@ -45,6 +45,6 @@ def test_counting_leaves_determinism_as_it_was() -> None:
 
 
 def test_a_row_of_the_figure_is_what_a_class_was_taken_for_in_percent() -> None:
-    (heatmap,) = confusion_figure(Counts(MATRIX), ["sky", "road", "tree"]).data
+    (heatmap,) = draw_confusion(Counts(MATRIX), ["sky", "road", "tree"]).data
     assert heatmap.z == ([75.0, 25.0, 0.0], [0.0, 100.0, 0.0], [0.0, 0.0, 0.0])
     assert heatmap.text[0] == ["75", "25", ""]

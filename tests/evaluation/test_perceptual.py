@@ -23,9 +23,9 @@ def cat():
 
 @pytest.fixture
 def forget_lpips():
-    perceptual._lpips.cache_clear()
+    perceptual._load_lpips.cache_clear()
     yield
-    perceptual._lpips.cache_clear()
+    perceptual._load_lpips.cache_clear()
 
 
 def blurred(picture, radius):

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from uncrappify.evaluation.protocol import psnr_y, ssim_y
-from uncrappify.evaluation.scores import headline, score_pictures, summarise
+from uncrappify.evaluation.scores import compute_metrics, score_pictures, summarise
 
 METRICS = ["psnr", "ssim", "psnr_y", "ssim_y", "gradient_energy_ratio", "feature_distance"]
 
@@ -50,7 +50,7 @@ def test_the_comparison_is_the_mean_over_pictures_with_the_model_first():
     nearest = scores.loc[scores["method"] == "nearest", "psnr"]
     assert comparison.loc[1, "psnr"] == pytest.approx(nearest.mean())
     assert comparison.loc[1, "psnr"] < comparison.loc[3, "psnr"]
-    assert comparison.loc[0, "gain_over_bicubic"] == pytest.approx(headline(scores)["psnr_gain_over_bicubic"])
+    assert comparison.loc[0, "gain_over_bicubic"] == pytest.approx(compute_metrics(scores)["psnr_gain_over_bicubic"])
     assert comparison.loc[3, "gain_over_bicubic"] == 0
 
 
@@ -58,7 +58,7 @@ def test_the_worst_gain_shows_the_one_picture_that_got_worse():
     black = Image.new("RGB", (32, 24))
     scores = score_pictures([scored("good"), scored("bad", 1, prediction=black)])
     bad = scores[scores["picture"] == "bad"].set_index("method")["psnr"]
-    figures = headline(scores)
+    figures = compute_metrics(scores)
     assert figures["psnr_gain_over_bicubic_worst"] == pytest.approx(bad["model"] - bad["bicubic"])
     assert figures["psnr_gain_over_bicubic_worst"] < -5
     assert figures["psnr_gain_over_bicubic"] == pytest.approx(figures["psnr"] - figures["psnr_bicubic"])
@@ -72,7 +72,7 @@ def test_the_worst_gain_shows_the_one_picture_that_got_worse():
 
 def test_the_fields_protocol_takes_the_scale_from_the_sizes():
     name, degraded, prediction, target = scored("a")
-    figures = headline(score_pictures([(name, degraded, prediction, target)]))
+    figures = compute_metrics(score_pictures([(name, degraded, prediction, target)]))
     arrays = np.asarray(prediction), np.asarray(target)
     assert figures["psnr_y"] == psnr_y(*arrays, scale=2)
     assert figures["ssim_y"] == ssim_y(*arrays, scale=2)
@@ -82,7 +82,7 @@ def test_the_fields_protocol_takes_the_scale_from_the_sizes():
 
 def test_a_metric_that_no_picture_has_is_left_out():
     grey = Image.new("RGB", (32, 24), "grey")
-    figures = headline(score_pictures([("flat", grey.resize((16, 12)), grey, grey)]))
+    figures = compute_metrics(score_pictures([("flat", grey.resize((16, 12)), grey, grey)]))
     assert not {"gradient_energy_ratio", "gradient_energy_ratio_bicubic"} & set(figures)
     assert figures["psnr"] == 100
 
@@ -90,7 +90,7 @@ def test_a_metric_that_no_picture_has_is_left_out():
 def test_a_model_that_does_what_bicubic_does_gains_nothing():
     name, degraded, _, target = scored("a")
     bicubic = degraded.resize(target.size, Image.Resampling.BICUBIC)
-    assert headline(score_pictures([(name, degraded, bicubic, target)]))["psnr_gain_over_bicubic"] == 0.0
+    assert compute_metrics(score_pictures([(name, degraded, bicubic, target)]))["psnr_gain_over_bicubic"] == 0.0
 
 
 def test_a_prediction_of_another_size_names_the_picture():

@@ -9,7 +9,7 @@ from PIL import Image
 
 from uncrappify.evaluation import sheet
 from uncrappify.evaluation.page import FRAME, GAIN_COLOURS
-from uncrappify.evaluation.sheet import batch_sheet, comparison_sheet, damage_sheet
+from uncrappify.evaluation.sheet import draw_batch_sheet, draw_comparison_sheet, draw_damage_sheet
 
 
 def picture(width, height, seed=0):
@@ -30,7 +30,7 @@ def count(shown, colour):
 @pytest.mark.parametrize("scale", [1, 3])
 @pytest.mark.parametrize("size", [(90, 60), (60, 90), (300, 20), (20, 300), (7, 5), (1, 1)])
 def test_pictures_of_every_shape_and_scale_are_compared_on_1600_pixels(size, scale):
-    shown = comparison_sheet([compared(*size, scale=scale)])
+    shown = draw_comparison_sheet([compared(*size, scale=scale)])
     assert shown.mode == "RGB"
     assert shown.width == 1600
     assert 300 < shown.height < 900
@@ -42,12 +42,12 @@ def test_no_more_pictures_are_read_than_rows_are_drawn():
             yield compared(name=str(seed))
         pytest.fail("read a third")
 
-    assert comparison_sheet(endless(), rows=2).height > comparison_sheet([compared()]).height
+    assert draw_comparison_sheet(endless(), rows=2).height > draw_comparison_sheet([compared()]).height
 
 
 def test_the_target_on_the_sheet_is_the_target():
     target = picture(368, 200)
-    shown = comparison_sheet([("cat", target.resize((92, 50)), target.point(lambda value: value // 2), target)])
+    shown = draw_comparison_sheet([("cat", target.resize((92, 50)), target.point(lambda value: value // 2), target)])
     top = 40 + 30 + 28 + sheet.TITLE
     columns = [np.asarray(shown.crop((x, top, x + 368, top + 200))) for x in (808, 1192)]
     same = (columns[1] == np.asarray(target)).all(axis=2).mean()
@@ -59,7 +59,7 @@ def test_the_detail_is_where_prediction_and_bicubic_differ_most():
     target = Image.new("RGB", (400, 300), (90, 90, 90))
     pixels = np.asarray(target).copy()
     pixels[200:210, 310:330] = 250
-    region = sheet._detail_of_comparison(target, Image.fromarray(pixels), target)
+    region = sheet._choose_detail(target, Image.fromarray(pixels), target)
     assert region[0] <= 310
     assert region[1] <= 200
     assert region[2] >= 330
@@ -67,7 +67,7 @@ def test_the_detail_is_where_prediction_and_bicubic_differ_most():
 
 
 def test_the_frame_is_drawn_on_all_four_overviews():
-    shown = comparison_sheet([compared(400, 300)])
+    shown = draw_comparison_sheet([compared(400, 300)])
     framed = [count(shown.crop((x, 0, x + 368, shown.height)), FRAME) for x in (40, 424, 808, 1192)]
     assert framed[0] > 300
     assert framed == [framed[0]] * 4
@@ -78,17 +78,19 @@ def test_a_gain_is_green_a_loss_is_red_and_no_difference_is_neither():
     bicubic = degraded.resize(target.size, Image.Resampling.BICUBIC)
     worse = prediction.point(lambda value: 255 - value)
     for shown, sign in ((prediction, 1), (worse, -1), (bicubic, 0)):
-        drawn = comparison_sheet([(name, degraded, shown, target)])
+        drawn = draw_comparison_sheet([(name, degraded, shown, target)])
         chip = drawn.crop((1064, drawn.height - 72, 1176, drawn.height - 40))
         assert [s for s in GAIN_COLOURS if count(chip, GAIN_COLOURS[s][1]) > 1000] == [sign]
 
 
 def test_a_prediction_of_another_size_is_an_error():
     with pytest.raises(ValueError, match=r"\(9, 9\).*\(90, 60\)"):
-        comparison_sheet([("cat", picture(30, 20), picture(9, 9), picture(90, 60))])
+        draw_comparison_sheet([("cat", picture(30, 20), picture(9, 9), picture(90, 60))])
 
 
-@pytest.mark.parametrize("draw", [comparison_sheet, damage_sheet, lambda empty: batch_sheet(empty, empty)])
+@pytest.mark.parametrize(
+    "draw", [draw_comparison_sheet, draw_damage_sheet, lambda empty: draw_batch_sheet(empty, empty)]
+)
 def test_nothing_to_draw_is_an_error(draw):
     with pytest.raises(ValueError, match="there are no"):
         draw([])
@@ -98,21 +100,21 @@ def test_the_damage_of_six_pictures_at_most_is_shown_two_a_line():
     def pairs(number, draws):
         return [("cat", picture(90, 60), picture(30, 20), draws)] * number
 
-    heights = [damage_sheet(pairs(number, {"jpeg.quality": 43})).height for number in (1, 2, 3, 6, 9)]
+    heights = [draw_damage_sheet(pairs(number, {"jpeg.quality": 43})).height for number in (1, 2, 3, 6, 9)]
     assert heights[0] == heights[1] < heights[2] < heights[3] == heights[4]
     many = {f"step{number}.value": number / 3 for number in range(40)}
-    assert damage_sheet(pairs(1, many)).size == (1600, heights[0] + 26)
+    assert draw_damage_sheet(pairs(1, many)).size == (1600, heights[0] + 26)
 
 
 def test_what_was_drawn_is_written_below_the_picture():
-    shown = [damage_sheet([("cat", picture(90, 60), picture(30, 20), {"jpeg.quality": q})]) for q in (43, 44, 43)]
+    shown = [draw_damage_sheet([("cat", picture(90, 60), picture(30, 20), {"jpeg.quality": q})]) for q in (43, 44, 43)]
     assert shown[0].tobytes() != shown[1].tobytes()
     assert shown[0].tobytes() == shown[2].tobytes()
 
 
 def test_every_pixel_of_a_crop_is_a_square_of_whole_pixels():
     inputs = np.random.default_rng(0).integers(0, 256, (10, 24, 24, 3), dtype=np.uint8)
-    shown = np.asarray(batch_sheet(inputs, inputs.repeat(3, axis=1).repeat(3, axis=2)))
+    shown = np.asarray(draw_batch_sheet(inputs, inputs.repeat(3, axis=1).repeat(3, axis=2)))
     enlarged = inputs[0].repeat(6, axis=0).repeat(6, axis=1)
     top = 40 + 28 + 20
     assert (shown[top : top + 144, 40:184] == enlarged).all()
@@ -122,14 +124,14 @@ def test_every_pixel_of_a_crop_is_a_square_of_whole_pixels():
 
 def test_crops_of_several_and_of_large_sizes_fit():
     crops = [np.zeros((side, side + 3, 3), np.uint8) for side in (1, 24, 500, 90)]
-    assert batch_sheet(crops, crops).width <= 1600
+    assert draw_batch_sheet(crops, crops).width <= 1600
     big = np.zeros((1, 2000, 10, 3), np.uint8)
-    assert batch_sheet(big, big).height > 4000
+    assert draw_batch_sheet(big, big).height > 4000
 
 
 def test_inputs_without_targets_are_an_error():
     with pytest.raises(ValueError, match="shorter"):
-        batch_sheet(np.zeros((2, 4, 4, 3), np.uint8), np.zeros((1, 4, 4, 3), np.uint8))
+        draw_batch_sheet(np.zeros((2, 4, 4, 3), np.uint8), np.zeros((1, 4, 4, 3), np.uint8))
 
 
 def test_the_package_loads_no_heavy_library():

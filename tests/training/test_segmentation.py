@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 
 from uncrappify.datasets import MaskedPictures
-from uncrappify.evaluation.segmentation import compared
+from uncrappify.evaluation.segmentation import compare
 from uncrappify.pictures.masks import Labels
 from uncrappify.training.fit import fit
 from uncrappify.training.parameters import SegmentationTraining
@@ -77,7 +77,7 @@ def test_what_is_watched_is_what_the_evaluation_measures(pictures: MaskedPicture
     for name in pictures.names:
         picture, mask = pictures[name]
         pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 255
-        matrices.append(compared(module.network(pixels)[0].argmax(0).numpy().astype(np.uint8), mask, 2).matrix)
+        matrices.append(compare(module.network(pixels)[0].argmax(0).numpy().astype(np.uint8), mask, 2).matrix)
     matrix = sum(matrices)
     assert watched["valid_accuracy"] == pytest.approx(np.trace(matrix) / matrix.sum(), abs=1e-5)
 

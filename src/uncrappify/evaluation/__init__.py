@@ -1,1 +1,1 @@
-"""Judging a model: metrics, beside doing nothing, with pictures to look at."""
+"""Evaluation of models: metrics, baselines, and sheets of pictures."""

@@ -1,4 +1,4 @@
-"""What doing nothing gives: the degraded picture, enlarged by a kernel that everybody has."""
+"""Baselines without a network: the degraded picture, enlarged by interpolation with a standard kernel."""
 
 from PIL import Image
 
@@ -14,7 +14,7 @@ BASELINES = tuple(_KERNELS)
 
 
 def enlarge(picture: Image.Image, size: tuple[int, int], method: str) -> Image.Image:
-    """Bring a degraded picture to its target's size; a picture that has the size already comes back unchanged.
+    """Enlarge a degraded picture to its target's size; a picture that already has that size is copied unchanged.
 
     Args:
         picture: The degraded picture.

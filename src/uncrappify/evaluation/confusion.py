@@ -1,4 +1,4 @@
-"""Which class was taken for which, and what follows from it: accuracy, IoU, and a picture of it."""
+"""The confusion matrix, and the accuracy and IoU that follow from it."""
 
 from __future__ import annotations
 
@@ -21,55 +21,55 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Counts:
-    """Pixels by true class (row) and predicted class (column), void left out.
+    """Number of pixels by true class (row) and predicted class (column), without void.
 
     Args:
-        matrix: (classes, classes).
+        matrix: int64 (classes, classes).
     """
 
     matrix: NDArray[np.int64]
 
     @property
     def accuracy(self) -> float:
-        """Share of the pixels whose class is right, void left out (the lesson's ``acc_camvid``); 0 to 1."""
+        """Share of the pixels whose class is right, without void (the lesson's ``acc_camvid``); 0 to 1."""
         return float(np.trace(self.matrix) / max(1, self.matrix.sum()))
 
     @property
     def iou(self) -> NDArray[np.float64]:
-        """Intersection over union of each class, over all pixels; NaN for one that is neither there nor predicted."""
+        """Intersection over union of each class, over all pixels; NaN if it is neither true nor predicted anywhere."""
         right = np.diag(self.matrix)
         union = self.matrix.sum(0) + self.matrix.sum(1) - right
         return np.where(union > 0, right / np.maximum(union, 1), np.nan)
 
     @property
     def miou(self) -> float:
-        """Mean over classes of :attr:`iou`; classes that are neither there nor predicted do not count."""
+        """Mean of :attr:`iou` over the classes for which it is not NaN."""
         return float(np.nanmean(self.iou))
 
 
 class Confusion(MulticlassConfusionMatrix):
-    """torchmetrics' confusion matrix without void, quick in trainings that have to be deterministic.
+    """torchmetrics' confusion matrix without void, fast also where PyTorch's deterministic algorithms are on.
 
     Args:
-        classes: How many.
+        classes: Number of classes.
     """
 
     def __init__(self, classes: int) -> None:
         super().__init__(classes, ignore_index=VOID, validate_args=False)
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """Count pixels; both any shape, classes."""
-        with _undetermined():
+        """Count pixels; both tensors hold classes and have the same shape, whichever it is."""
+        with _nondeterministic():
             super().update(preds.flatten(), target.flatten().long())
 
-    def counts(self) -> Counts:
-        """Give the counts so far."""
+    def compute_counts(self) -> Counts:
+        """Return the counts so far."""
         return Counts(self.compute().cpu().numpy())
 
 
 @contextmanager
-def _undetermined() -> Iterator[None]:
-    """Counts of whole numbers are the same in any order, and what torchmetrics does for determinism takes seconds."""
+def _nondeterministic() -> Iterator[None]:
+    """Integer counts do not depend on the order of addition, and torchmetrics' deterministic way takes seconds."""
     strict, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(False)
     try:
@@ -78,12 +78,12 @@ def _undetermined() -> Iterator[None]:
         torch.use_deterministic_algorithms(strict, warn_only=warn)
 
 
-def confusion_figure(counts: Counts, classes: Sequence[str]) -> Figure:
-    """Draw the confusion matrix: of the pixels of a true class (row), how many got which class (column), in percent.
+def draw_confusion(counts: Counts, classes: Sequence[str]) -> Figure:
+    """Draw the confusion matrix, each row in percent of the true class's pixels.
 
     Args:
-        counts: The pixels.
-        classes: Their names.
+        counts: Pixels by true and predicted class.
+        classes: Names of the classes.
 
     Returns:
         A heatmap.

@@ -1,4 +1,4 @@
-"""How close one picture is to another, on whole 8-bit RGB pictures."""
+"""Metrics of the similarity of two pictures, on whole 8-bit RGB pictures."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def psnr(prediction: Pixels, target: Pixels) -> float:
     The metric ``psnr`` of a run is the mean over pictures of this value.
 
     Capped at 100 dB: identical pictures have an infinite PSNR, and one of them would make the mean over pictures
-    infinite. 100 dB is one value in 150,000 off by one step, so nothing that is visible is lost.
+    infinite. At 100 dB, one value in 150,000 is off by one, which is not visible.
 
     Args:
         prediction: The picture to judge, uint8 (H, W, 3).
@@ -65,7 +65,7 @@ def ssim(prediction: Pixels, target: Pixels) -> float:
 
 
 def mean_ssim(first: NDArray[Any], second: NDArray[Any]) -> float:
-    """Mean of the SSIM map where the whole window lies inside the picture, as Wang's own MATLAB code has it.
+    """Mean of the SSIM map over the positions whose window lies inside the picture, as in Wang's MATLAB code.
 
     Gaussian window of 11x11 with sigma 1.5, K1 = 0.01, K2 = 0.03, data range 255 (scikit-image, whose separable
     filters are three times as fast as torchmetrics' window); strip by strip, so that a photograph of 24 megapixels
@@ -73,7 +73,7 @@ def mean_ssim(first: NDArray[Any], second: NDArray[Any]) -> float:
 
     Args:
         first: (H, W, C), 0 to 255, at least 11 by 11 pixels.
-        second: The same.
+        second: As ``first``, of the same shape.
 
     Returns:
         -1 to 1.
@@ -100,7 +100,7 @@ def mean_ssim(first: NDArray[Any], second: NDArray[Any]) -> float:
 
 
 def gradient_energy(picture: Pixels) -> NDArray[np.float64]:
-    """Squared gradients of the luminance: where there is something to see.
+    """Squared gradients of the luminance, a measure of local detail.
 
     Args:
         picture: uint8 (H, W, 3).
@@ -114,7 +114,7 @@ def gradient_energy(picture: Pixels) -> NDArray[np.float64]:
 
 
 def gradient_energy_ratio(prediction: Pixels, target: Pixels) -> float:
-    """How much of the target's fine detail is there, right or wrong: 1 is as much, less is blurred, more is noisy.
+    """Amount of fine detail relative to the target, right or wrong: 1 is equal, less is blurred, more is noisy.
 
     Sum of squared luminance gradients (:func:`gradient_energy`) of the prediction over that of the target.
     The metric ``gradient_energy_ratio`` of a run is the mean over pictures of this value.
@@ -135,7 +135,7 @@ def gradient_energy_ratio(prediction: Pixels, target: Pixels) -> float:
 
 
 def check(prediction: Pixels, target: Pixels) -> None:
-    """Refuse what cannot be compared.
+    """Check that two pictures can be compared.
 
     Raises:
         ValueError: If the shapes differ or are not (H, W, 3), or the values are not uint8.

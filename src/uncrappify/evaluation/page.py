@@ -1,4 +1,4 @@
-"""The look of every sheet: one palette, one typeface, pictures in equal boxes, details magnified."""
+"""Layout of the sheets: colours, typeface, pictures in boxes, magnified details."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,7 +16,7 @@ MARGIN = 40
 GAP = 16
 INK, MUTED, RULE, PANEL, PAPER = "#1f2328", "#656d76", "#d8dee4", "#f3f4f6", "#ffffff"
 FRAME = "#ff9500"
-#: Ink and paper of a gain, by its sign.
+#: Text and background colour of a gain, by its sign.
 GAIN_COLOURS = {1: ("#116329", "#dafbe1"), 0: (MUTED, PANEL), -1: ("#a40e26", "#ffebe9")}
 DETAIL_ZOOM = 4
 
@@ -26,16 +26,16 @@ _ANCHORS = {"left": "lm", "middle": "mm", "right": "rm"}
 
 
 @lru_cache(maxsize=16)
-def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, because Pillow's own font has no letters beyond ASCII and file names do."""
+def load_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """Load DejaVu Sans, because file names have characters beyond ASCII, which Pillow's own font lacks."""
     import matplotlib
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
 
 
-def blank(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    """A white sheet and the pen that draws on it."""
+def create_sheet(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """Create a white sheet, and the pen that draws on it."""
     sheet = Image.new("RGB", (width, height), PAPER)
     return sheet, ImageDraw.Draw(sheet)
 
@@ -50,30 +50,30 @@ def write(
     bold: bool = False,
     align: Align = "left",
 ) -> float:
-    """Write one line whose middle is at height ``y``; returns its width in pixels."""
-    pen.text((x, y), text, font=font(size, bold), fill=colour, anchor=_ANCHORS[align])
-    return pen.textlength(text, font=font(size, bold))
+    """Write one line, centred vertically at ``y``, and return its width in pixels."""
+    pen.text((x, y), text, font=load_font(size, bold), fill=colour, anchor=_ANCHORS[align])
+    return pen.textlength(text, font=load_font(size, bold))
 
 
 def shorten(text: str, width: int, size: int = 20, bold: bool = False) -> str:
-    """The text, or as much of it as fits into ``width`` pixels with an ellipsis in the place of its middle."""
-    if font(size, bold).getlength(text) <= width:
+    """Shorten a text to ``width`` pixels by an ellipsis in its middle; a text that fits is unchanged."""
+    if load_font(size, bold).getlength(text) <= width:
         return text
     for kept in range(len(text) - 1, 0, -1):
         short = text[: (kept + 1) // 2] + "…" + text[len(text) - kept // 2 :]
-        if font(size, bold).getlength(short) <= width:
+        if load_font(size, bold).getlength(short) <= width:
             return short
     return "…"
 
 
-def size_text(width: int, height: int) -> str:
-    """A picture's size as people write it."""
+def format_size(width: int, height: int) -> str:
+    """Write width and height with a multiplication sign between them."""
     return f"{width} \N{MULTIPLICATION SIGN} {height}"
 
 
 def stack(blocks: Sequence[Image.Image], gap: int) -> Image.Image:
-    """Blocks of one width, one below the other, with a margin above and below all."""
-    sheet, _ = blank(blocks[0].width, sum(block.height + gap for block in blocks) - gap + 2 * MARGIN)
+    """Stack blocks of equal width vertically, with a margin above and below."""
+    sheet, _ = create_sheet(blocks[0].width, sum(block.height + gap for block in blocks) - gap + 2 * MARGIN)
     y = MARGIN
     for block in blocks:
         sheet.paste(block, (0, y))
@@ -84,14 +84,14 @@ def stack(blocks: Sequence[Image.Image], gap: int) -> Image.Image:
 def place(
     sheet: Image.Image, picture: Image.Image, box: Box, mark: Box | None = None, magnify: str = "nearest"
 ) -> None:
-    """Show a whole picture as large as it fits into a box, in the middle of a pale panel.
+    """Draw a picture centred in a pale box, as large as its aspect ratio allows.
 
     Args:
-        sheet: Where to.
-        picture: Any size; made smaller with Lanczos.
-        box: left, top, right, bottom on the sheet.
-        mark: A region of the picture to draw a frame around, in the picture's pixels.
-        magnify: The baseline's kernel that makes a small picture larger.
+        sheet: The sheet to draw on.
+        picture: Picture of any size; reduced by Lanczos interpolation.
+        box: Left, top, right and bottom on the sheet, in pixels.
+        mark: Region to draw a frame around, in pixels of the picture; ``None`` for no frame.
+        magnify: Interpolation for a picture that is smaller than the box, one of ``BASELINES``.
     """
     left, top, right, bottom = box
     zoom = min((right - left) / picture.width, (bottom - top) / picture.height)
@@ -105,7 +105,7 @@ def place(
 
 
 def _draw_frame(pen: ImageDraw.ImageDraw, limits: Box, origin: tuple[int, int], mark: Sequence[float]) -> None:
-    """A bright frame on a dark one, seen on any picture; never thinner than a few pixels, never outside the picture."""
+    """Draw a bright frame on a dark one, visible on any picture, inside the picture and never too small to see."""
     left, top, right, bottom = limits
     x0, y0 = max(left, round(origin[0] + mark[0])), max(top, round(origin[1] + mark[1]))
     x1 = min(right, max(x0 + 6, round(origin[0] + mark[2]) - 1))
@@ -115,13 +115,13 @@ def _draw_frame(pen: ImageDraw.ImageDraw, limits: Box, origin: tuple[int, int], 
 
 
 def detail_size(picture: tuple[int, int], panel: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of the region that fills a panel at ``DETAIL_ZOOM``, or more where the picture is tiny."""
+    """Size of the region that fills a panel at zoom ``DETAIL_ZOOM``, or at a higher zoom for a tiny picture."""
     zoom = max(DETAIL_ZOOM, 2 * panel[0] / picture[0], 2 * panel[1] / picture[1])
     return max(1, round(panel[0] / zoom)), max(1, round(panel[1] / zoom))
 
 
-def strongest_region(energy: NDArray[np.float64], size: tuple[int, int]) -> Box:
-    """The region of a given width and height whose sum of energy is the largest; energy is (H, W)."""
+def find_strongest_region(energy: NDArray[np.float64], size: tuple[int, int]) -> Box:
+    """Find the region of a given width and height with the largest sum of ``energy`` (H, W)."""
     width, height = size
     sums = np.pad(energy.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     regions = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]

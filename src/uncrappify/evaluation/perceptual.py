@@ -1,6 +1,6 @@
-"""How far apart two pictures are for a network that knows objects: the judge, and LPIPS where its weights are at hand.
+"""Perceptual metrics: distances between activations of a classifier, and LPIPS where its weights are available.
 
-The judge is no part of a model or a loss: who trains against a network learns to please it.
+The classifier is not part of any model or loss: training against a network makes its metric meaningless.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def feature_distances(predictions: Sequence[Pixels], target: Pixels) -> list[flo
     Mean over the five stages of EfficientNet-Lite1 (ImageNet weights) of the squared distance between the activations
     of prediction and target, each position's channels normalised to length 1, summed over channels, mean over
     positions: LPIPS (Zhang et al. 2018) without its learned weights. A picture of more than 1024 pixels a side is
-    judged in equal tiles of at most that size, and their mean by area is taken.
+    judged in equal tiles of at most that size, and the mean weighted by area is taken.
     The metric of a run is the mean over pictures.
 
-    Several predictions of one target are judged together, because the target's activations are half of the work.
+    Several predictions of one target are judged together, so that the target's activations are computed once.
 
     Args:
         predictions: Pictures to judge, uint8 (H, W, 3) each.
@@ -48,13 +48,13 @@ def feature_distances(predictions: Sequence[Pixels], target: Pixels) -> list[flo
     """
     from uncrappify.models.encoders import MEAN, STD
 
-    encoder = _judge()
+    encoder = _load_judge()
 
     def look(tile: Tensor) -> list[Tensor]:
         stages: list[Tensor] = encoder((tile - MEAN) / STD)
         return stages
 
-    return _mean_over_tiles(predictions, target, look, _stage_distance)
+    return _average_over_tiles(predictions, target, look, _stage_distance)
 
 
 def lpips_distances(predictions: Sequence[Pixels], target: Pixels) -> list[float]:
@@ -67,27 +67,27 @@ def lpips_distances(predictions: Sequence[Pixels], target: Pixels) -> list[float
         target: What they should be, uint8 (H, W, 3).
 
     Returns:
-        Each prediction's distance, 0 (the same) to about 1; nothing where torchvision's ``squeezenet1_1`` is not in
-        TORCH_HOME; NaN for pictures of less than 32 pixels a side.
+        Each prediction's distance, 0 (the same) to about 1; NaN for pictures of less than 32 pixels a side. An empty
+        list if torchvision's ``squeezenet1_1`` is not in TORCH_HOME.
 
     Raises:
         ValueError: If the shapes differ or are not (H, W, 3), or the values are not uint8.
     """
-    measure = _lpips()
+    measure = _load_lpips()
     if measure is None:
         return []
     if min(target.shape[:2]) < SMALLEST_LPIPS_SIDE:
         return [float("nan")] * len(predictions)
-    return _mean_over_tiles(predictions, target, lambda tile: [tile], lambda a, b: measure(a[0], b[0]))
+    return _average_over_tiles(predictions, target, lambda tile: [tile], lambda a, b: measure(a[0], b[0]))
 
 
-def _mean_over_tiles(
+def _average_over_tiles(
     predictions: Sequence[Pixels],
     target: Pixels,
     look: Callable[[Tensor], list[Tensor]],
     distance: Callable[[list[Tensor], list[Tensor]], Tensor],
 ) -> list[float]:
-    """Give each prediction's mean distance by area; what ``look`` sees of a target's tile is seen once."""
+    """Return each prediction's mean distance over tiles, weighted by area; ``look`` sees a target's tile once."""
     import torch
 
     for prediction in predictions:
@@ -95,7 +95,7 @@ def _mean_over_tiles(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     sums = [0.0] * len(predictions)
     with torch.inference_mode():
-        for rows, columns in _tiles(*target.shape[:2]):
+        for rows, columns in _cut_tiles(*target.shape[:2]):
             cut = [
                 torch.from_numpy(picture[rows, columns].copy()).to(device).permute(2, 0, 1)[None].float() / 255
                 for picture in (target, *predictions)
@@ -107,8 +107,8 @@ def _mean_over_tiles(
     return [total / (target.shape[0] * target.shape[1]) for total in sums]
 
 
-def _tiles(height: int, width: int) -> Iterator[tuple[slice, slice]]:
-    """Cut a picture into equal parts, so that none is a sliver."""
+def _cut_tiles(height: int, width: int) -> Iterator[tuple[slice, slice]]:
+    """Cut a picture into tiles of nearly equal size."""
     rows, columns = (np.linspace(0, side, -(-side // LARGEST_TILE) + 1).round().astype(int) for side in (height, width))
     for top, bottom in pairwise(rows):
         for left, right in pairwise(columns):
@@ -124,7 +124,7 @@ def _stage_distance(mine: list[Tensor], theirs: list[Tensor]) -> Tensor:
 
 
 @lru_cache(maxsize=1)
-def _judge() -> nn.Module:
+def _load_judge() -> nn.Module:
     import torch
 
     from uncrappify.models.encoders import build_encoder, freeze
@@ -133,7 +133,7 @@ def _judge() -> nn.Module:
 
 
 @lru_cache(maxsize=1)
-def _lpips() -> Callable[[Tensor, Tensor], Tensor] | None:
+def _load_lpips() -> Callable[[Tensor, Tensor], Tensor] | None:
     import torch
 
     if not (Path(torch.hub.get_dir()) / "checkpoints" / LPIPS_TRUNK).is_file():

@@ -1,7 +1,7 @@
-"""The protocol of published super-resolution figures: luminance alone, without the border.
+"""The protocol of published super-resolution figures: luminance only, without the border.
 
-With it, Pillow's bicubic on Set5 has the published 33.66 / 30.39 / 28.42 dB for x2 / x3 / x4. The target is to be
-cropped to a multiple of the scale before it is made small, by MATLAB's bicubic (Pillow's is the same kernel).
+With it, Pillow's bicubic on Set5 has the published 33.66 / 30.39 / 28.42 dB for x2 / x3 / x4. The target has to be
+cropped to a multiple of the scale before it is reduced by MATLAB's bicubic (Pillow's is the same kernel).
 """
 
 import math
@@ -13,7 +13,7 @@ from uncrappify.evaluation.metrics import PSNR_CAP, SSIM_RADIUS, Pixels, check, 
 
 
 def luminance(picture: Pixels) -> NDArray[np.float64]:
-    """Y of BT.601 as the field computes it, ``16 + (65.481 R + 128.553 G + 24.966 B) / 255``, not rounded.
+    """Luminance Y of BT.601 as published figures use it, ``16 + (65.481 R + 128.553 G + 24.966 B) / 255``, not rounded.
 
     Args:
         picture: uint8 (H, W, 3), RGB.
@@ -37,12 +37,12 @@ def psnr_y(prediction: Pixels, target: Pixels, scale: int) -> float:
         scale: How many times smaller the input was.
 
     Returns:
-        Decibels, at most 100, as for ``psnr``; NaN where the border is all there is.
+        Decibels, at most 100, as for ``psnr``; NaN for a picture that has no pixels inside the border.
 
     Raises:
         ValueError: If the shapes differ or are not (H, W, 3), or the values are not uint8.
     """
-    first, second = _compared(prediction, target, scale)
+    first, second = _extract_luminance(prediction, target, scale)
     if not first.size:
         return math.nan
     error = float(np.square(first - second).mean())
@@ -62,19 +62,21 @@ def ssim_y(prediction: Pixels, target: Pixels, scale: int) -> float:
         scale: How many times smaller the input was.
 
     Returns:
-        -1 to 1; 1 for identical pictures; NaN where the window is larger than the picture without its border.
+        -1 to 1; 1 for identical pictures; NaN for a picture that is smaller than the window without its border.
 
     Raises:
         ValueError: If the shapes differ or are not (H, W, 3), or the values are not uint8.
     """
-    first, second = _compared(prediction, target, scale)
+    first, second = _extract_luminance(prediction, target, scale)
     if min(first.shape) <= 2 * SSIM_RADIUS:
         return math.nan
     return mean_ssim(first[..., None], second[..., None])
 
 
-def _compared(prediction: Pixels, target: Pixels, scale: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give both pictures' luminance without the border."""
+def _extract_luminance(
+    prediction: Pixels, target: Pixels, scale: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compute both pictures' luminance without the border."""
     check(prediction, target)
     inner = slice(scale, -scale)
     return luminance(prediction)[inner, inner], luminance(target)[inner, inner]

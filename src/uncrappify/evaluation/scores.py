@@ -1,4 +1,4 @@
-"""The table of scores: each picture by the model and by every baseline, and what is concluded from it."""
+"""Scores of the model and of every baseline, by picture and as means."""
 
 import math
 from collections.abc import Iterable
@@ -19,15 +19,15 @@ ScoredPicture = tuple[str, Image.Image, Image.Image, Image.Image]
 
 
 def score_pictures(pictures: Iterable[ScoredPicture]) -> pd.DataFrame:
-    """Score the model beside the baselines, picture by picture; one picture at a time is in memory.
+    """Score the model and the baselines, picture by picture; only one picture is in memory at a time.
 
     Args:
         pictures: Name, degraded, prediction and target of each picture, RGB.
 
     Returns:
         One row a picture and method: ``picture``, ``method`` (model, nearest, bilinear, bicubic, lanczos), ``psnr``
-        (dB), ``ssim``, ``psnr_y`` (dB), ``ssim_y``, ``feature_distance``, ``gradient_energy_ratio``, and ``lpips``
-        where its weights are at hand.
+        (dB), ``ssim``, ``psnr_y`` (dB), ``ssim_y``, ``feature_distance``, ``gradient_energy_ratio``, and ``lpips`` if
+        its weights are available.
 
     Raises:
         ValueError: If there are no pictures, or a prediction differs in size from its target (names the picture).
@@ -39,7 +39,7 @@ def score_pictures(pictures: Iterable[ScoredPicture]) -> pd.DataFrame:
 
 
 def summarise(scores: pd.DataFrame) -> pd.DataFrame:
-    """The comparison: mean over pictures of each method's scores, the model first.
+    """Average each method's scores over the pictures, the model first.
 
     Args:
         scores: The table of ``score_pictures``.
@@ -49,13 +49,13 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     """
     means = scores.drop(columns="picture").groupby("method", sort=False).mean().loc[[MODEL, *BASELINES]]
     gains = means["psnr"] - float(means["psnr"].to_dict()["bicubic"])
-    # Beside the PSNR that it comes from.
+    # Next to the PSNR.
     means.insert(1, "gain_over_bicubic", gains)
     return means.reset_index()
 
 
-def headline(scores: pd.DataFrame) -> dict[str, float]:
-    """The metrics that a run is known by.
+def compute_metrics(scores: pd.DataFrame) -> dict[str, float]:
+    """Compute the metrics that are logged for a run.
 
     Args:
         scores: The table of ``score_pictures``.
@@ -63,7 +63,7 @@ def headline(scores: pd.DataFrame) -> dict[str, float]:
     Returns:
         Means over pictures of each metric of ``scores`` for the model (``psnr``) and for bicubic enlargement
         (``psnr_bicubic``), without those that no picture has; ``psnr_gain_over_bicubic`` (dB), and
-        ``psnr_gain_over_bicubic_worst``: the least gain of any one picture (dB), negative where the model made a
+        ``psnr_gain_over_bicubic_worst``: the smallest gain of any picture (dB), negative if the model made a
         picture worse.
     """
     model, bicubic = (scores[scores["method"] == method].set_index("picture") for method in (MODEL, "bicubic"))
@@ -90,7 +90,7 @@ def _score(
     truth = np.asarray(target)
     scale = max(1, round(target.width / degraded.width))
     rows: list[dict[str, str | float]] = [
-        {"picture": name, "method": method, **_figures(pixels, truth, scale)} for method, pixels in candidates.items()
+        {"picture": name, "method": method, **_measure(pixels, truth, scale)} for method, pixels in candidates.items()
     ]
     for metric, measure in (("feature_distance", feature_distances), ("lpips", lpips_distances)):
         for row, distance in zip(rows, measure(list(candidates.values()), truth), strict=False):
@@ -98,7 +98,7 @@ def _score(
     return rows
 
 
-def _figures(prediction: Pixels, target: Pixels, scale: int) -> dict[str, float]:
+def _measure(prediction: Pixels, target: Pixels, scale: int) -> dict[str, float]:
     return {
         "psnr": psnr(prediction, target),
         "ssim": ssim(prediction, target),

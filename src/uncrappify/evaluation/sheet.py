@@ -1,4 +1,4 @@
-"""Pictures that people see first: the comparison, the damage, and a batch as the network gets it."""
+"""Sheets of pictures: the comparison with bicubic, the damage, and a training batch."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -29,34 +29,34 @@ TITLE = 52
 DamagedPicture = tuple[str, Image.Image, Image.Image, Mapping[str, object]]
 
 
-def comparison_sheet(pictures: Iterable[ScoredPicture], rows: int = 6) -> Image.Image:
-    """Degraded, bicubic, prediction and target beside each other, each with the same detail magnified, and figures.
+def draw_comparison_sheet(pictures: Iterable[ScoredPicture], rows: int = 6) -> Image.Image:
+    """Draw degraded, bicubic, prediction and target side by side, with the same detail magnified, and their scores.
 
-    The detail is where prediction and bicubic differ most in error, for better or worse, so that it does not flatter;
-    where they do not differ, it is where the target has most to see.
+    The detail is where the errors of prediction and bicubic differ most, for better or worse, so that the choice is not
+    biased towards the model. If they are equal, it is where the target has most detail (:func:`gradient_energy`).
 
     Args:
         pictures: Name, degraded, prediction and target, RGB, of any size and shape; read one at a time, no further
             than ``rows``.
-        rows: The most pictures that are shown.
+        rows: Largest number of pictures.
 
     Returns:
-        RGB, 1600 pixels wide. PSNR in dB and SSIM stand under bicubic and prediction.
+        RGB, 1600 pixels wide, with PSNR (dB) and SSIM under bicubic and prediction.
 
     Raises:
         ValueError: If there are no pictures, or a prediction differs in size from its target.
     """
-    blocks = [_comparison_block(*picture) for picture in islice(pictures, rows)]
+    blocks = [_draw_comparison_block(*picture) for picture in islice(pictures, rows)]
     if not blocks:
         raise ValueError("there are no pictures to compare")
-    head, pen = page.blank(WIDTH, 30)
+    head, pen = page.create_sheet(WIDTH, 30)
     for column, text in enumerate(HEADS):
         write(pen, _column_x(column) + COLUMN / 2, 12, text, size=24, bold=True, align="middle")
     return page.stack([head, *blocks], gap=28)
 
 
-def damage_sheet(pictures: Iterable[DamagedPicture]) -> Image.Image:
-    """Good and degraded beside each other, with a detail magnified and what was drawn, for up to six pictures.
+def draw_damage_sheet(pictures: Iterable[DamagedPicture]) -> Image.Image:
+    """Draw good and degraded picture side by side, with a magnified detail and the random draws, for up to six.
 
     Args:
         pictures: Name, good picture, degraded picture (of any size, shown enlarged) and the draws, such as
@@ -68,27 +68,27 @@ def damage_sheet(pictures: Iterable[DamagedPicture]) -> Image.Image:
     Raises:
         ValueError: If there are no pictures.
     """
-    cards = [_damage_card(*picture) for picture in islice(pictures, MOST_DAMAGED)]
+    cards = [_draw_damage_card(*picture) for picture in islice(pictures, MOST_DAMAGED)]
     if not cards:
         raise ValueError("there are no pictures to show the damage of")
     lines = []
     for pair in (cards[start : start + 2] for start in range(0, len(cards), 2)):
-        line, _ = page.blank(WIDTH, max(card.height for card in pair))
+        line, _ = page.create_sheet(WIDTH, max(card.height for card in pair))
         for card, x in zip(pair, (MARGIN, WIDTH - MARGIN - pair[0].width), strict=False):
             line.paste(card, (x, 0))
         lines.append(line)
     return page.stack(lines, gap=36)
 
 
-def batch_sheet(inputs: Sequence[Pixels] | Pixels, targets: Sequence[Pixels] | Pixels) -> Image.Image:
-    """A training batch as the network gets it: each input above its target, every pixel seen.
+def draw_batch_sheet(inputs: Sequence[Pixels] | Pixels, targets: Sequence[Pixels] | Pixels) -> Image.Image:
+    """Draw a training batch as the network gets it: each input above its target, enlarged by whole factors.
 
     Args:
         inputs: uint8 (N, h, w, 3), or N arrays of (h, w, 3).
         targets: uint8 (N, H, W, 3), or as many arrays of (H, W, 3).
 
     Returns:
-        RGB, at most 1600 pixels wide if one crop is not wider; up to eight columns, the first 32 crops.
+        RGB, at most 1600 pixels wide unless a crop is wider; up to eight columns, with the first 32 crops.
 
     Raises:
         ValueError: If there are no crops, or not as many targets as inputs.
@@ -96,15 +96,15 @@ def batch_sheet(inputs: Sequence[Pixels] | Pixels, targets: Sequence[Pixels] | P
     crops = list(islice(zip(inputs, targets, strict=True), MOST_CROPS))
     if not crops:
         raise ValueError("there are no crops to show")
-    sizes = [page.size_text(crop.shape[1], crop.shape[0]) for crop in crops[0]]
+    sizes = [page.format_size(crop.shape[1], crop.shape[0]) for crop in crops[0]]
     text = f"training batch: input {sizes[0]} above target {sizes[1]}, {len(crops)} of {len(inputs)} crops"
-    pairs = [_magnified(*pair) for pair in crops]
+    pairs = [_magnify(*pair) for pair in crops]
     cell = max(side for pair in pairs for picture in pair for side in picture.size)
     columns = max(1, min(MOST_COLUMNS, len(pairs), (WIDTH - 2 * MARGIN + GAP) // (cell + GAP)))
-    width = 2 * MARGIN + max(columns * (cell + GAP) - GAP, round(page.font(20).getlength(text)))
-    head, pen = page.blank(width, 28)
+    width = 2 * MARGIN + max(columns * (cell + GAP) - GAP, round(page.load_font(20).getlength(text)))
+    head, pen = page.create_sheet(width, 28)
     write(pen, MARGIN, 10, text, colour=MUTED)
-    lines = [_batch_line(pairs[start : start + columns], cell, width) for start in range(0, len(pairs), columns)]
+    lines = [_draw_batch_line(pairs[start : start + columns], cell, width) for start in range(0, len(pairs), columns)]
     return page.stack([head, *lines], gap=20)
 
 
@@ -112,12 +112,14 @@ def _column_x(column: int) -> int:
     return MARGIN + column * (COLUMN + GAP)
 
 
-def _comparison_block(name: str, degraded: Image.Image, prediction: Image.Image, target: Image.Image) -> Image.Image:
+def _draw_comparison_block(
+    name: str, degraded: Image.Image, prediction: Image.Image, target: Image.Image
+) -> Image.Image:
     bicubic = enlarge(degraded, target.size, "bicubic")
-    region = _detail_of_comparison(bicubic, prediction, target)
-    block, pen = page.blank(WIDTH, TITLE + _overview_height(target) + DETAIL_GAP + DETAIL[1] + 40)
+    region = _choose_detail(bicubic, prediction, target)
+    block, pen = page.create_sheet(WIDTH, TITLE + _overview_height(target) + DETAIL_GAP + DETAIL[1] + 40)
     _write_title(pen, MARGIN, WIDTH - MARGIN, name)
-    # The degraded picture's own pixels are shown; those of the other three, all alike, would hide the lines they form.
+    # Nearest-neighbour shows the degraded picture's own pixels; for the other three it would add blocks of its own.
     _show(block, enlarge(degraded, target.size, "nearest"), region, (_column_x(0), TITLE), "nearest")
     for column, picture in enumerate((bicubic, prediction, target), start=1):
         _show(block, picture, region, (_column_x(column), TITLE), "bicubic")
@@ -125,26 +127,26 @@ def _comparison_block(name: str, degraded: Image.Image, prediction: Image.Image,
     return block
 
 
-def _damage_card(name: str, good: Image.Image, degraded: Image.Image, draws: Mapping[str, object]) -> Image.Image:
+def _draw_damage_card(name: str, good: Image.Image, degraded: Image.Image, draws: Mapping[str, object]) -> Image.Image:
     enlarged = enlarge(degraded, good.size, "nearest")
-    region = page.strongest_region(gradient_energy(np.asarray(good)), page.detail_size(good.size, DETAIL))
+    region = page.find_strongest_region(gradient_energy(np.asarray(good)), page.detail_size(good.size, DETAIL))
     width = 2 * COLUMN + NARROW_GAP
-    caption = ", ".join(f"{step} {_shown(value)}" for step, value in draws.items()) or "nothing drawn"
-    lines = _wrapped(caption, width, 19)
+    caption = ", ".join(f"{step} {_format(value)}" for step, value in draws.items()) or "nothing drawn"
+    lines = _wrap(caption, width, 19)
     above = TITLE + _overview_height(good) + DETAIL_GAP + DETAIL[1]
-    card, pen = page.blank(width, above + 42 + 26 * len(lines))
+    card, pen = page.create_sheet(width, above + 42 + 26 * len(lines))
     _write_title(pen, 0, width, name)
     for x, picture, original, kind in ((0, good, good, "good"), (width - COLUMN, enlarged, degraded, "degraded")):
         _show(card, picture, region, (x, TITLE), "nearest")
         written = write(pen, x, above + 22, kind, bold=True)
-        write(pen, x + written + 12, above + 22, page.size_text(*original.size), colour=MUTED)
+        write(pen, x + written + 12, above + 22, page.format_size(*original.size), colour=MUTED)
     for number, line in enumerate(lines):
         write(pen, 0, above + 52 + 26 * number, line, size=19, colour=MUTED)
     return card
 
 
-def _batch_line(pairs: Sequence[tuple[Image.Image, Image.Image]], cell: int, width: int) -> Image.Image:
-    line, _ = page.blank(width, 2 * cell + NARROW_GAP)
+def _draw_batch_line(pairs: Sequence[tuple[Image.Image, Image.Image]], cell: int, width: int) -> Image.Image:
+    line, _ = page.create_sheet(width, 2 * cell + NARROW_GAP)
     for column, pair in enumerate(pairs):
         x = MARGIN + column * (cell + GAP)
         for picture, y in zip(pair, (0, cell + NARROW_GAP), strict=True):
@@ -152,19 +154,19 @@ def _batch_line(pairs: Sequence[tuple[Image.Image, Image.Image]], cell: int, wid
     return line
 
 
-def _magnified(crop: Pixels, target: Pixels) -> tuple[Image.Image, Image.Image]:
-    """Both, enlarged by whole factors; to the same size where whole factors allow it."""
+def _magnify(crop: Pixels, target: Pixels) -> tuple[Image.Image, Image.Image]:
+    """Enlarge both by whole factors, to the same size if possible."""
     side = max(1, CELL // max(target.shape[:2])) * max(target.shape[:2])
-    return _enlarged(crop, side // max(crop.shape[:2])), _enlarged(target, side // max(target.shape[:2]))
+    return _enlarge_crop(crop, side // max(crop.shape[:2])), _enlarge_crop(target, side // max(target.shape[:2]))
 
 
-def _enlarged(crop: Pixels, factor: int) -> Image.Image:
+def _enlarge_crop(crop: Pixels, factor: int) -> Image.Image:
     picture = Image.fromarray(crop)
     return enlarge(picture, (picture.width * max(1, factor), picture.height * max(1, factor)), "nearest")
 
 
 def _show(sheet: Image.Image, picture: Image.Image, region: Box, corner: tuple[int, int], magnify: str) -> None:
-    """The whole picture with the region framed, and the region magnified below it."""
+    """Draw the whole picture with the region framed, and the magnified region below it."""
     x, y = corner
     below = y + _overview_height(picture)
     page.place(sheet, picture, (x, y, x + COLUMN, below), mark=region)
@@ -176,12 +178,12 @@ def _overview_height(picture: Image.Image) -> int:
     return min(TALLEST, max(1, round(COLUMN * picture.height / picture.width)))
 
 
-def _detail_of_comparison(bicubic: Image.Image, prediction: Image.Image, target: Image.Image) -> Box:
+def _choose_detail(bicubic: Image.Image, prediction: Image.Image, target: Image.Image) -> Box:
     if prediction.size != target.size:
         raise ValueError(f"the prediction is {prediction.size}, its target {target.size}")
     difference = np.abs(_squared_error(bicubic, target) - _squared_error(prediction, target))
     energy = difference if difference.any() else gradient_energy(np.asarray(target))
-    return page.strongest_region(energy, page.detail_size(target.size, DETAIL))
+    return page.find_strongest_region(energy, page.detail_size(target.size, DETAIL))
 
 
 def _squared_error(picture: Image.Image, target: Image.Image) -> NDArray[np.float64]:
@@ -206,7 +208,7 @@ def _write_figures(
     truth = np.asarray(target)
     decibels = [psnr(np.asarray(picture), truth) for picture in (bicubic, prediction)]
     for column, picture in ((0, degraded), (3, target)):
-        write(pen, _column_x(column), y, page.size_text(*picture.size), colour=MUTED)
+        write(pen, _column_x(column), y, page.format_size(*picture.size), colour=MUTED)
     for column, picture, level in ((1, bicubic, decibels[0]), (2, prediction, decibels[1])):
         written = write(pen, _column_x(column), y, f"{level:.2f} dB", bold=column == 2)
         similarity = f"SSIM {ssim(np.asarray(picture), truth):.3f}"
@@ -227,14 +229,14 @@ def _write_figures(
     )
 
 
-def _shown(value: object) -> str:
+def _format(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _wrapped(text: str, width: int, size: int) -> list[str]:
-    """The text in at most two lines that fit."""
+def _wrap(text: str, width: int, size: int) -> list[str]:
+    """Wrap a text into at most two lines, shortened to fit."""
     words, first = text.split(", "), ""
-    while words and page.font(size).getlength(first + words[0] + ", ") <= width:
+    while words and page.load_font(size).getlength(first + words[0] + ", ") <= width:
         first += words.pop(0) + ", "
     lines = [first, ", ".join(words)]
     return [page.shorten(line.removesuffix(", "), width, size) for line in lines if line]

@@ -63,7 +63,7 @@ class SegmentationModule(StageModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log what the counts of all validation pictures give."""
-        counts = self.confusion.counts()
+        counts = self.confusion.compute_counts()
         self.log_dict({"valid_accuracy": counts.accuracy, "valid_miou": counts.miou})
         self.confusion.reset()
 

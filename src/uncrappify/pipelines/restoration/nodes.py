@@ -73,7 +73,7 @@ def crappify(
     Raises:
         UserError: The sizes of a pair do not fit the model's scale.
     """
-    from uncrappify.evaluation.sheet import damage_sheet
+    from uncrappify.evaluation.sheet import draw_damage_sheet
 
     usable = manifest[manifest["usable"]]
     sources.check_sizes(usable, model.scale)
@@ -84,7 +84,7 @@ def crappify(
     }
     draws = {name: {} if name in given else recipe.draw(name, seed) for name in planned}
     shown = islice(planned.items(), DAMAGE_PICTURES)
-    damage = damage_sheet((name, picture.read_good(), picture(), draws[name]) for name, picture in shown)
+    damage = draw_damage_sheet((name, picture.read_good(), picture(), draws[name]) for name, picture in shown)
     return dict(planned), pd.DataFrame([{"name": name, **drawn} for name, drawn in draws.items()]), damage
 
 
@@ -118,7 +118,7 @@ def train(
     import lightning.pytorch as pl
 
     from uncrappify.evaluation.curves import training_curves
-    from uncrappify.evaluation.sheet import batch_sheet
+    from uncrappify.evaluation.sheet import draw_batch_sheet
     from uncrappify.models import build
     from uncrappify.training.restoration import RestorationTask
 
@@ -129,7 +129,7 @@ def train(
     name = checkpoints.parent.name
     task = RestorationTask(name, network, pairs["train"], pairs["valid"], recipe, training, seed)
     inputs, targets = (side.permute(0, 2, 3, 1).numpy() for side in task.batches(training.stages[0], seed)[0])
-    show(batch_sheet(inputs, targets), snapshots / "batch.png")
+    show(draw_batch_sheet(inputs, targets), snapshots / "batch.png")
     fitted = trained(
         task,
         training,
@@ -173,8 +173,8 @@ def evaluate(
     Returns:
         Scores by picture and method, their means by method, a sheet of pictures, the metrics, and the model card.
     """
-    from uncrappify.evaluation.scores import ScoredPicture, headline, score_pictures, summarise
-    from uncrappify.evaluation.sheet import comparison_sheet
+    from uncrappify.evaluation.scores import ScoredPicture, compute_metrics, score_pictures, summarise
+    from uncrappify.evaluation.sheet import draw_comparison_sheet
     from uncrappify.inference import Restorer
     from uncrappify.progress import track
 
@@ -192,7 +192,7 @@ def evaluate(
         return picture
 
     scores = score_pictures(map(restored, track(pairs.names, "evaluating", len(pairs))))
-    comparison, metrics, sheet = summarise(scores), headline(scores), comparison_sheet(shown)
+    comparison, metrics, sheet = summarise(scores), compute_metrics(scores), draw_comparison_sheet(shown)
     return scores, comparison, sheet, metrics, model_card(model.description, comparison)
 
 

@@ -82,7 +82,7 @@ def train(
     import torch
 
     from uncrappify.evaluation.curves import training_curves
-    from uncrappify.evaluation.mask_sheet import masked_batch_sheet
+    from uncrappify.evaluation.mask_sheet import draw_masked_batch_sheet
     from uncrappify.models import build_segmenter
     from uncrappify.training.segmentation import SegmentationTask
 
@@ -101,7 +101,7 @@ def train(
         name, network, train_pictures, valid_pictures, torch.tensor(pixels.to_numpy()), size, training
     )
     pictures, masks = task.batches(training.stages[0], seed)[0]
-    show(masked_batch_sheet(pictures.permute(0, 2, 3, 1).numpy(), masks.numpy(), labels), snapshots / "batch.png")
+    show(draw_masked_batch_sheet(pictures.permute(0, 2, 3, 1).numpy(), masks.numpy(), labels), snapshots / "batch.png")
     fitted = trained(
         task,
         training,
@@ -142,9 +142,9 @@ def evaluate(
     """
     import numpy as np
 
-    from uncrappify.evaluation.confusion import confusion_figure
-    from uncrappify.evaluation.mask_sheet import segmentation_sheet
-    from uncrappify.evaluation.segmentation import MODEL, Scores, baselines, worst_first
+    from uncrappify.evaluation.confusion import draw_confusion
+    from uncrappify.evaluation.mask_sheet import draw_segmentation_sheet
+    from uncrappify.evaluation.segmentation import MODEL, Scores, find_worst, fit_baselines
     from uncrappify.inference import Segmenter
     from uncrappify.progress import track
 
@@ -154,23 +154,23 @@ def evaluate(
             "labels.classes: the model was trained for other classes. Run again from the node list (the whole "
             "pipeline, without --from-nodes)."
         )
-    methods = {MODEL: segment} | baselines(_pictures(raw, split, labels, "train"), seed)
+    methods = {MODEL: segment} | fit_baselines(_pictures(raw, split, labels, "train"), seed)
     test = _pictures(raw, split, labels, "test")
     scores = Scores(labels.classes)
     for name in track(test.names, "evaluating", len(test)):
         picture, truth = test[name]
         scores.add(name, truth, {name: method(np.asarray(picture)) for name, method in methods.items()})
-    counts, by_picture = scores.of(MODEL), scores.by_picture()
+    counts, by_picture = scores.get_counts(MODEL), scores.tabulate_pictures()
     # Segmented once more, so that not all of them have to be kept.
     shown = (
         ((name, *test[name], segment(np.asarray(test.pictures[name]))), accuracy, miou)
-        for name, accuracy, miou in worst_first(by_picture, evaluation.sheet_rows)
+        for name, accuracy, miou in find_worst(by_picture, evaluation.sheet_rows)
     )
-    sheet = segmentation_sheet(shown, labels, counts.iou.tolist())
-    comparison, by_class = scores.comparison(), scores.by_class()
+    sheet = draw_segmentation_sheet(shown, labels, counts.iou.tolist())
+    comparison, by_class = scores.tabulate_methods(), scores.tabulate_classes()
     card = model_card(model.description, comparison, by_class, flip=evaluation.flip)
-    figure = confusion_figure(counts, labels.classes)
-    return by_picture, by_class, comparison, figure, sheet, scores.headline(), card
+    figure = draw_confusion(counts, labels.classes)
+    return by_picture, by_class, comparison, figure, sheet, scores.compute_metrics(), card
 
 
 def _pictures(raw: PictureSource, split: pd.DataFrame, labels: Labels, part: str) -> MaskedPictures:
