@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from uncrappify.evaluation import page
 from uncrappify.evaluation.page import GAP, MARGIN, WIDTH, write
-from uncrappify.models.unet import PixelShuffleUp, upsampling
+from uncrappify.models.unet import PixelShuffleUp, build_upsampling
 
 SHEET = PROJECT / "docs" / "images" / "checkerboards.png"
 CHANNELS, SIDE = 32, 24
@@ -38,13 +38,13 @@ def without_icnr(blur: bool) -> nn.Module:
 
 
 UPSAMPLINGS: dict[str, Callable[[], nn.Module]] = {
-    "transposed": lambda: upsampling("transposed", CHANNELS, CHANNELS, False, "none"),
+    "transposed": lambda: build_upsampling("transposed", CHANNELS, CHANNELS, False, "none"),
     "shuffle": lambda: without_icnr(blur=False),
     "shuffle, blur": lambda: without_icnr(blur=True),
-    "shuffle, ICNR": lambda: upsampling("pixel_shuffle", CHANNELS, CHANNELS, False, "none"),
-    "shuffle, both": lambda: upsampling("pixel_shuffle", CHANNELS, CHANNELS, True, "none"),
-    "nearest": lambda: upsampling("nearest", CHANNELS, CHANNELS, False, "none"),
-    "bilinear": lambda: upsampling("bilinear", CHANNELS, CHANNELS, False, "none"),
+    "shuffle, ICNR": lambda: build_upsampling("pixel_shuffle", CHANNELS, CHANNELS, False, "none"),
+    "shuffle, both": lambda: build_upsampling("pixel_shuffle", CHANNELS, CHANNELS, True, "none"),
+    "nearest": lambda: build_upsampling("nearest", CHANNELS, CHANNELS, False, "none"),
+    "bilinear": lambda: build_upsampling("bilinear", CHANNELS, CHANNELS, False, "none"),
 }
 
 

@@ -39,7 +39,7 @@ def parts(options: FeatureOptions, size: int, batch_size: int) -> dict[str, Call
     feature = FeatureLoss(**options.model_dump(exclude={"weight"})).to(device)
     alone, both = WeightedLoss([("l1", 1.0)]), WeightedLoss([("l1", 1.0), ("feature", options)])
     with torch.no_grad():
-        wanted = feature.activations(target)
+        wanted = feature.compute_activations(target)
         prediction = network(inputs)
     prediction.requires_grad_()
 
@@ -50,11 +50,11 @@ def parts(options: FeatureOptions, size: int, batch_size: int) -> dict[str, Call
 
     def watch_target() -> None:
         with torch.no_grad():
-            feature.activations(target)
+            feature.compute_activations(target)
 
     def watch_prediction() -> None:
         prediction.grad = None
-        backward(feature.distances(feature.activations(prediction), wanted))
+        backward(feature.compute_terms(feature.compute_activations(prediction), wanted))
 
     return {
         "step with L1": lambda: step(alone),

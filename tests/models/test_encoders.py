@@ -15,7 +15,7 @@ EGYPTIAN_CAT, ESPRESSO = 285, 967
 @pytest.mark.parametrize("name", ENCODERS)
 def test_the_weights_know_a_cat_and_an_espresso(name):
     classifier = timm.create_model(ENCODERS[name][0]).eval()
-    classifier.load_state_dict(encoders._imagenet_weights(*ENCODERS[name]))
+    classifier.load_state_dict(encoders._load_imagenet_weights(*ENCODERS[name]))
     for picture, label in ((data.chelsea(), EGYPTIAN_CAT), (data.coffee(), ESPRESSO)):
         inputs = (torch.from_numpy(np.array(picture[:300, :400])).permute(2, 0, 1)[None] / 255 - MEAN) / STD
         with torch.inference_mode():

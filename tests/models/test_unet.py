@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from uncrappify.errors import UserError
 from uncrappify.models import encoders
-from uncrappify.models.unet import DynamicUNet, PixelShuffleUp, SelfAttention, upsampling
+from uncrappify.models.unet import DynamicUNet, PixelShuffleUp, SelfAttention, build_upsampling
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 UPSAMPLINGS = ["pixel_shuffle", "transposed", "nearest", "bilinear"]
@@ -195,7 +195,7 @@ def checkerboard(up: nn.Module) -> float:
 @pytest.mark.parametrize("norm", ["none", "weight", "spectral"])
 def test_only_transposed_convolution_starts_with_a_checkerboard(norm: str) -> None:
     torch.manual_seed(0)
-    found = {kind: checkerboard(upsampling(kind, 32, 16, False, norm).eval()) for kind in UPSAMPLINGS}
+    found = {kind: checkerboard(build_upsampling(kind, 32, 16, False, norm).eval()) for kind in UPSAMPLINGS}
     assert found["transposed"] > 0.2
     assert max(found[kind] for kind in ("pixel_shuffle", "nearest", "bilinear")) < 0.02
 

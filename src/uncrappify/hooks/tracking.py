@@ -255,7 +255,7 @@ def _check_weights(stages: list[dict[str, Any]]) -> None:
     if any(option["backend"] == "vgg16_bn" for option in options):
         from uncrappify.losses import vgg
 
-        vgg.weights_file()
+        vgg.find_weights_file()
 
 
 def _check_encoder(model: dict[str, Any]) -> None:

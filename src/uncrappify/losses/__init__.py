@@ -23,16 +23,16 @@ LOSSES = {
 
 
 class WeightedLoss:
-    """A weighted sum of losses that keeps its terms apart for the log.
+    """A weighted sum of losses, whose terms are returned separately for logging.
 
-    No ``nn.Module``: a network that a loss brings along belongs neither to the model's checkpoint nor to its average.
+    It is not an ``nn.Module``, so that a loss's network is neither part of the model's checkpoint nor averaged with it.
 
     Args:
-        terms: Pairs of loss name (a key of ``LOSSES``) and weight, or the options of a loss that has more.
+        terms: Pairs of loss name (a key of ``LOSSES``) and weight, or options for a loss that has more than a weight.
 
     Raises:
         KeyError: If there is no such loss.
-        UserError: If a loss needs a network whose weights are not there.
+        UserError: If a loss needs a network whose weights are not installed.
     """
 
     def __init__(self, terms: list[tuple[str, float | FeatureOptions]]) -> None:
@@ -57,7 +57,7 @@ class WeightedLoss:
             Name to weighted value (a scalar each): of the loss, or of each term of a loss that has several; their sum
             is the loss.
         """
-        self._follow(prediction.device)
+        self._move_to(prediction.device)
         values: dict[str, Tensor] = {}
         for name, loss, weight in self.terms:
             found = loss(prediction, target)
@@ -66,11 +66,11 @@ class WeightedLoss:
         return values
 
     def __deepcopy__(self, _: dict[int, Any]) -> Self:
-        """Share the networks, which never change, with copies of the training such as its moving average."""
+        """Return the same object: the networks never change, so copies such as the moving average share them."""
         return self
 
-    def _follow(self, device: torch.device) -> None:
-        """Move the networks to where the pictures are."""
+    def _move_to(self, device: torch.device) -> None:
+        """Move the networks to the device of the pictures."""
         if device != self._device:
             for loss in (loss for _, loss, _ in self.terms if hasattr(loss, "to")):
                 loss.to(device)

