@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from uncrappify.datasets import PicturePairs
-from uncrappify.datasets.pairs import fitted
+from uncrappify.datasets.pairs import fit_sizes
 from uncrappify.degradations import Recipe
 from uncrappify.errors import UserError
 from uncrappify.evaluation.metrics import psnr
@@ -17,7 +17,7 @@ def noise(width: int, height: int) -> Image.Image:
 
 def test_at_scale_3_the_target_is_cropped_right_and_bottom() -> None:
     small, target = noise(20, 16), noise(62, 50)
-    degraded, cropped = fitted(small, target, 3, "a")
+    degraded, cropped = fit_sizes(small, target, 3, "a")
     assert degraded is small
     assert cropped.size == (60, 48)
     assert np.array_equal(cropped, np.asarray(target)[:48, :60])
@@ -25,25 +25,25 @@ def test_at_scale_3_the_target_is_cropped_right_and_bottom() -> None:
 
 def test_a_target_that_fits_is_left_alone() -> None:
     target = noise(60, 48)
-    assert fitted(noise(20, 16), target, 3, "a")[1] is target
+    assert fit_sizes(noise(20, 16), target, 3, "a")[1] is target
 
 
 def test_at_scale_1_the_input_is_enlarged_with_pillows_bicubic() -> None:
     small, target = noise(20, 16), noise(62, 50)
-    degraded, same = fitted(small, target, 1, "a")
+    degraded, same = fit_sizes(small, target, 1, "a")
     assert same is target
     assert np.array_equal(degraded, small.resize((62, 50), Image.Resampling.BICUBIC))
 
 
 def test_at_scale_1_an_input_of_the_targets_size_is_left_alone() -> None:
     same = noise(62, 50)
-    assert fitted(same, noise(62, 50), 1, "a")[0] is same
+    assert fit_sizes(same, noise(62, 50), 1, "a")[0] is same
 
 
 @pytest.mark.parametrize("size", [(59, 48), (60, 47), (66, 48), (60, 54)])
 def test_a_mismatch_names_the_pair_and_both_sizes(size: tuple[int, int]) -> None:
     with pytest.raises(UserError) as caught:
-        fitted(noise(20, 16), noise(*size), 3, "holiday/a")
+        fit_sizes(noise(20, 16), noise(*size), 3, "holiday/a")
     assert str(caught.value) == (
         f"holiday/a: the target has {size[0]}x{size[1]} pixels and the degraded picture 20x16; "
         "a model of scale 3 needs 60x48."

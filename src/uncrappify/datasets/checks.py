@@ -1,4 +1,4 @@
-"""Claims about datasets that the catalog checks when they are saved or loaded."""
+"""Checks of datasets, which the catalog runs when they are saved or loaded."""
 
 import pandas as pd
 
@@ -6,7 +6,7 @@ SPLITS = ("train", "valid", "test")
 
 
 def disjoint(split: pd.DataFrame) -> None:
-    """Check that no picture, and no picture's content, is in two splits.
+    """Check that splits are disjoint, by the pictures' names and by their content.
 
     Args:
         split: One row a picture with ``name``, ``sha256`` and ``split`` (train, valid or test).

@@ -1,4 +1,4 @@
-"""Where a source's pictures lie, as a small JSON file."""
+"""A reference to a source's folder of pictures, as a JSON file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uncrappify.sources import PictureSource
 
 
 class FolderReference(FileDataset[PictureSource]):
-    """Keeps a :class:`~uncrappify.sources.PictureSource`: a folder by its path, never a copy of it."""
+    """Stores a :class:`~uncrappify.sources.PictureSource` as JSON: the folder's path, not its pictures."""
 
     def load(self) -> PictureSource:
         """Read the reference."""

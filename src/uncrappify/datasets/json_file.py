@@ -1,4 +1,4 @@
-"""Plain values as a JSON file that is never half written."""
+"""Plain values as a JSON file that is written atomically."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uncrappify.datasets.file import FileDataset
 
 
 class JsonFile(FileDataset[dict[str, Any]]):
-    """A JSON file, written whole or not at all."""
+    """A JSON file, written atomically."""
 
     def load(self) -> dict[str, Any]:
         """Read the values."""

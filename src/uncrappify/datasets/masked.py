@@ -1,4 +1,4 @@
-"""A picture beside its mask, decoded on demand."""
+"""Pictures with masks, decoded on demand."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from uncrappify.pictures.masks import Classes, Labels, read_mask
 
 @dataclass(frozen=True)
 class MaskedPictures:
-    """Picture and classes by the picture's name.
+    """Maps a picture's name to the picture and the class of each pixel.
 
     Args:
         pictures: The pictures.
         masks: Picture name to the file of its mask.
-        names: Which of them, in order.
-        labels: What the masks mean.
-        pixels: How many pixels the pictures have in all.
+        names: Names of the pictures to use, in order.
+        labels: Classes, and their values or colours in the masks.
+        pixels: Total number of pixels of the pictures.
     """
 
     pictures: Pictures | Mapping[str, Image.Image]
@@ -34,9 +34,9 @@ class MaskedPictures:
         return len(self.names)
 
     def __getitem__(self, name: str) -> tuple[Image.Image, Classes]:
-        """Give a picture, 8-bit RGB, and the class of each of its pixels, uint8 (H, W).
+        """Read a picture, 8-bit RGB, and the class of each of its pixels, uint8 (H, W).
 
         Raises:
-            UserError: A file has gone or changed since it was listed.
+            UserError: A file is missing, or has changed since it was listed.
         """
         return self.pictures[name], read_mask(self.masks[name], self.labels)

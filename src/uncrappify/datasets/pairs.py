@@ -1,4 +1,4 @@
-"""A degraded picture beside its target, as a network sees them."""
+"""Pairs of degraded picture and target, as a network gets them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ NO_DAMAGE = Recipe(())
 
 @dataclass(frozen=True)
 class PicturePairs:
-    """Input and target of a network by the picture's name, decoded on demand.
+    """Maps a picture's name to a network's input and target, decoded on demand.
 
     At scale s the target is cropped (right, bottom) to s times the degraded picture. At scale 1 a degraded picture
-    that is smaller than its target is first enlarged to it with Pillow's bicubic kernel.
+    that is smaller than its target is first enlarged to the target's size by Pillow's bicubic interpolation.
 
     Args:
         degraded: Degraded pictures.
         targets: Good pictures of the same names.
-        names: Which of them, in order.
+        names: Names of the pictures to use, in order.
         scale: Size of the target over size of the network's input.
-        pixels: How many pixels inputs and targets have in all.
-        recipe: What the pictures were degraded by; it may have cut a border off, which the target then loses too.
-        seed: Of the recipe's draws.
+        pixels: Total number of pixels of inputs and targets.
+        recipe: Recipe that degraded the pictures; a border that it has cropped is cropped from the target too.
+        seed: Seed of the recipe's draws.
     """
 
     degraded: Pictures | Mapping[str, Image.Image]
@@ -44,20 +44,23 @@ class PicturePairs:
         return len(self.names)
 
     def __getitem__(self, name: str) -> tuple[Image.Image, Image.Image]:
-        """Give network input and target, both 8-bit RGB.
+        """Read network input and target, both 8-bit RGB.
 
         Raises:
-            UserError: If the target is smaller than the scale demands.
+            UserError: If the sizes do not fit the scale (:func:`~uncrappify.pictures.is_enlargement`).
         """
         target = self.recipe.crop_target(self.targets[name], name, self.seed)
-        return fitted(self.degraded[name], target, self.scale, name)
+        return fit_sizes(self.degraded[name], target, self.scale, name)
 
 
-def fitted(degraded: Image.Image, target: Image.Image, scale: int, name: str) -> tuple[Image.Image, Image.Image]:
+def fit_sizes(degraded: Image.Image, target: Image.Image, scale: int, name: str) -> tuple[Image.Image, Image.Image]:
     """Bring a degraded picture and its target to sizes of ratio ``scale``, as :class:`PicturePairs` describes.
 
+    Returns:
+        Input and target of the network.
+
     Raises:
-        UserError: If the target is smaller than the scale demands.
+        UserError: If the sizes do not fit the scale (:func:`~uncrappify.pictures.is_enlargement`).
     """
     if scale == 1:
         same = degraded.size == target.size

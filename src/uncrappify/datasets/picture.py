@@ -1,4 +1,4 @@
-"""One picture as a dataset, which kedro-viz can show."""
+"""One picture as a dataset, with a preview in kedro-viz."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PREVIEW_SIDE = 1200
 
 
 class Picture(FileDataset[Image.Image]):
-    """A PNG file, written whole or not at all."""
+    """A PNG file, written atomically."""
 
     def load(self) -> Image.Image:
         """Read the picture as 8-bit RGB."""
@@ -26,7 +26,7 @@ class Picture(FileDataset[Image.Image]):
         write_picture(data, self._filepath)
 
     def preview(self) -> ImagePreview:
-        """Show the picture as large as a page can use; whole sheets would make megabytes of text."""
+        """Show the picture, reduced to at most 1200 pixels a side: a whole sheet would be megabytes of base64."""
         content = BytesIO()
         with Image.open(self._filepath) as picture:
             picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))

@@ -1,4 +1,4 @@
-"""Thousands of computed pictures as one dataset: computed on all cores, never twice, and never half."""
+"""A folder of computed pictures as one dataset: computed by a thread pool, cached by key, written atomically."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ JOURNAL = "index.partial.jsonl"
 
 @dataclass(frozen=True)
 class Pictures:
-    """A light handle on a folder of pictures: names and paths now, pixels on demand.
+    """A lazy mapping of picture names to pictures, which are read on demand.
 
     Args:
         paths: Picture name to file.
@@ -44,22 +44,22 @@ class Pictures:
         """Read a picture.
 
         Raises:
-            UserError: The file has gone, or cannot be read any more.
+            UserError: The file is missing or cannot be read.
         """
         return read_picture(self.paths[name])
 
 
 class PictureFolder(AbstractDataset[LazyPictures, Pictures]):
-    """A folder of PNG files that are computed when they are saved.
+    """A folder of PNG files that are computed when the dataset is saved.
 
-    What a node returns is a mapping from name to a callable. A callable with an attribute ``key`` says what its
-    picture depends on; a picture that was written under the same key before is not computed again. The index is
-    written last, so a folder without one is known to be incomplete; what a killed save had finished stands in a
-    journal and is kept.
+    A node returns a mapping from name to a callable. A callable may have an attribute ``key``, which identifies
+    everything that its picture depends on: a picture that was written before under the same key is not computed again.
+    The index is written last, so a folder without one is incomplete. A journal lists the finished pictures of an
+    interrupted save, which are kept.
 
     Args:
         path: The folder; it belongs to this dataset alone, other files in it are removed.
-        workers: Threads that compute (Pillow works outside of Python's lock); nothing: as many as there are cores.
+        workers: Size of the thread pool (Pillow releases Python's GIL); ``None`` for the number of cores.
         metadata: For kedro-viz.
     """
 
@@ -69,7 +69,7 @@ class PictureFolder(AbstractDataset[LazyPictures, Pictures]):
         self.metadata = metadata
 
     def save(self, data: LazyPictures) -> None:
-        """Compute and write what is not there yet, on all cores."""
+        """Compute and write the pictures that are missing or have another key."""
         self._path.mkdir(parents=True, exist_ok=True)
         done = self._reopen()
         wanted = {name: getattr(picture, "key", None) for name, picture in data.items()}
@@ -91,10 +91,13 @@ class PictureFolder(AbstractDataset[LazyPictures, Pictures]):
         (self._path / JOURNAL).unlink()
 
     def load(self) -> Pictures:
-        """Give the handle.
+        """Read the index.
+
+        Returns:
+            The pictures, which are read on demand.
 
         Raises:
-            DatasetError: If the folder was not written to its end.
+            DatasetError: If the folder is incomplete.
         """
         if not self._exists():
             raise DatasetError(f"{self._path} is not complete; run the node that writes it again")
@@ -122,12 +125,12 @@ class PictureFolder(AbstractDataset[LazyPictures, Pictures]):
         return file.stat().st_size
 
     def _reopen(self) -> dict[str, dict[str, Any]]:
-        """Turn the index back into a journal, and give the entries whose files are as they were written."""
+        """Convert the index to a journal, and return the entries whose files still have the recorded size."""
         index, journal = self._path / INDEX, self._path / JOURNAL
         entries: dict[str, dict[str, Any]] = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else {}
         if journal.is_file():
             for line in journal.read_text(encoding="utf-8").splitlines():
-                # The last line of a killed process may be cut short.
+                # The last line may be incomplete if the process was killed.
                 if line.endswith("}"):
                     entry = json.loads(line)
                     entries[entry.pop("name")] = entry

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from uncrappify.datasets import PicturePairs
-from uncrappify.datasets.pairs import fitted
+from uncrappify.datasets.pairs import fit_sizes
 from uncrappify.degradations import Recipe
 from uncrappify.progress import track
 from uncrappify.training.augmentation import augmented
@@ -141,7 +141,7 @@ def decoded(
         good = augmented(pairs.targets[name], augment, random)
         drawn = f"{name} {number}"
         bad = recipe.degrade(good, drawn, seed)
-        return _as_arrays(fitted(bad, recipe.crop_target(good, drawn, seed), pairs.scale, name))
+        return _as_arrays(fit_sizes(bad, recipe.crop_target(good, drawn, seed), pairs.scale, name))
 
     wanted = [(name, number) for name in pairs.names for number in range(1 + each)]
     found: dict[str, list[tuple[Pixels, Pixels]]] = {name: [] for name in pairs.names}
