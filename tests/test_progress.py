@@ -7,7 +7,7 @@ import pytest
 import rich
 from rich.console import Console
 
-from uncrappify.progress import duration, track
+from uncrappify.progress import format_duration, track
 
 
 def test_items_are_handed_on_one_by_one_and_nothing_is_shown_without_a_terminal(
@@ -42,4 +42,4 @@ def test_a_terminal_shows_what_is_done_and_how_much(
     ("seconds", "told"), [(0, "1 s"), (59.6, "1 min"), (200, "3 min 20 s"), (3600.4, "1 h"), (3661, "1 h 1 min 1 s")]
 )
 def test_a_time_is_told_as_a_person_says_it(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
+    assert format_duration(seconds) == told

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writing: a file is written completely or not at all."""
 
 import errno
 import hashlib
@@ -15,30 +15,30 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to; it takes the place of ``path`` when the block ends without an exception.
+    """Yield a temporary path to write to, which replaces ``path`` when the block ends without an exception.
 
     The temporary file lies in the same folder (so that the final rename is one step of the file system), with the same
-    suffix (so that libraries guess the same format). Missing folders are made. After an exception, Ctrl-C included, it
-    is removed and ``path`` is what it was before. What a killed process leaves is replaced by the next one that writes
-    ``path``; two must not write it at the same time.
+    suffix (so that libraries infer the same format). Missing folders are created. After an exception, Ctrl-C included,
+    it is removed and ``path`` is unchanged. A temporary file left by a killed process is overwritten by the next one
+    that writes ``path``; two processes must not write it at the same time.
 
     Args:
-        path: The file to write; one that exists is replaced.
+        path: The file to write; an existing file is replaced.
 
     Yields:
         The path to write to.
 
     Raises:
-        UserError: The disk or the quota is full, or the folder does not allow writing.
+        UserError: The disk or quota is full, or there is no permission to write in the folder.
     """
-    # A hash: the file's own name with something added could be too long for the file system.
+    # A hash, because the file's own name with a suffix could be too long for the file system.
     temporary = path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]}.partial{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        explanation = _explanation(error, path, temporary)
+        explanation = _explain(error, path, temporary)
         if explanation is None:
             raise
         raise UserError(explanation) from error
@@ -47,13 +47,13 @@ def written_whole(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _explanation(error: OSError, path: Path, temporary: Path) -> str | None:
+def _explain(error: OSError, path: Path, temporary: Path) -> str | None:
     if error.errno in _FULL:
         return (
             f"the disk is full: {path.name} was not written. "
             f"Free space in {path.parent} and run again; what is done is kept."
         )
-    # The block may also read: a source that cannot be read is not a folder that cannot be written.
+    # The block may read as well; an error about a file that it reads is not about writing.
     about_writing = error.filename is None or Path(str(error.filename)) in {temporary, path, *path.parents}
     if error.errno in _FORBIDDEN and about_writing:
         return (

@@ -1,7 +1,7 @@
-"""Memory that a process frees, and whether it keeps it.
+"""Control of whether glibc's malloc keeps freed memory or returns it to the system.
 
-glibc gives a large tensor's memory back to the system as soon as it is freed, and gets other pages for the next one,
-which the system has to empty first. On a CPU that is a fifth of a U-Net's training step, and up to a quarter of a
+glibc returns a large tensor's memory to the system as soon as it is freed, and requests new pages for the next one,
+which the system has to zero first. On a CPU this takes a fifth of a U-Net's training step, and up to a quarter of a
 prediction.
 """
 
@@ -12,31 +12,31 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# mallopt's numbers (malloc.h).
+# Parameter numbers of mallopt (malloc.h).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
-#: Large tensors come from the heap too, and its end is never cut off.
+#: No mmap for large blocks, and the top of the heap is never trimmed.
 _KEEPING = {_MMAP_MAX: 0, _TRIM_THRESHOLD: -1}
-#: What glibc adjusts itself to in a program with large buffers; once it was told something, it adjusts no more.
+#: The values that glibc's dynamic thresholds reach with large buffers; setting any of them turns the adjustment off.
 _USUAL = {_MMAP_MAX: 65536, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
 
 
 def keep_freed() -> None:
-    """Keep what is freed from now on; there is nothing to tell on other systems, nor in another C library."""
+    """Keep memory that is freed from now on; does nothing without glibc."""
     _tell_malloc(_KEEPING)
 
 
 def give_back_freed() -> None:
-    """Give the system what was kept, and again what is freed from now on."""
+    """Return the kept memory to the system, and from now on all freed memory."""
     if library := _tell_malloc(_USUAL):
         library.malloc_trim(0)
 
 
 @contextmanager
 def freed_is_kept(device: str) -> Iterator[None]:
-    """Keep meanwhile what the whole process frees; not to be nested.
+    """Keep memory that the process frees within the block; must not be nested.
 
     Args:
-        device: Type of the device that computes; nothing happens but for ``cpu``, as others' memory is not malloc's.
+        device: Type of the device that computes; no effect for any but ``cpu``, whose memory comes from malloc.
     """
     if device != "cpu":
         yield
@@ -49,7 +49,7 @@ def freed_is_kept(device: str) -> Iterator[None]:
 
 
 def _tell_malloc(options: dict[int, int]) -> ctypes.CDLL | None:
-    """Set what glibc's malloc does, and give the library that has it; nothing, where another one is in use."""
+    """Set options of glibc's malloc, and return the C library; ``None`` if it is not glibc."""
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if library is None or not hasattr(library, "mallopt"):
         return None

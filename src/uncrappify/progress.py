@@ -1,4 +1,4 @@
-"""How progress and times are told, everywhere alike."""
+"""Progress bars and durations, in one form everywhere."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -9,10 +9,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 T = TypeVar("T")
 
 
-def bar() -> Progress:
-    """Give a bar that vanishes when it is done; nothing is shown where the output is not a terminal.
+def make_bar() -> Progress:
+    """Make a progress bar that disappears when it is done, and is not shown if the output is not a terminal.
 
-    It shares rich's console with the log, whose lines then appear above it.
+    It shares rich's console with the log, so that log lines appear above it.
     """
     console = rich.get_console()
     return Progress(
@@ -27,25 +27,28 @@ def bar() -> Progress:
 
 
 def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
-    """Hand on ``items`` while a bar shows how many are done and how long the rest takes.
+    """Yield ``items`` while a bar shows how many are done and the remaining time.
 
     Args:
-        items: What is worked through, lazily.
-        description: What is done, two or three words.
-        total: How many items there are.
+        items: The items, which may be lazy.
+        description: Text before the bar, two or three words.
+        total: Number of items.
 
     Yields:
         The items, in order.
     """
-    with bar() as progress:
+    with make_bar() as progress:
         yield from progress.track(items, total=total, description=description)
 
 
-def duration(seconds: float) -> str:
-    """Write a time as a person says it: ``3 min 20 s``; what is less than a second is one.
+def format_duration(seconds: float) -> str:
+    """Write a duration as hours, minutes and seconds, at least 1 s: ``3 min 20 s``.
+
+    Args:
+        seconds: Duration in seconds; rounded.
 
     Example:
-        >>> duration(3600.4)
+        >>> format_duration(3600.4)
         '1 h'
     """
     minutes, seconds = divmod(max(1, round(seconds)), 60)

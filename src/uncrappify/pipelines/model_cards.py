@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from uncrappify.progress import duration
+from uncrappify.progress import format_duration
 
 WHERE_IT_STARTED = ("pretrained", "weights")
 """Options that say nothing of weights that are trained."""
@@ -13,7 +13,7 @@ WHERE_IT_STARTED = ("pretrained", "weights")
 def training_of(description: dict[str, Any]) -> str:
     """Say what the model has learned from, and for how long."""
     data, seconds = description["data"], description["metrics"]["train_seconds"]
-    return f"Trained on {data['pictures']} pictures (source: {data['source']}) for {duration(seconds)}."
+    return f"Trained on {data['pictures']} pictures (source: {data['source']}) for {format_duration(seconds)}."
 
 
 def origin_of(description: dict[str, Any]) -> str:

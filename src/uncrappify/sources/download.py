@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from uncrappify.addresses import without_password
 from uncrappify.errors import UserError
-from uncrappify.progress import bar
+from uncrappify.progress import make_bar
 
 if TYPE_CHECKING:
     from requests import RequestException, Response
@@ -165,7 +165,7 @@ class ResumingDownloader:
             raise requests.ConnectionError("the connection broke off")
 
     def _write(self, response: Response, start: int, total: int | None) -> None:
-        with self.partial.open("ab" if start else "wb") as file, bar() as progress:
+        with self.partial.open("ab" if start else "wb") as file, make_bar() as progress:
             megabytes = total and total / _MEGA
             task = progress.add_task("downloading (MB)", total=megabytes)
             for chunk in _read_chunks(response):

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback, WeightAveraging
 from rich.progress import Progress, TaskID
 from torch import Tensor
 
-from uncrappify.progress import bar, duration
+from uncrappify.progress import format_duration, make_bar
 from uncrappify.training.batches import Batches
 from uncrappify.training.hardware import peak_memory_mb
 
@@ -80,7 +80,10 @@ class Clock(Callback):
         if len(self.step_seconds) == STEPS_UNTIL_ESTIMATE and trainer.is_global_zero:
             left = (len(self.batches) - trainer.global_step) * median(self.step_seconds)
             log.info(
-                "%s steps: about %s and %.1f GB of memory", len(self.batches), duration(left), peak_memory_mb() / 1024
+                "%s steps: about %s and %.1f GB of memory",
+                len(self.batches),
+                format_duration(left),
+                peak_memory_mb() / 1024,
             )
 
     def state_dict(self) -> dict[str, Any]:
@@ -168,7 +171,7 @@ class Bar(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the bar; one for all processes."""
-        self._progress = bar() if trainer.is_global_zero else Progress(disable=True)
+        self._progress = make_bar() if trainer.is_global_zero else Progress(disable=True)
         self._progress.start()
         self._task = self._progress.add_task(self.description, total=trainer.max_steps, completed=trainer.global_step)
 
