@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ def sync(pipeline: str) -> None:
     """
     import mlflow
 
-    from uncrappify.tracking.run_copy import BeingSent, Deleted, begun_elsewhere, unsent
+    from uncrappify.tracking.run_copy import BeingSent, Deleted, NotYet, begun_elsewhere, unsent
 
     address = server.address()
     if address is None:
@@ -32,21 +33,22 @@ def sync(pipeline: str) -> None:
     shown = without_password(address)
     if away := server.why_away(address):
         raise UserError(f"{shown} does not answer ({away}). Nothing is lost; try again when it does.")
-    folder = _folder_of_what_was_sent(pipeline)
+    folders = _notes(pipeline)
     # Typed by a person, who may have mended a wrong address meanwhile.
-    waiting = unsent(folder, mlflow.get_tracking_uri(), address, adopt=True)
+    waiting = [copy for folder in folders for copy in unsent(folder, mlflow.get_tracking_uri(), address, adopt=True)]
     failed = []
     for copy in waiting:
         try:
-            copy.send(ended=True)
-        except (BeingSent, Deleted) as finding:
+            copy.send()
+        except (BeingSent, Deleted, NotYet) as finding:
             click.echo(f"{copy.run_id}: {finding}")
         except Exception as error:
             failed.append(f"{copy.run_id}: {server.in_short(error)}")
         else:
             note = "" if copy.sent.complete else " (as far as it went; it has not ended)"
             click.echo(f"{copy.run_id}: {copy.sent.page}{note}")
-    for other, runs in begun_elsewhere(folder, address).items():
+    elsewhere = sum((begun_elsewhere(folder, address) for folder in folders), Counter[str]())
+    for other, runs in elsewhere.items():
         click.echo(f"{other} has a part of {runs} more; MLFLOW_TRACKING_URI={other} sends the rest there.")
     if failed:
         raise UserError(f"{shown} did not take all of these runs. Nothing is lost; try again.\n" + "\n".join(failed))
@@ -54,11 +56,11 @@ def sync(pipeline: str) -> None:
         click.echo(f"{pipeline}: {shown} has everything that was begun on it.")
 
 
-def _folder_of_what_was_sent(pipeline: str) -> Path:
+def _notes(pipeline: str) -> list[Path]:
+    """Give the folders with the notes of what a server has taken of a pipeline's runs."""
     root = find_project()
     if pipeline not in pipelines:
         raise UserError(nearest("pipeline", pipeline, pipelines))
     session: KedroSession = KedroSession.create(root)
     with session:
-        folder: Path = session.load_context().catalog.load(f"{pipeline}.sent")
-    return folder
+        return [session.load_context().catalog.load(f"{pipeline}.sent")]

@@ -10,7 +10,6 @@ import platform
 import shlex
 import sqlite3
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ from uncrappify.tracking.provenance import git
 from uncrappify.tracking.run_copy import RunCopy, unsent
 from uncrappify.tracking.runs import Trainings
 from uncrappify.tracking.sender import Sender
-from uncrappify.tracking.store import PARAMETERS_FILE, followers, log_file, log_model_file, log_points, log_values
+from uncrappify.tracking.store import PARAMETERS_FILE, log_file, log_model_file, log_values
 
 log = logging.getLogger(__name__)
 
@@ -45,19 +44,6 @@ LOGGED_LAYERS = ("models", "reporting")
 TOLD_BETTER = ("project_path", "run_id", "runner", "runtime_params")
 # MLflow takes so many parameters at once.
 PARAMETERS_A_BATCH = 100
-
-
-class Monitor(SystemMetricsMonitor):
-    """MLflow's monitor of the machine, whose metrics take the way of all others."""
-
-    def publish_metrics(self, metrics: dict[str, float]) -> None:
-        """Log what was measured since the last time."""
-        now = round(time.time() * 1000)
-        points = [(self._metrics_prefix + name, value, now, self._logging_step) for name, value in metrics.items()]
-        log_points(points, self._run_id)
-        self._logging_step += 1
-        for monitor in self.monitors:
-            monitor.clear_metrics()  # type: ignore[no-untyped-call]
 
 
 class TrackingHook(MlflowHook):  # type: ignore[misc]
@@ -142,7 +128,9 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
             (training,) = (data for name, data in inputs.items() if name.endswith(".training"))
             machine = hardware.describe() | {"precision": hardware.precision(training.precision)}
             mlflow.set_tags({f"hardware.{name}": value for name, value in machine.items()})
-            self._monitor = Monitor(self.run_id, sampling_interval=10, resume_logging=True)  # type: ignore[no-untyped-call]
+            self._monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
+                self.run_id, sampling_interval=10, resume_logging=True
+            )
             self._monitor.start()  # type: ignore[no-untyped-call]
 
     @hook_impl
@@ -204,7 +192,6 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
                 self._trainings.release()
             if self._sender:
                 sender, self._sender = self._sender, None
-                followers.clear()
                 sender.finish()
 
     def _begin_sending(self, address: str, pipeline: str, catalog: DataCatalog, *, away: bool) -> None:
@@ -212,7 +199,6 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         store = mlflow.get_tracking_uri()
         older = [copy for copy in unsent(folder, store, address) if copy.run_id != self.run_id]
         copy = RunCopy(self.run_id, store, address, folder / f"{self.run_id}.json")
-        followers[:] = [copy.add]
         self._sender = Sender(copy, older, f"uncrappify sync {pipeline}", away=away)
 
     def _stop_monitor(self) -> None:

@@ -7,20 +7,20 @@ again after an outage, a kill or a day is what is missing, and arrives in the sa
 from __future__ import annotations
 
 import logging
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
-from mlflow.entities import LifecycleStage, LoggedModelOutput, LoggedModelStatus, Metric, Param, Run, RunTag
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from pydantic import BaseModel, ValidationError
 from requests import RequestException
 
@@ -37,10 +37,6 @@ LOCAL_RUN, LOCAL_MODEL = "uncrappify.local_run_id", "uncrappify.local_model_id"
 UPLOADS = 8
 """Files that are on their way at once."""
 
-MOST_WAITING = 50_000
-"""Metrics that wait in memory while a server is away; the store has them all."""
-
-
 Signature = tuple[int, int]
 """Size of a file in bytes, and time of its last change in nanoseconds."""
 
@@ -51,7 +47,7 @@ class Sent(BaseModel):
     Attributes:
         server: Its address, without a password.
         experiment_id: The experiment's id there.
-        run_id: The run's id there; nothing until it has begun there.
+        run_id: The run's id there; ``None`` until it has begun there.
         files: Path below the run's artifacts, or below ``models/<id>`` of a logged model, to size and time of what was
             sent.
         models: Id of a logged model here to its id there.
@@ -79,6 +75,10 @@ class BeingSent(Exception):  # noqa: N818 - a finding, not an error of the progr
     """Another process sends the run right now."""
 
 
+class NotYet(Exception):  # noqa: N818 - a finding, not an error of the program
+    """The server does not have the run's parent yet, which goes first."""
+
+
 class Refused(Exception):  # noqa: N818 - an answer of the server's
     """The server answers, and does not take a file; everything else is there."""
 
@@ -102,22 +102,14 @@ class RunCopy:
         self._read()
         self._here, self._there = MlflowClient(store), MlflowClient(server)
         self._forget()
-        # Filled by the training's thread, emptied by the sender's; each operation on a deque is whole.
-        self._points: deque[Point] = deque()
-        self._compared = False
 
     def _forget(self) -> None:
         """Take the server for one that has got nothing from this process."""
-        self._params: dict[str, str] = {}
-        self._tags: dict[str, str] = {}
-        self._inputs = 0
+        # The run as it was in the store when all of it had been sent.
+        self._last: Run | None = None
+        self._points: set[Point] = set()
         self._whole_models: set[str] = set()
-        self._there_already: set[Point] = set()
         self._refused: dict[tuple[str, Signature], Exception] = {}
-
-    def add(self, points: Iterable[Point]) -> None:
-        """Take metrics that the store has just got."""
-        self._points.extend(points)
 
     @contextmanager
     def alone(self, *, patient: bool = False) -> Iterator[None]:
@@ -142,28 +134,22 @@ class RunCopy:
         if self.sent.complete or _noted(self._file) != self.sent:
             self._note(complete=False)
 
-    def send(self, *, ended: bool) -> None:
-        """Send what the server does not have yet.
-
-        Args:
-            ended: Send the end too, where the run has ended in the store.
+    def send(self) -> None:
+        """Send what the server does not have yet, and the run's end once it has ended in the store.
 
         Raises:
             BeingSent: Another process does it.
             Deleted: Somebody has deleted it on the server; that is noted.
+            NotYet: The server does not have its parent, so that it cannot begin there.
             Refused: The server does not take a file; it has the rest.
             Exception: Whatever MLflow raises; nothing that was not acknowledged is forgotten.
         """
         with self.alone():
-            if ended:
-                # One more attempt.
-                self._refused.clear()
-            if len(self._points) > MOST_WAITING:
-                self._compared = False
-            if not self._compared:
-                # The store is asked after this: what is measured before is in it, what is measured later comes again.
-                self._points.clear()
             run = self._here.get_run(self.run_id)
+            if self._last and self._last.info != run.info:
+                # When it ends or goes on all is looked at once more, also files that were refused.
+                self._last = None
+                self._refused.clear()
             there = self._begun(run)
             self._describe(run, there)
             self._send_points(run, there)
@@ -173,27 +159,30 @@ class RunCopy:
             for output in run.outputs.model_outputs if run.outputs else []:
                 if output.model_id not in self._whole_models:
                     refused = self._send_model(output, there) or refused
-            if ended and run.info.status != "RUNNING":
+            ended = run.info.status != "RUNNING"
+            if self._last is None and ended:
                 self._there.set_terminated(there, run.info.status, run.info.end_time)
-                self._note(complete=refused is None)
+            elif self._last is None:
+                # One that goes on had ended there.
+                self._there.update_run(there, "RUNNING")
+            self._last = run
+            complete = ended and refused is None
+            if complete != self.sent.complete:
+                self._note(complete=complete)
             if refused:
                 raise Refused(in_short(refused)) from refused
 
     def _begun(self, run: Run) -> str:
         """Give the run's id on the server, where it is begun if it is not there."""
-        if self.sent.run_id and not self._compared and not self._is_known(self.sent.run_id):
+        if self.sent.run_id and self._last is None and not self._is_known(self.sent.run_id):
             # A new server at an old address.
             self._note(experiment_id=None, run_id=None, files={}, models={})
             self._forget()
-        there = self.sent.run_id or self._new(run)
-        if not self._compared and run.info.status == "RUNNING":
-            # One that goes on had ended there.
-            self._there.update_run(there, "RUNNING")
-        return there
+        return self.sent.run_id or self._new(run)
 
     def _is_known(self, there: str) -> bool:
         try:
-            deleted = self._there.get_run(there).info.lifecycle_stage == LifecycleStage.DELETED
+            deleted = self._there.get_run(there).info.lifecycle_stage == "deleted"
         except MlflowException as error:
             if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                 raise
@@ -206,11 +195,22 @@ class RunCopy:
     def _new(self, run: Run) -> str:
         experiment = self._experiment(run.info.experiment_id)
         # An answer that was lost on the way must not leave a second run behind.
-        found = self._there.search_runs([experiment], f"tags.`{LOCAL_RUN}` = '{self.run_id}'", max_results=1)
-        tags = {**run.data.tags, LOCAL_RUN: self.run_id}
-        begun = found[0] if found else self._there.create_run(experiment, run.info.start_time, tags, run.info.run_name)
-        self._note(experiment_id=experiment, run_id=begun.info.run_id)
-        return str(begun.info.run_id)
+        there = self._find(experiment, self.run_id)
+        if there is None:
+            tags = {**run.data.tags, LOCAL_RUN: self.run_id}
+            if parent := tags.pop(MLFLOW_PARENT_RUN_ID, None):
+                if parent_there := self._find(experiment, parent):
+                    tags[MLFLOW_PARENT_RUN_ID] = parent_there
+                elif not self._find(experiment, parent, ViewType.DELETED_ONLY):
+                    raise NotYet("the run that it is a part of is not there yet")
+            there = str(self._there.create_run(experiment, run.info.start_time, tags, run.info.run_name).info.run_id)
+        self._note(experiment_id=experiment, run_id=there)
+        return there
+
+    def _find(self, experiment: str, run_id: str, view: int = ViewType.ACTIVE_ONLY) -> str | None:
+        """Give the id on the server of a run of the store."""
+        found = self._there.search_runs([experiment], f"tags.`{LOCAL_RUN}` = '{run_id}'", view, max_results=1)
+        return str(found[0].info.run_id) if found else None
 
     def _experiment(self, number: str) -> str:
         experiment = self._here.get_experiment(number)
@@ -225,43 +225,29 @@ class RunCopy:
             return self._experiment(number)
 
     def _describe(self, run: Run, there: str) -> None:
-        """Send parameters, tags and inputs."""
-        params = dict(run.data.params.items() - self._params.items())
-        tags = dict(run.data.tags.items() - self._tags.items())
-        if params or tags:
-            self._there.log_batch(
-                there,
-                params=[Param(*entry) for entry in params.items()],
-                tags=[RunTag(*entry) for entry in tags.items()],
-            )
-            self._params |= params
-            self._tags |= tags
-        inputs = run.inputs.dataset_inputs if run.inputs else []
-        if len(inputs) > self._inputs:
-            self._there.log_inputs(there, inputs)
-            self._inputs = len(inputs)
+        """Send parameters, tags and inputs: all of them, where any is new."""
+        if self._last and _description(self._last) == _description(run):
+            return
+        # The run has begun with its parent's id on the server, which the store does not know.
+        tags = [RunTag(*entry) for entry in run.data.tags.items() if entry[0] != MLFLOW_PARENT_RUN_ID]
+        self._there.log_batch(there, params=[Param(*entry) for entry in run.data.params.items()], tags=tags)
+        if run.inputs and run.inputs.dataset_inputs:
+            self._there.log_inputs(there, run.inputs.dataset_inputs)
 
     def _send_points(self, run: Run, there: str) -> None:
         """Send metrics, in the order in which they were measured."""
-        if not self._compared:
-            # What this process did not see: a training that was killed has sent a part, or nothing.
-            missing: list[Point] = []
-            for name in run.data.metrics:
-                known = set(map(_plain, self._there.get_metric_history(there, name)))
-                self._there_already |= known
-                missing += set(map(_plain, self._here.get_metric_history(self.run_id, name))) - known
-            self._points.extendleft(sorted(missing, key=_age, reverse=True))
-            self._compared = True
-        while self._points:
-            waiting = list(islice(self._points, POINTS_A_BATCH))
-            # A training that goes on logs from its beginning again.
-            batch = [point for point in dict.fromkeys(waiting) if point not in self._there_already]
+        # The run knows each metric's latest point; a history is long, and read only where that is another one.
+        grown = {name for name, *_ in _latest(run) - (_latest(self._last) if self._last else set())}
+        if not self._points:
+            # A process before this one has sent a part, or nothing.
+            self._points = {_plain(point) for name in grown for point in self._there.get_metric_history(there, name)}
+        here = {_plain(point) for name in grown for point in self._here.get_metric_history(self.run_id, name)}
+        missing = sorted(here - self._points, key=_age)
+        for start in range(0, len(missing), POINTS_A_BATCH):
+            batch = missing[start : start + POINTS_A_BATCH]
             # Sent twice when an acknowledgement is lost: the server keeps one row of the same name, value, time, step.
-            if batch:
-                self._there.log_batch(there, metrics=[Metric(*point) for point in batch])
-            self._there_already.update(batch)
-            for _ in waiting:
-                self._points.popleft()
+            self._there.log_batch(there, metrics=[Metric(*point) for point in batch])
+            self._points.update(batch)
 
     def _send_files(self, uri: str, below: str, log_file: Callable[[str, str | None], None]) -> Exception | None:
         """Send the files of a folder that are not there yet; what is refused does not hold up the others.
@@ -269,7 +255,7 @@ class RunCopy:
         Args:
             uri: Of the folder.
             below: Before each name in what is noted.
-            log_file: Takes a path and the folder there, or nothing.
+            log_file: Takes a path and the folder there, or ``None``.
 
         Returns:
             Why the first of those that were refused was; while the run goes on, a file is refused once.
@@ -365,7 +351,7 @@ class RunCopy:
 
 
 def unsent(folder: Path, store: str, server: str, *, adopt: bool = False) -> list[RunCopy]:
-    """Find the runs that the server has not taken wholly, the oldest first.
+    """Find the runs that the server has not taken wholly: parents before children, and of each the oldest first.
 
     Args:
         folder: With the files of :class:`Sent`, each named after its run.
@@ -376,15 +362,17 @@ def unsent(folder: Path, store: str, server: str, *, adopt: bool = False) -> lis
     Returns:
         Their copies.
     """
-    client, started = MlflowClient(store), {}
+    client, order = MlflowClient(store), {}
     for file, noted in _incomplete(folder):
         if noted.server != without_password(server) and (noted.run_id or not adopt):
             continue
         try:
-            started[file] = client.get_run(file.stem).info.start_time
+            run = client.get_run(file.stem)
         except MlflowException:
             log.info("run %s is no longer in the store, so that nothing of it can be sent", file.stem)
-    return [RunCopy(file.stem, store, server, file) for file in sorted(started, key=lambda file: started[file])]
+        else:
+            order[file] = MLFLOW_PARENT_RUN_ID in run.data.tags, run.info.start_time
+    return [RunCopy(file.stem, store, server, file) for file in sorted(order, key=lambda file: order[file])]
 
 
 def begun_elsewhere(folder: Path, server: str) -> Counter[str]:
@@ -409,6 +397,15 @@ def _noted(file: Path) -> Sent | None:
 
 def _age(point: Point) -> tuple[int, int]:
     return point[2], point[3]
+
+
+def _description(run: Run) -> tuple[dict[str, str], dict[str, str], int]:
+    return run.data.params, run.data.tags, len(run.inputs.dataset_inputs) if run.inputs else 0
+
+
+def _latest(run: Run) -> set[Point]:
+    # The public `run.data.metrics` has values without steps, and one that stays the same is a new point too.
+    return {_plain(point) for point in run.data.to_proto().metrics}
 
 
 def _plain(metric: Metric) -> Point:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import mlflow
@@ -19,11 +19,6 @@ PARAMETERS_FILE = "parameters.yml"
 POINTS_A_BATCH = 1000
 
 
-Follower = Callable[[Sequence[Point]], None]
-followers: list[Follower] = []
-"""Who else gets metrics, after the store has them."""
-
-
 def log_points(points: Iterable[Point], run_id: str | None = None) -> None:
     """Send metrics in batches; MLflow keeps one row for the same name, value, time and step.
 
@@ -35,12 +30,9 @@ def log_points(points: Iterable[Point], run_id: str | None = None) -> None:
     run_id = run_id or (active.info.run_id if active else None)
     if run_id is None:
         return
-    points = list(points)
     metrics = [Metric(name, value, milliseconds, step) for name, value, milliseconds, step in points]
     for start in range(0, len(metrics), POINTS_A_BATCH):
         mlflow.MlflowClient().log_batch(run_id, metrics=metrics[start : start + POINTS_A_BATCH])
-    for follower in followers:
-        follower(points)
 
 
 def log_values(values: Mapping[str, float]) -> None:
