@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 from peers_sheet import Compared, details
-from pipeline_run import PROJECT
+from pipeline_run import PROJECT, find_weights
 from superres_ablations import MODEL, STAGE, add_options, scored
 from superres_peers import damaged, embedded
 
@@ -34,7 +34,6 @@ LOSSES: dict[str, list[dict[str, Any]]] = {
 }
 #: Share of the old in the average of the weights. A stage starts a new average, so it has to forget soon.
 EMA = 0.99
-WEIGHTS = PROJECT / "data" / "06_models" / "superres" / "model.safetensors"
 SHEET = PROJECT / "docs" / "images" / "feature-loss.jpg"
 
 
@@ -53,7 +52,7 @@ def main() -> None:
                 training = {"ema": EMA, "stages": stages}
                 changes = {"seed": seed, "model": {"upscaler": MODEL}, "training": training}
                 rows.append({"seed": seed, "loss": name, **scored(changes, arguments.mirror, arguments.smoke)})
-                shutil.copy(WEIGHTS, models[name])
+                shutil.copy(find_weights("superres", smoke=arguments.smoke), models[name])
                 print(pd.DataFrame(rows).round(3).to_string(index=False), flush=True)
         if arguments.sheet:
             draw(models)

@@ -30,3 +30,9 @@ def run_pipeline(name: str, parameters: dict[str, Any], env: str | None = None) 
     with session:
         outputs: dict[str, Any] = session.run(pipeline_names=[name])
     return outputs
+
+
+def find_weights(name: str, *, smoke: bool) -> Path:
+    """Give the weights that a pipeline has made in its last run; those of smoke runs lie apart."""
+    data = PROJECT / "data" / "smoke" if smoke else PROJECT / "data"
+    return data / "06_models" / name / "model.safetensors"

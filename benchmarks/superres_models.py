@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pipeline_run import PROJECT, run_pipeline
+from pipeline_run import find_weights, run_pipeline
 from superres_peers import DAMAGES, by_model, damaged, embedded, load_ours, measure
 
 from uncrappify.inference import Restorer
@@ -42,7 +42,6 @@ MODELS: dict[str, dict[str, Any]] = {
         for block in ("convolutions", "residual")
     },
 }
-WEIGHTS = PROJECT / "data" / "06_models" / "superres" / "model.safetensors"
 ROUNDS = 5
 
 
@@ -54,7 +53,7 @@ def main() -> None:
     rows, models = {}, {}
     for name, changes in MODELS.items():
         rows[name] = scored(changes, smoke)
-        models[name] = load_ours(WEIGHTS)
+        models[name] = load_ours(find_weights("superres", smoke=smoke))
         print(pd.DataFrame(rows).T.round(3).to_string(), flush=True)
     table = pd.DataFrame(rows).T.join(cost(models, 1 if smoke else ROUNDS))
     table["parameters"] = table["parameters"].map("{:,.0f}".format)

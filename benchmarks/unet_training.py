@@ -29,10 +29,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from uncrappify.datasets import SegmentationDescription, TrainingRun
 from uncrappify.models.unet import DynamicUNet
+from uncrappify.pictures.masks import Labels
 from uncrappify.training.fit import fit
 from uncrappify.training.hardware import describe, peak_memory_mb
-from uncrappify.training.learner import StageModule
+from uncrappify.training.learner import Learner
 from uncrappify.training.parameters import Stage, Training
 
 CLASSES = 12
@@ -108,7 +110,7 @@ class _Repeated:
         return self.drawn[step % len(self.drawn)]
 
 
-class _Segmentation(StageModule):
+class _Learner(Learner):
     """The project's way of training, with cross entropy."""
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
@@ -118,21 +120,23 @@ class _Segmentation(StageModule):
         return loss
 
 
-class _Task:
+@dataclass(frozen=True)
+class _Data:
     """What the project's ``fit`` wants to know."""
 
-    name = "unet"
+    drawn: list[Batch]
+    fingerprint: str = ""
 
-    def __init__(self, network: nn.Module, drawn: list[Batch], training: Training) -> None:
-        self.network, self.drawn, self.training = network, drawn, training
-
-    def module(self, stage: Stage) -> StageModule:
-        return _Segmentation(self.network, stage, self.training)
+    def __len__(self) -> int:
+        return len(self.drawn)
 
     def batches(self, stage: Stage, seed: int) -> _Repeated:
         return _Repeated(self.drawn)
 
     def validation(self) -> None:
+        return None
+
+    def draw(self, batch: Batch) -> None:
         return None
 
 
@@ -148,9 +152,13 @@ def ours(size: Size, steps: int, blur: bool, precision: Literal["auto", "fp32"] 
     training = Training(
         stages=[Stage(size=size[1], steps=steps, batch_size=size[0], lr=LR)], ema=0, precision=precision
     )
-    task = _Task(network, batches(size), training)
+    learner, data = _Learner(network, training), _Data(batches(size))
+    description = SegmentationDescription(
+        model="unet", options={}, labels=Labels(classes=[str(number) for number in range(CLASSES)]), size=size[1]
+    )
     with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(task, training, seed=SEED, checkpoints=Path(folder), fingerprint="")
+        run = TrainingRun(Path(folder), Path(folder))
+        fitted = fit(learner, data, training, seed=SEED, run=run, description=description)
     metrics = fitted.metrics
     loss = fitted.history["train_loss"].tail(LAST_STEPS).mean()
     return Trained(metrics["images_per_second"], metrics["peak_memory_mb"], loss, _count(network))

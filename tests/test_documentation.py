@@ -15,7 +15,7 @@ import yaml
 from mlflow.entities import Metric, Run, RunData, RunInfo, RunTag
 from PIL import Image
 
-from uncrappify.datasets import TrainedModel, Weights
+from uncrappify.datasets import RestorationDescription, TrainedModel, Weights
 from uncrappify.degradations import STEPS
 from uncrappify.inference import predict_picture
 from uncrappify.losses import LOSSES, WeightedLoss
@@ -55,9 +55,9 @@ def module_of(code, name, monkeypatch):
 
 
 def extended(parameters, code, name, monkeypatch):
-    """Run a page's changes to a module of parameters: ``class Model(BaseModel): ...`` stands for the one there is."""
+    """Run a page's changes to a module of parameters: ``class Model(...): ...`` stands for the one there is."""
     namespace = dict(vars(parameters))
-    exec(compile(code.replace(f"class {name}(BaseModel)", f"class {name}({name})"), name, "exec"), namespace)
+    exec(compile(re.sub(rf"class {name}\(\w+\)", f"class {name}({name})", code), name, "exec"), namespace)
     for key, value in namespace.items():
         if not key.startswith("__"):
             monkeypatch.setattr(parameters, key, value, raising=False)
@@ -98,9 +98,9 @@ def test_a_stranger_needs_two_commands_and_the_checks_run_the_second():
 def test_the_weights_of_the_readme_enlarge_a_picture_three_times(tmp_path, monkeypatch, photograph):
     monkeypatch.chdir(tmp_path)
     options = {"scale": 3, "channels": 4, "blocks": 1}
-    description = {"model": "upscaler", "options": options, "scale": 3}
+    description = RestorationDescription(model="upscaler", options=options, scale=3, recipe=[])
     weights = Weights(filepath="data/06_models/superres/model.safetensors")
-    weights.save(TrainedModel(build("upscaler", options).state_dict(), description))
+    weights.save(TrainedModel(build("restoration", "upscaler", options).state_dict(), description))
     photograph.save("small.jpg")
     (code,) = blocks("README.md", "python")
     exec(code, {})
@@ -111,7 +111,8 @@ def test_the_weights_of_the_readme_enlarge_a_picture_three_times(tmp_path, monke
 def test_deblur_is_a_task_of_at_most_twenty_lines(page):
     (deblur,) = (block for block in blocks(page, "yaml") if block.startswith("deblur:"))
     assert len(deblur.splitlines()) <= 20
-    tree = complete(SUPERRES | yaml.safe_load(deblur), {"superres": "restoration", "deblur": "restoration"})
+    both = SUPERRES | yaml.safe_load(deblur)
+    tree = complete(both, both)
     assert [next(iter(step)) for step in tree["deblur"]["recipe"]] == ["gaussian_blur", "jpeg"]
     assert tree["deblur"]["model"]["upscaler"]["scale"] == 1
     assert tree["deblur"]["training"]["stages"][0]["steps"] == 2000
@@ -120,7 +121,7 @@ def test_deblur_is_a_task_of_at_most_twenty_lines(page):
 @pytest.mark.parametrize("page", ["README.md", "docs/add-a-task.md"])
 def test_a_variant_changes_the_scale_and_keeps_the_siblings(page):
     (variant,) = (block for block in blocks(page, "yaml") if block.startswith("superres:"))
-    section = complete(merged(SUPERRES, yaml.safe_load(variant)), {"superres": "restoration"})["superres"]
+    section = complete(merged(SUPERRES, yaml.safe_load(variant)), SUPERRES)["superres"]
     before = SUPERRES["superres"]
     assert section["model"]["upscaler"] == before["model"]["upscaler"] | {"scale": 2}
     assert section["recipe"][0]["resize"]["factor"] == 2
@@ -130,7 +131,7 @@ def test_a_variant_changes_the_scale_and_keeps_the_siblings(page):
 def test_every_shortcut_and_parameter_that_the_readme_types_exists():
     typed = re.findall(r"--params (\S+)", "".join(blocks("README.md", "bash")))
     names = {pair.split("=")[0] for line in typed for pair in line.split(",")}
-    tree = complete(SUPERRES, {"superres": "restoration"})
+    tree = complete(SUPERRES, SUPERRES)
     for name in names - {"pictures", "smoke", "mirror"}:
         node = tree
         for key in name.split("."):
@@ -142,9 +143,9 @@ def test_every_shortcut_and_parameter_that_the_readme_types_exists():
 def test_the_model_of_the_page_learns_and_is_exact_in_tiles(monkeypatch, photograph):
     module_of(blocks("docs/add-a-model.md", "python")[0], "uncrappify.models.srcnn", monkeypatch)
     name, target = re.search(r'`"(\w+)": "(uncrappify[\w.:]+)"`', read("docs/add-a-model.md")).groups()
-    monkeypatch.setitem(MODELS, name, target)
+    monkeypatch.setitem(MODELS["restoration"], name, target)
     torch.manual_seed(0)
-    network = build("srcnn", {"scale": 3, "channels": 8})
+    network = build("restoration", "srcnn", {"scale": 3, "channels": 8})
     inputs = torch.rand(2, 3, 12, 10)
     targets = 0.5 * BicubicEnlargement(3)(inputs)
     optimizer, loss = torch.optim.AdamW(network.parameters(), lr=1e-3), WeightedLoss([("charbonnier", 1.0)])
@@ -188,7 +189,7 @@ def test_the_source_of_the_page_lists_the_pictures_of_a_package(tmp_path, monkey
 
 
 def test_the_architecture_shows_every_node_and_dataset():
-    pipeline = restoration.create_pipeline("superres")
+    pipeline = restoration.create_pipeline("superres", SUPERRES["superres"])
     (diagram,) = blocks("docs/architecture.md", "mermaid")
     nodes = {node.name.removeprefix("superres.") for node in pipeline.nodes}
     assert set(re.findall(r"\w+\[(\w+)\]", diagram)) == nodes
@@ -214,7 +215,7 @@ def test_the_notebook_loads_what_the_catalog_has_and_is_cleared(name, template, 
     for cell in cells:
         ast.parse("\n".join(line for line in cell.splitlines() if not line.startswith("%")))
     loaded = re.findall(r'catalog\.load\("([\w.]+)"\)', "\n".join(cells))
-    assert set(loaded) <= template.create_pipeline(name).datasets()
+    assert set(loaded) <= template.create_pipeline(name, {}).datasets()
     assert {f"{name}.{entry}" for entry in shown} <= set(loaded)
 
 

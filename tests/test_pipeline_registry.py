@@ -9,7 +9,7 @@ import pytest
 
 from uncrappify.errors import UserError
 from uncrappify.parameters.tree import complete
-from uncrappify.pipeline_registry import register_pipelines, templates
+from uncrappify.pipeline_registry import read_sections, register_pipelines
 
 ROOT = Path(__file__).parents[1]
 NODES = ["download", "list", "crappify", "split", "train", "evaluate"]
@@ -43,7 +43,7 @@ def test_a_second_task_is_one_yaml_file_and_no_code(parameter_files: Path) -> No
         f"params:deblur.{name}"
         for name in ["source", "test_source", "recipe", "seed", "model", "training", "evaluation"]
     }
-    assert {"deblur.checkpoints", "deblur.snapshots"} <= deblur.inputs()
+    assert "deblur.run" in deblur.inputs()
     assert not deblur.all_outputs() & pipelines["superres"].all_outputs()
 
 
@@ -52,7 +52,8 @@ def test_the_second_task_has_parameters_of_its_own(parameter_files: Path) -> Non
 
     (parameter_files / "deblur.yml").write_text(DEBLUR, encoding="utf-8")
     shipped = yaml.safe_load((parameter_files / "superres.yml").read_text(encoding="utf-8"))
-    done = complete(shipped | yaml.safe_load(DEBLUR), {"superres": "restoration", "deblur": "restoration"})
+    both = shipped | yaml.safe_load(DEBLUR)
+    done = complete(both, both)
     assert done["deblur"]["model"]["upscaler"]["scale"] == 1
     assert done["superres"]["model"]["upscaler"]["scale"] == 3
     assert done["deblur"]["recipe"] == [{"gaussian_blur": {"probability": 1.0, "radius": [1, 2]}}]
@@ -65,13 +66,13 @@ def test_the_default_pipeline_is_superres(parameter_files: Path) -> None:
 
 
 def test_the_shipped_files_name_their_templates(parameter_files: Path) -> None:
-    assert templates()["superres"] == "restoration"
+    assert read_sections()["superres"]["template"] == "restoration"
 
 
 def test_sections_without_template_are_no_pipelines(parameter_files: Path) -> None:
     (parameter_files / "more.yml").write_text("smoke: true\nnotes: {a: 1}\n", encoding="utf-8")
     (parameter_files / "empty.yml").touch()
-    assert not {"smoke", "notes"} & set(templates())
+    assert not {"smoke", "notes"} & set(read_sections())
 
 
 def test_an_unknown_template_is_named_with_its_file_and_the_known_ones(parameter_files: Path) -> None:

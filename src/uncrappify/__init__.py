@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from uncrappify.inference import Restorer, Segmenter
+    from uncrappify.inference import Predictor
 
 __version__ = "0.1.0"
 
 
-def load(path: str | Path) -> Restorer | Segmenter:
+def load(weights: str | Path) -> Predictor[Any]:
     """Load a trained model from its one weights file, wherever that file has gone.
 
     Example:
@@ -19,7 +19,8 @@ def load(path: str | Path) -> Restorer | Segmenter:
         >>> restore(Image.open("small.jpg")).save("large.png")
 
     Args:
-        path: A ``model.safetensors`` that a pipeline of this project wrote.
+        weights: A ``model.safetensors`` that a pipeline of this project wrote, or, within the project, the name of a
+            pipeline (``superres``) for what it delivers.
 
     Returns:
         A callable from picture to picture: to the restored one, or to one whose values are classes.
@@ -27,9 +28,7 @@ def load(path: str | Path) -> Restorer | Segmenter:
     Raises:
         UserError: If the file is missing, cut short, or not one of this project's.
     """
-    from uncrappify.datasets.weights import read_weights
-    from uncrappify.inference import Restorer, Segmenter
+    from uncrappify.inference import load_predictor
+    from uncrappify.parameters.delivery import find_weights
 
-    model = read_weights(Path(path))
-    kind = Segmenter if model.description.get("task") == "segmentation" else Restorer
-    return kind.from_trained(model)
+    return load_predictor(find_weights(str(weights)))

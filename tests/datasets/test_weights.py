@@ -1,20 +1,18 @@
 """One file says what it is, and any other file is refused in a person's words."""
 
 import json
-import subprocess
 from pathlib import Path
 
-import mlflow
 import pytest
 import torch
 from safetensors.torch import save_file
 
-import uncrappify
-from uncrappify.datasets import TrainedModel, Weights
-from uncrappify.datasets.weights import METADATA_KEY, read_weights
+from uncrappify.datasets import RestorationDescription, SegmentationDescription, TrainedModel, Weights
+from uncrappify.datasets.weights import METADATA_KEY, read_description, read_weights
 from uncrappify.errors import UserError
 
-DESCRIPTION = {"model": "upscaler", "options": {"scale": 3}, "scale": 3, "recipe": [{"jpeg": {"quality": 60}}]}
+OLD = {"model": "upscaler", "options": {"scale": 3}, "scale": 3, "recipe": [{"jpeg": {"quality": 60}}]}
+DESCRIPTION = RestorationDescription.model_validate(OLD)
 
 
 @pytest.fixture
@@ -33,7 +31,15 @@ def test_weights_and_description_come_back(trained: TrainedModel, file: Path) ->
     loaded = Weights(filepath=str(file)).load()
     assert set(loaded.state) == {"a.weight", "b"}
     assert all(torch.equal(loaded.state[name], tensor) for name, tensor in trained.state.items())
-    assert {key: loaded.description[key] for key in DESCRIPTION} == DESCRIPTION
+    assert loaded.description == DESCRIPTION
+    assert loaded.fingerprint == trained.fingerprint
+
+
+def test_the_fingerprint_is_of_names_shapes_and_values(trained: TrainedModel) -> None:
+    others = [{"a.weight": trained.state["a.weight"].T, "b": trained.state["b"]}, {**trained.state, "c": torch.ones(1)}]
+    others += [{**trained.state, "b": torch.zeros(4)}, {"a.weight": trained.state["b"], "b": trained.state["a.weight"]}]
+    found = {TrainedModel(state, DESCRIPTION).fingerprint for state in (trained.state, *others)}
+    assert len(found) == 5
 
 
 def test_weights_in_channels_last_come_back(tmp_path: Path) -> None:
@@ -43,29 +49,42 @@ def test_weights_in_channels_last_come_back(tmp_path: Path) -> None:
     assert torch.equal(dataset.load().state["kernel"], kernel)
 
 
-def test_the_description_names_version_and_commit_but_no_run_where_there_is_none(file: Path) -> None:
-    description = read_weights(file).description
-    assert description["uncrappify"] == uncrappify.__version__
-    assert "run_id" not in description
-    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    assert description.get("git_commit") == (head.stdout.strip() or None)
+def write(path: Path, description: object) -> Path:
+    text = description if isinstance(description, str) else json.dumps(description)
+    save_file({"a": torch.ones(2)}, path, {METADATA_KEY: text})
+    return path
 
 
-def test_the_description_names_the_run(trained: TrainedModel, tmp_path: Path, experiment: str) -> None:
-    dataset = Weights(filepath=str(tmp_path / "model.safetensors"))
-    with mlflow.start_run(experiment_id=experiment) as run:
-        dataset.save(trained)
-    assert dataset.load().description["run_id"] == run.info.run_id
+def test_files_of_version_0_1_say_what_they_are_for_in_another_way(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    assert read_description(write(file, OLD)) == DESCRIPTION
+    street = {"task": "segmentation", "model": "unet", "options": {"encoder": "x"}, "size": [32, 48]}
+    found = read_description(write(file, street | {"labels": {"classes": ["dark", "light"]}}))
+    assert isinstance(found, SegmentationDescription)
+    assert found.size == (32, 48)
+    assert found.options == {"encoder": "x", "out_channels": 2}
 
 
-def test_outside_a_checkout_there_is_no_commit(
-    trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    dataset = Weights(filepath="model.safetensors")
-    dataset.save(trained)
-    assert "git_commit" not in dataset.load().description
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        (OLD | {"kind": "cooking"}, r"does not know what these weights are for \(cooking; it knows restoration, segm"),
+        (OLD | {"scale": "x"}, r"the description of the model is wrong: scale: "),
+        ({"model": "upscaler", "options": {}}, r"the description of the model is wrong: scale: Field required"),
+        ("{", "the description of the model cannot be read"),
+        ([1], "the description of the model cannot be read"),
+    ],
+)
+def test_a_description_that_is_wrong_says_where(tmp_path: Path, description: object, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        read_weights(write(tmp_path / "model.safetensors", description))
+
+
+def test_weights_that_may_be_missing_are_none(tmp_path: Path) -> None:
+    file = str(tmp_path / "none.safetensors")
+    assert Weights(filepath=file, optional=True).load() is None
+    with pytest.raises(Exception, match="there is no such file"):
+        Weights(filepath=file).load()
 
 
 def test_the_preview_is_the_description(file: Path) -> None:

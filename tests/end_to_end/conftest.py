@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -102,7 +105,7 @@ def copy_project(root: Path) -> Project:
     return Project(root)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_project() -> Callable[[Path], Project]:
     """Make projects where a test wants them."""
     return copy_project
@@ -192,3 +195,71 @@ def wait_until() -> Callable[[Callable[[], object], subprocess.Popen[str]], None
             time.sleep(0.1)
 
     return wait
+
+
+class Server:
+    """`mlflow server` with a store and artifacts of its own, behind one address."""
+
+    def __init__(self, root: Path, store: str | None = None, files: str | None = None) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.root = root
+        self.store = store or f"sqlite:///{root}/server.db"
+        self.files = files or str(root / "files")
+        self._process: subprocess.Popen[bytes]
+
+    def start(self) -> Server:
+        """Start it, and wait until it answers."""
+        store = ["--backend-store-uri", self.store]
+        files = ["--artifacts-destination", self.files]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self.port), *store, *files],
+            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while True:
+            assert self._process.poll() is None
+            try:
+                with urlopen(f"{self.address}/version", timeout=5):
+                    return self
+            except (URLError, TimeoutError, ConnectionError):
+                time.sleep(0.2)
+
+    def send(self, what: signal.Signals) -> None:
+        """Send a signal to all its processes."""
+        os.killpg(self._process.pid, what)
+        if what == signal.SIGKILL:
+            self._process.wait()
+
+    def stop(self) -> None:
+        """End it."""
+        self.send(signal.SIGKILL)
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(self.address)
+
+    def runs(self) -> list[Run]:
+        """All runs, the oldest first."""
+        experiment = self.client.get_experiment_by_name("uncrappify")
+        found = self.client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+        return list(found)
+
+
+@pytest.fixture
+def make_server() -> type[Server]:
+    """Make servers where a test wants others than the usual one."""
+    return Server
+
+
+@pytest.fixture
+def mlflow_server(tmp_path: Path) -> Iterator[Server]:
+    """A server that is there."""
+    (tmp_path / "server").mkdir()
+    made = Server(tmp_path / "server").start()
+    yield made
+    made.stop()

@@ -7,8 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,8 +14,6 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import mlflow
 import numpy as np
@@ -37,69 +33,13 @@ superres:
 """
 
 
-class Server:
-    """`mlflow server` with a store and artifacts of its own, behind one address."""
-
-    def __init__(self, root: Path, store: str | None = None, files: str | None = None) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.address = f"http://127.0.0.1:{self.port}"
-        self.root = root
-        self.store = store or f"sqlite:///{root}/server.db"
-        self.files = files or str(root / "files")
-        self._process: subprocess.Popen[bytes]
-
-    def start(self) -> Server:
-        """Start it, and wait until it answers."""
-        store = ["--backend-store-uri", self.store]
-        files = ["--artifacts-destination", self.files]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self.port), *store, *files],
-            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        while True:
-            assert self._process.poll() is None
-            try:
-                with urlopen(f"{self.address}/version", timeout=5):
-                    return self
-            except (URLError, TimeoutError, ConnectionError):
-                time.sleep(0.2)
-
-    def send(self, what: signal.Signals) -> None:
-        """Send a signal to all its processes."""
-        os.killpg(self._process.pid, what)
-        if what == signal.SIGKILL:
-            self._process.wait()
-
-    def stop(self) -> None:
-        """End it."""
-        self.send(signal.SIGKILL)
-
-    @property
-    def client(self) -> MlflowClient:
-        return MlflowClient(self.address)
-
-    def runs(self) -> list[Run]:
-        """All runs, the oldest first."""
-        experiment = self.client.get_experiment_by_name("uncrappify")
-        found = self.client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
-        return list(found)
+@pytest.fixture
+def server(mlflow_server):
+    return mlflow_server
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    (tmp_path / "server").mkdir()
-    made = Server(tmp_path / "server").start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def worker(project, server: Server):
+def worker(project, server):
     """A project that logs to the server."""
     return replace(project, environment={"MLFLOW_TRACKING_URI": server.address})
 
@@ -130,7 +70,7 @@ def files(client: MlflowClient, run: Run, folder: str | None = None) -> dict[str
     return found
 
 
-def assert_all_is_there(project, server: Server) -> None:
+def assert_all_is_there(project, server) -> None:
     """The server's one run is the project's one run, with all that belongs to it, once."""
     (here,), (there,) = project.runs(), server.runs()
     assert there.info.status == here.info.status
@@ -227,9 +167,9 @@ def test_a_run_that_goes_on_is_left_to_the_process_that_sends_it(
 
 
 @pytest.mark.slow
-def test_a_server_that_cannot_keep_files_gets_the_rest_and_is_named(project, tmp_path):
+def test_a_server_that_cannot_keep_files_gets_the_rest_and_is_named(project, make_server, tmp_path):
     (tmp_path / "server").mkdir()
-    server = Server(tmp_path / "server", files="/proc/nowhere").start()
+    server = make_server(tmp_path / "server", files="/proc/nowhere").start()
     try:
         worker = replace(project, environment={"MLFLOW_TRACKING_URI": server.address})
         done = worker.kedro("run", "--pipeline", "superres", "--params", "smoke=true")
@@ -295,9 +235,9 @@ def postgres(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_four_workers_at_once_log_all_they_have(postgres, tmp_path, pictures, make_project):
+def test_four_workers_at_once_log_all_they_have(postgres, tmp_path, pictures, make_project, make_server):
     (tmp_path / "server").mkdir()
-    server = Server(tmp_path / "server", store=postgres).start()
+    server = make_server(tmp_path / "server", store=postgres).start()
     try:
         workers, commands = [], []
         for seed in range(4):

@@ -13,7 +13,7 @@ import torch
 from PIL import ExifTags, Image
 
 import uncrappify
-from uncrappify.datasets import TrainedModel, Weights
+from uncrappify.datasets import RestorationDescription, TrainedModel, Weights
 from uncrappify.errors import UserError
 from uncrappify.inference import Restorer
 from uncrappify.inference.mlflow_model import MORE_REQUIREMENTS, REQUIREMENTS, log_model
@@ -25,10 +25,10 @@ OPTIONS = {"scale": 2, "channels": 4, "blocks": 1}
 @pytest.fixture
 def trained() -> TrainedModel:
     torch.manual_seed(0)
-    network = build("upscaler", OPTIONS)
+    network = build("restoration", "upscaler", OPTIONS)
     torch.nn.init.normal_(network.tail.weight, std=0.1)
     state = {name: tensor.detach() for name, tensor in network.state_dict().items()}
-    return TrainedModel(state, {"model": "upscaler", "options": OPTIONS, "scale": 2, "recipe": []})
+    return TrainedModel(state, RestorationDescription(model="upscaler", options=OPTIONS, scale=2, recipe=[]))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_file_gives_the_same_function_back(trained: TrainedModel, file: Path, 
     before, after = Restorer.from_trained(trained), uncrappify.load(file)
     assert after.scale == 2
     assert np.array_equal(after(pixels), before(pixels))
-    network = build("upscaler", OPTIONS).eval()
+    network = build("restoration", "upscaler", OPTIONS).eval()
     network.load_state_dict(trained.state)
     with torch.inference_mode():
         expected = network(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)[0].permute(1, 2, 0)
@@ -90,7 +90,7 @@ def test_the_picture_that_is_given_is_left_alone(file: Path, pixels: np.ndarray)
 
 
 def test_an_unknown_model_says_what_to_do(trained: TrainedModel) -> None:
-    newer = TrainedModel(trained.state, trained.description | {"model": "diffuser"})
+    newer = TrainedModel(trained.state, trained.description.model_copy(update={"model": "diffuser"}))
     with pytest.raises(
         UserError, match=r"a model 'diffuser', which this version .* \(it has upscaler, unet\)\. Update"
     ):
@@ -143,8 +143,9 @@ def test_the_mlflow_model_names_all_that_the_package_imports_for_it(
     model: str, options: dict[str, object], tmp_path: Path
 ) -> None:
     file, more = tmp_path / "model.safetensors", MORE_REQUIREMENTS.get(model, ())
-    description = {"model": model, "options": options, "scale": options["scale"], "recipe": []}
-    Weights(filepath=str(file)).save(TrainedModel(dict(build(model, options).state_dict()), description))
+    description = RestorationDescription(model=model, options=options, scale=options["scale"], recipe=[])
+    state = dict(build("restoration", model, options).state_dict())
+    Weights(filepath=str(file)).save(TrainedModel(state, description))
     others = {"pooch", "requests", "lightning", "torchmetrics", "matplotlib", "plotly", "skimage", "sklearn"}
     others |= {"kedro_mlflow", "torchvision", "timm"} - set(more)
     code = (

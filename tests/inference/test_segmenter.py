@@ -1,7 +1,6 @@
 """A trained model says which class every pixel belongs to."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,20 +9,21 @@ from PIL import Image
 from torch import Tensor, nn
 
 import uncrappify
-from uncrappify.datasets import TrainedModel, Weights
+from uncrappify.datasets import RestorationDescription, SegmentationDescription, TrainedModel, Weights
 from uncrappify.errors import UserError
 from uncrappify.inference import Segmenter
 from uncrappify.inference.segmenter import working_size
-from uncrappify.models import build_segmenter
+from uncrappify.models import build
 
 OPTIONS = {"encoder": "test_resnet", "pretrained": False, "bottleneck": True}
-DESCRIPTION: dict[str, Any] = {
-    "task": "segmentation",
-    "model": "unet",
-    "options": OPTIONS,
-    "labels": {"classes": ["dark", "light"], "colours": [[0, 0, 90], [255, 255, 0]], "void": []},
-    "size": [32, 48],
-}
+DESCRIPTION = SegmentationDescription.model_validate(
+    {
+        "model": "unet",
+        "options": OPTIONS,
+        "labels": {"classes": ["dark", "light"], "colours": [[0, 0, 90], [255, 255, 0]], "void": []},
+        "size": [32, 48],
+    }
+)
 
 
 class Brightness(nn.Module):
@@ -74,7 +74,7 @@ def test_with_flip_a_mirrored_picture_gives_the_mirrored_answer() -> None:
     torch.manual_seed(0)
     pixels = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
     mirrored = Image.fromarray(np.ascontiguousarray(pixels[:, ::-1]))
-    network = build_segmenter("unet", OPTIONS, 2)
+    network = build("segmentation", "unet", OPTIONS | {"out_channels": 2})
     plain, flipped = (
         [Segmenter(network, DESCRIPTION, flip).probabilities(one) for one in (Image.fromarray(pixels), mirrored)]
         for flip in (False, True)
@@ -93,7 +93,7 @@ def test_the_area_is_that_of_the_training_and_the_shape_that_of_the_picture() ->
 
 def test_the_weights_of_a_segmentation_are_loaded_as_what_they_are(tmp_path: Path, picture: Image.Image) -> None:
     file = tmp_path / "model.safetensors"
-    network = build_segmenter("unet", OPTIONS, 2)
+    network = build("segmentation", "unet", OPTIONS | {"out_channels": 2})
     Weights(filepath=str(file)).save(TrainedModel(network.state_dict(), DESCRIPTION))
     segment = uncrappify.load(file)
     assert repr(segment) == "Segmenter(unet, 2 classes)"
@@ -102,4 +102,10 @@ def test_the_weights_of_a_segmentation_are_loaded_as_what_they_are(tmp_path: Pat
 
 def test_an_unknown_model_says_what_to_do() -> None:
     with pytest.raises(UserError, match=r"'transformer', which this version .* \(it has unet\)\. Update"):
-        Segmenter.from_trained(TrainedModel({}, DESCRIPTION | {"model": "transformer"}))
+        Segmenter.from_trained(TrainedModel({}, DESCRIPTION.model_copy(update={"model": "transformer"})))
+
+
+def test_weights_of_another_kind_say_which_and_where_to_go() -> None:
+    other = RestorationDescription(model="upscaler", options={}, scale=2, recipe=[])
+    with pytest.raises(UserError, match=r"These weights restore pictures, and Segmenter takes some that segment"):
+        Segmenter.from_trained(TrainedModel({}, other))

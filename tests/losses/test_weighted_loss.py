@@ -6,17 +6,19 @@ import pytest
 import torch
 from torch.optim.swa_utils import AveragedModel
 
+from uncrappify.learners.restoration import RestorationLearner
 from uncrappify.losses import WeightedLoss
 from uncrappify.losses.parameters import FeatureOptions
 from uncrappify.models.upscaler import Upscaler
 from uncrappify.training.parameters import RestorationStage, RestorationTraining
-from uncrappify.training.restoration import RestorationModule
 
 
 @pytest.fixture(scope="module")
-def module() -> RestorationModule:
+def module() -> RestorationLearner:
     stage = RestorationStage(size=24, steps=1, loss=[{"l1": 1.0}, {"feature": 2.0}])
-    return RestorationModule(Upscaler(scale=3, channels=4, blocks=1), stage, RestorationTraining(stages=[stage]))
+    learner = RestorationLearner(Upscaler(scale=3, channels=4, blocks=1), RestorationTraining(stages=[stage]))
+    learner.begin(stage)
+    return learner
 
 
 def test_each_term_of_a_loss_is_logged_and_carries_both_weights():

@@ -14,10 +14,10 @@ def test_the_options_of_the_chosen_model_are_given() -> None:
     assert model.scale == 2
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MODELS["restoration"])
 def test_every_model_is_built_from_its_default_options(name: str) -> None:
     model = Model.model_validate({"name": name})
-    network = build(model.name, model.options.model_dump())
+    network = build(model.kind, model.name, model.to_build)
     assert network.scale == model.scale
     arguments = inspect.signature(type(network)).parameters
     assert {key: value.default for key, value in arguments.items()} == model.options.model_dump()

@@ -148,9 +148,9 @@ def test_it_is_the_same_network_in_onnx(tmp_path: Path) -> None:
 
 
 def test_networks_are_built_by_name() -> None:
-    network = build("upscaler", {"scale": 2, "channels": 4, "blocks": 3})
+    network = build("restoration", "upscaler", {"scale": 2, "channels": 4, "blocks": 3})
     assert isinstance(network, Upscaler)
     assert (network.scale, network.receptive_radius) == (2, 8)
     with pytest.raises(KeyError):
-        build("downscaler", {})
+        build("restoration", "downscaler", {})
     assert list(MODELS) == ["upscaler", "unet"]

@@ -10,11 +10,11 @@ import yaml
 
 from uncrappify.errors import UserError
 from uncrappify.parameters.messages import nearest
-from uncrappify.parameters.tree import complete, flatten, schema, template_parameters, write_schemas
-from uncrappify.pipeline_registry import TEMPLATES
+from uncrappify.parameters.tree import complete, flatten, keep_below_smoke, schema, write_schemas
+from uncrappify.pipeline_registry import TEMPLATES, import_template
 
 CONF = Path(__file__).parents[2] / "conf"
-TASKS = {"superres": "restoration"}
+TASKS = {"superres": {"template": "restoration"}}
 FILE = """
 superres:
   template: restoration
@@ -80,7 +80,7 @@ def test_a_misspelt_parameter_that_had_to_be_there_is_one_mistake() -> None:
     told = message(superres__training__stages=[{"stepz": 5}])
     assert told.splitlines() == [
         'superres.training.stages.0.stepz: there is no parameter "stepz"; did you mean "steps"? '
-        "Known: size, batch_size, steps, lr, freeze_encoder, freeze_batch_norm, schedule, pct_start, loss."
+        "Known: size, batch_size, steps, epochs, lr, freeze_encoder, freeze_batch_norm, schedule, pct_start, loss."
     ]
 
 
@@ -100,7 +100,7 @@ def test_an_unknown_top_level_name_is_named_with_the_nearest_right_one() -> None
 
 def test_a_section_of_another_pipeline_is_checked_too() -> None:
     with pytest.raises(UserError, match=r"^deblur\.recipe is missing: expected recipe: \[\{gaussian_blur"):
-        complete(tree(deblur={"training": {"stages": [{"steps": 1}]}}), TASKS | {"deblur": "restoration"})
+        complete(tree(deblur={"training": {"stages": [{"steps": 1}]}}), TASKS | {"deblur": {"template": "restoration"}})
 
 
 def test_a_pipeline_without_parameters_says_what_is_missing() -> None:
@@ -120,8 +120,8 @@ def test_an_empty_section_shows_the_expected_form() -> None:
 @pytest.mark.parametrize("given", [5, {"size": 72}, "many"])
 def test_a_wrong_type_shows_the_expected_form_with_its_keys(given: object) -> None:
     told = message(superres__training__stages=given)
-    form = "stages: [{size, batch_size, steps, lr, freeze_encoder, freeze_batch_norm, schedule, pct_start, loss}]"
-    assert told.startswith(f"superres.training.stages: expected {form}, got ")
+    keys = "size, batch_size, steps, epochs, lr, freeze_encoder, freeze_batch_norm, schedule, pct_start, loss"
+    assert told.startswith(f"superres.training.stages: expected stages: [{{{keys}}}], got ")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_wrong_type_shows_the_expected_form_with_its_keys(given: object) -> No
         ({"superres__training__stages": []}, "training.stages is empty: expected stages: [{size, batch_size, steps, "),
         (
             {"superres__training__stages": [5]},
-            "training.stages.0: expected {size, batch_size, steps, lr, ",
+            "training.stages.0: expected {size, batch_size, steps, epochs, lr, ",
         ),
         (
             {"superres__training__stages__0__loss": {"l1": 1}},
@@ -297,6 +297,7 @@ def test_defaults_are_filled_in() -> None:
             "size": 72,
             "batch_size": 16,
             "steps": 7,
+            "epochs": None,
             "lr": 1e-3,
             "freeze_encoder": False,
             "freeze_batch_norm": False,
@@ -310,8 +311,7 @@ def test_defaults_are_filled_in() -> None:
 def test_the_shipped_parameters_are_right() -> None:
     for file in (CONF / "base" / "parameters").glob("*.yml"):
         shipped = yaml.safe_load(file.read_text(encoding="utf-8"))
-        tasks = {name: section["template"] for name, section in shipped.items()}
-        assert set(complete(shipped, tasks)) == {*tasks, "smoke"}
+        assert set(complete(shipped, shipped)) == {*shipped, "smoke"}
 
 
 def test_complete_parameters_are_plain_values_that_stay_as_they_are() -> None:
@@ -350,6 +350,42 @@ def test_smoke_trains_two_batches_a_stage() -> None:
     assert [(stage["steps"], stage["lr"]) for stage in done] == [(2, 1e-3), (2, 1e-4)]
 
 
+def test_shortcuts_are_meant_for_the_pipelines_that_run() -> None:
+    pairs = {"kind": "pairs", "pairs": {"degraded": "bad", "target": "good"}}
+    section = tree()["superres"] | {"source": pairs, "recipe": []}
+    sections = TASKS | {"deblur": {"template": "restoration"}}
+    given = tree(pictures="~/Pictures", smoke=True) | {"deblur": section}
+    done = complete(given, sections, ["superres"])
+    assert done["superres"]["source"]["kind"] == "folder"
+    assert done["deblur"]["source"]["kind"] == "pairs"
+    assert [done[name]["training"]["stages"][0]["steps"] for name in sections] == [2, 4500]
+    with pytest.raises(UserError, match=r"pictures: this pipeline's source \(kind: pairs\) has its own degraded"):
+        complete(given, sections, ["superres", "deblur"])
+
+
+def test_a_stage_has_steps_or_epochs() -> None:
+    assert stage(steps=None) == "superres.training.stages.0.steps is missing: expected a whole number of at least 1."
+    assert stage(epochs=2) == "superres.training.stages.0.epochs: there are steps too; give one of both."
+
+
+def test_there_is_something_to_train_or_to_start_from() -> None:
+    stages = {"superres__training__stages": []}
+    assert message(**stages).startswith(
+        "superres.training.stages is empty: expected stages: [{size, batch_size, steps, "
+    )
+    done = complete(tree(**stages, superres__model__weights="some.safetensors"), TASKS)["superres"]
+    assert done["training"]["stages"] == []
+    assert Path(done["model"]["weights"]) == Path("some.safetensors").absolute()
+
+
+def test_a_smoke_run_keeps_everything_in_a_place_of_its_own() -> None:
+    catalog = {"a": {"path": "data/01_raw", "filepath": "data/06_models/data/x", "type": "b.data"}, "c": [1, "data/y"]}
+    assert keep_below_smoke(catalog) == {
+        "a": {"path": "data/smoke/01_raw", "filepath": "data/smoke/06_models/data/x", "type": "b.data"},
+        "c": [1, "data/smoke/y"],
+    }
+
+
 def test_flatten_gives_dotted_names_and_plain_values() -> None:
     flat = dict(flatten(complete(tree(), TASKS)))
     assert flat["superres.training.stages.0.lr"] == 0.003
@@ -385,7 +421,7 @@ def test_a_schema_describes_a_file_of_sections(template: str) -> None:
     assert described["description"]
     assert described["additionalProperties"] == {"$ref": "#/$defs/Parameters"}
     section = described["$defs"]["Parameters"]
-    assert list(section["properties"]) == list(template_parameters(template).model_fields)
+    assert list(section["properties"]) == list(import_template(template).Parameters.model_fields)
     assert section["additionalProperties"] is False
     references = json.dumps(described).split('"$ref": "#/$defs/')[1:]
     assert {reference.split('"')[0] for reference in references} <= set(described["$defs"])

@@ -1,102 +1,143 @@
-"""A training goes on in its own run, belongs to one process, and is not thrown away lightly."""
+"""A run goes on where it is the same, has a child for each model, and belongs to one process."""
 
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
-from kedro.io import DataCatalog
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
-from uncrappify.datasets import Folder, JsonFile
 from uncrappify.errors import UserError
-from uncrappify.tracking.runs import Trainings
+from uncrappify.tracking.runs import FILES_TAG, PipelineRuns, hash_files
+
+PARAMETERS = {"pair.seed": "42"}
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> DataCatalog:
-    return DataCatalog(
-        {
-            "superres.checkpoints": Folder(path=str(tmp_path / "superres" / "checkpoints")),
-            "superres.training_state": JsonFile(filepath=str(tmp_path / "superres" / "training.json")),
-        }
-    )
+def opened(tmp_path: Path) -> Iterator[Callable[[], PipelineRuns]]:
+    """Open the pipeline's runs as a new process does, after the one before has ended."""
+    held: list[PipelineRuns] = []
+
+    def open_runs() -> PipelineRuns:
+        for runs in held:
+            runs.release()
+        held.append(PipelineRuns("pair", tmp_path / "pair"))
+        return held[-1]
+
+    yield open_runs
+    for runs in held:
+        runs.release()
 
 
 @pytest.fixture
-def checkpoint(catalog: DataCatalog) -> Path:
-    file: Path = catalog.load("superres.checkpoints") / "stage0.ckpt"
-    file.write_text("weights")
-    return file
-
-
-def trainings(catalog: DataCatalog, fingerprint: str = "a") -> Trainings:
-    return Trainings(catalog, ["superres"], ["superres"], fingerprint)
-
-
-@pytest.fixture
-def killed(catalog: DataCatalog, checkpoint: Path, experiment: str) -> str:
-    """Leave what a process that was killed leaves: a run that seems to go on, a state, a checkpoint."""
-    run_id: str = mlflow.MlflowClient().create_run(experiment).info.run_id
-    first = trainings(catalog)
-    first.begin(run_id)
-    first.release()
+def killed(opened: Callable[[], PipelineRuns], experiment: str) -> str:
+    """Leave what a process that was killed leaves: a run that seems to go on, and a note."""
+    client = mlflow.MlflowClient()
+    run_id: str = client.create_run(experiment, tags={FILES_TAG: "f"}).info.run_id
+    client.log_param(run_id, "pair.seed", "42")
+    opened().begin(run_id)
     return run_id
 
 
-def test_a_killed_training_goes_on_in_its_run(catalog: DataCatalog, checkpoint: Path, killed: str) -> None:
-    again = trainings(catalog)
-    assert again.unfinished_run() == killed
-    assert checkpoint.is_file()
-    again.finish(killed)
-    again.release()
-    third = trainings(catalog)
-    assert third.unfinished_run() is None
-    assert not checkpoint.exists()
-    third.release()
+def test_a_killed_run_goes_on_until_it_is_finished(opened: Callable[[], PipelineRuns], killed: str) -> None:
+    runs = opened()
+    assert runs.find_unfinished(PARAMETERS, "f") == killed
+    runs.begin(killed)
+    runs.finish()
+    assert opened().find_unfinished(PARAMETERS, "f") is None
+    assert mlflow.get_run(killed).info.status == "RUNNING"
 
 
-def test_another_fingerprint_ends_the_run_and_removes_its_checkpoints(
-    catalog: DataCatalog, checkpoint: Path, killed: str
+@pytest.mark.parametrize("other", [({"pair.seed": "7"}, "f"), ({**PARAMETERS, "more": "1"}, "f"), (PARAMETERS, "g")])
+def test_a_run_with_other_parameters_or_pictures_is_ended(
+    opened: Callable[[], PipelineRuns], killed: str, other: tuple[dict[str, str], str]
 ) -> None:
-    other = trainings(catalog, "b")
-    assert other.unfinished_run() is None
-    assert not checkpoint.exists()
-    run = mlflow.get_run(killed)
-    assert run.info.status == "KILLED"
-    assert run.data.tags["ended_because"] == "a later run had other parameters or data"
-    other.release()
+    runs = opened()
+    runs.begin(killed)
+    child = runs.find_child("cnn")
+    assert opened().find_unfinished(*other) is None
+    for ended in (killed, child):
+        run = mlflow.get_run(ended)
+        assert run.info.status == "KILLED"
+        assert run.data.tags["ended_because"] == "a later run had other parameters or data"
 
 
-def test_checkpoints_outlive_a_run_that_is_gone_from_the_store(
-    catalog: DataCatalog, checkpoint: Path, killed: str
-) -> None:
-    catalog.save("superres.training_state", {"run_id": "0" * 32, "fingerprint": "a", "finished": False})
-    again = trainings(catalog)
-    assert again.unfinished_run() is None
-    assert checkpoint.is_file()
-    again.release()
+def test_a_run_that_is_gone_from_the_store_is_no_obstacle(opened: Callable[[], PipelineRuns], killed: str) -> None:
+    mlflow.delete_run(killed)
+    assert opened().find_unfinished(PARAMETERS, "f") is None
+    opened().begin("0" * 32)
+    assert opened().find_unfinished(PARAMETERS, "f") is None
 
 
-def test_checkpoints_outlive_a_store_that_does_not_answer(
-    catalog: DataCatalog, checkpoint: Path, killed: str, monkeypatch: pytest.MonkeyPatch
+def test_a_store_that_does_not_answer_loses_nothing(
+    opened: Callable[[], PipelineRuns], killed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_: str) -> Any:
         raise MlflowException("try later", error_code=TEMPORARILY_UNAVAILABLE)
 
-    monkeypatch.setattr(mlflow, "get_run", away)
-    for fingerprint in ("a", "b"):
-        again = trainings(catalog, fingerprint)
+    with monkeypatch.context() as patched:
+        patched.setattr(mlflow, "get_run", away)
         with pytest.raises(UserError, match=r"does not answer .* Run again"):
-            again.unfinished_run()
-        assert checkpoint.is_file()
-        again.release()
+            opened().find_unfinished(PARAMETERS, "f")
+    assert opened().find_unfinished(PARAMETERS, "f") == killed
 
 
-def test_two_processes_do_not_train_one_pipeline(catalog: DataCatalog) -> None:
-    first = trainings(catalog)
-    with pytest.raises(UserError, match="superres: another kedro run works on this pipeline"):
-        trainings(catalog, "b")
-    first.release()
-    trainings(catalog, "b").release()
+def test_two_processes_do_not_run_one_pipeline(opened: Callable[[], PipelineRuns], tmp_path: Path) -> None:
+    opened()
+    with pytest.raises(UserError, match="pair: another kedro run works on this pipeline"):
+        PipelineRuns("pair", tmp_path / "pair")
+    opened()
+
+
+def test_each_model_has_one_child_below_the_pipelines_run(opened: Callable[[], PipelineRuns], killed: str) -> None:
+    runs = opened()
+    runs.begin(killed)
+    cnn, resnet = runs.find_child("cnn"), runs.find_child("resnet")
+    again = opened()
+    again.begin(killed)
+    assert [again.find_run_of(namespace) for namespace in ("pair", "pair.cnn", "pair.resnet")] == [killed, cnn, resnet]
+    child = mlflow.get_run(cnn)
+    assert child.info.run_name == "cnn"
+    assert child.data.tags["mlflow.parentRunId"] == killed
+
+
+def test_children_of_another_run_are_not_taken_over(
+    opened: Callable[[], PipelineRuns], killed: str, experiment: str
+) -> None:
+    runs = opened()
+    runs.begin(killed)
+    before = runs.find_child("cnn")
+    runs.begin(mlflow.MlflowClient().create_run(experiment).info.run_id)
+    assert runs.find_child("cnn") != before
+
+
+def test_what_a_node_has_read_is_known_once_it_has_run_to_its_end(opened: Callable[[], PipelineRuns]) -> None:
+    runs = opened()
+    runs.finish_node("pair.list", {"pair.seed": 1})
+    runs.finish_node("pair.split", {})
+    runs.begin_node("pair.list")
+    assert opened().record.read == {"pair.split": {}}
+
+
+@pytest.mark.parametrize("note", ["", "{", "[]", '{"run_id": 5}', "\x00"])
+def test_a_note_that_cannot_be_read_is_that_of_no_run(
+    opened: Callable[[], PipelineRuns], tmp_path: Path, note: str
+) -> None:
+    (tmp_path / "pair").mkdir()
+    (tmp_path / "pair" / "run.json").write_text(note)
+    runs = opened()
+    assert runs.find_unfinished(PARAMETERS, "f") is None
+    runs.finish()
+    assert json.loads((tmp_path / "pair" / "run.json").read_text())["finished"] is True
+
+
+def test_files_are_known_by_name_size_and_time(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"one")
+    before = hash_files([tmp_path])
+    assert hash_files([tmp_path]) == before
+    assert hash_files([tmp_path, tmp_path / "nowhere"]) == before
+    (tmp_path / "b.png").write_bytes(b"two")
+    assert hash_files([tmp_path]) != before

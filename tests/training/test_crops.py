@@ -12,7 +12,7 @@ from torch import Tensor
 from uncrappify.datasets import PicturePairs
 from uncrappify.degradations import Recipe
 from uncrappify.training import crops
-from uncrappify.training.crops import PairCrops, PixelPairs, decoded
+from uncrappify.training.crops import PairCrops, PixelPairs, decode_pairs
 from uncrappify.training.parameters import RestorationStage
 
 SCALE = 3
@@ -44,7 +44,7 @@ def coded(*sizes: tuple[int, int]) -> PicturePairs:
 
 
 def in_memory(pairs: PicturePairs) -> PixelPairs:
-    return decoded(pairs, RECIPE, [], 0, 0)
+    return decode_pairs(pairs, RECIPE, [], 0, 0)
 
 
 def cut(pairs: PicturePairs, stage: RestorationStage, augment: Sequence[str], seed: int = 0) -> PairCrops:
@@ -145,7 +145,7 @@ def test_crops_larger_than_twice_the_picture_are_filled_too() -> None:
 
 
 def test_pictures_are_decoded_once_with_so_many_variants_as_are_asked_for(pairs: PicturePairs) -> None:
-    pixels = decoded(pairs, RECIPE, ["gamma"], 11, 0)
+    pixels = decode_pairs(pairs, RECIPE, ["gamma"], 11, 0)
     assert {name: len(variants) for name, variants in pixels.items()} == dict.fromkeys("abcd", 1 + 11 // 4)
     for name, variants in pixels.items():
         for side, picture in zip(variants[0], pairs[name], strict=True):
@@ -154,11 +154,11 @@ def test_pictures_are_decoded_once_with_so_many_variants_as_are_asked_for(pairs:
 
 
 def test_a_set_of_more_pictures_than_variants_gets_none(pairs: PicturePairs) -> None:
-    assert {len(variants) for variants in decoded(pairs, RECIPE, ["gamma"], 3, 0).values()} == {1}
+    assert {len(variants) for variants in decode_pairs(pairs, RECIPE, ["gamma"], 3, 0).values()} == {1}
 
 
 def test_a_variant_is_the_degraded_twin_of_its_own_target(pairs: PicturePairs) -> None:
-    pixels = decoded(pairs, RECIPE, ["zoom", "permute_channels"], 8, 5)
+    pixels = decode_pairs(pairs, RECIPE, ["zoom", "permute_channels"], 8, 5)
     for name, variants in pixels.items():
         for number, (bad, good) in enumerate(variants[1:], 1):
             assert good.shape[:2] == tuple(SCALE * side for side in bad.shape[:2])
@@ -172,7 +172,7 @@ def test_variants_depend_on_the_seed_and_not_on_the_number_of_cores(
 ) -> None:
     def content(cores: int, seed: int) -> list[bytes]:
         monkeypatch.setattr(os, "cpu_count", lambda: cores)
-        pixels = decoded(pairs, RECIPE, ["gamma", "saturation"], 8, seed)
+        pixels = decode_pairs(pairs, RECIPE, ["gamma", "saturation"], 8, seed)
         return [side.tobytes() for variants in pixels.values() for pair in variants for side in pair]
 
     assert content(1, 0) == content(3, 0)
@@ -181,9 +181,9 @@ def test_variants_depend_on_the_seed_and_not_on_the_number_of_cores(
 
 def test_variants_that_do_not_fit_in_memory_are_left_out(pairs: PicturePairs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crops, "pixels_that_fit", lambda: 2 * pairs.pixels)
-    assert {len(variants) for variants in decoded(pairs, RECIPE, ["gamma"], 40, 0).values()} == {2}
+    assert {len(variants) for variants in decode_pairs(pairs, RECIPE, ["gamma"], 40, 0).values()} == {2}
     monkeypatch.setattr(crops, "pixels_that_fit", lambda: pairs.pixels)
-    assert {len(variants) for variants in decoded(pairs, RECIPE, ["gamma"], 40, 0).values()} == {1}
+    assert {len(variants) for variants in decode_pairs(pairs, RECIPE, ["gamma"], 40, 0).values()} == {1}
 
 
 def test_every_variant_is_drawn(pairs: PicturePairs) -> None:

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from uncrappify.datasets import PicturePairs
-from uncrappify.degradations import Recipe
+from uncrappify.datasets import PicturePairs, TrainedModel, TrainingRun
 from uncrappify.errors import UserError
-from uncrappify.models import build
+from uncrappify.learners.restoration import RestorationData, RestorationLearner
+from uncrappify.training import fit as fitting
 from uncrappify.training import hardware
-from uncrappify.training.fit import Fitted, find_learning_rate, fit
+from uncrappify.training.fit import Fitted, find_learning_rate
 from uncrappify.training.parameters import RestorationStage, RestorationTraining
-from uncrappify.training.restoration import RestorationTask
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-STEPS = 12
-RECIPE = Recipe.model_validate([{"resize": {"factor": 3}}, {"jpeg": {"quality": 60}}])
+STEPS, SEED = 12, 3
 
 
 def training(*steps: int, **changes: Any) -> RestorationTraining:
@@ -79,75 +76,73 @@ class StumblingInValidation:
         yield from self.batches[1:]
 
 
-class Restoration(RestorationTask):
-    """A tiny network; may stumble on its way."""
+class StumblingData(RestorationData):
+    """Is interrupted at a step of a stage."""
 
-    def __init__(self, pairs: PicturePairs, plan: RestorationTraining, stumble: tuple[int, int] | None = None) -> None:
-        torch.manual_seed(0)
-        network = build("upscaler", {"scale": 3, "channels": 8, "blocks": 1})
-        train, valid = (
-            PicturePairs(pairs.degraded, pairs.targets, names, 3, pairs.pixels) for names in (["a", "b", "c"], ["d"])
-        )
-        super().__init__("superres", network, train, valid, RECIPE, plan, 0)
-        self.stumble = stumble
-        self.made = 0
+    stage, step = 0, 0
 
     def batches(self, stage: RestorationStage, seed: int) -> Any:
-        number, self.made = self.made, self.made + 1
         batches = super().batches(stage, seed)
-        if self.stumble and self.stumble[0] == number:
-            return Stumbling(batches, self.stumble[1])
-        return batches
+        # The seed counts the stages.
+        return Stumbling(batches, self.step) if seed == SEED + self.stage else batches
 
 
-class StumblingStep(Restoration):
+class StumblingLearner(RestorationLearner):
     """Is interrupted in the middle of a training step."""
 
-    def module(self, stage: RestorationStage) -> Any:
-        module = super().module(stage)
-        loss, calls = module.loss, iter(range(10_000))
+    calls = 0
 
-        def stumbling(prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
-            if module.training and next(calls) == 5:
-                raise KeyboardInterrupt
-            return loss(prediction, target)
-
-        module.loss = stumbling
-        return module
+    def training_step(self, batch: Any, number: int) -> Tensor:
+        self.calls += 1
+        if self.calls == 6:
+            raise KeyboardInterrupt
+        return super().training_step(batch, number)
 
 
-class StumblingValidation(Restoration):
+class StumblingValidation(RestorationData):
     """Is interrupted in the middle of a validation."""
 
     def validation(self) -> Any:
-        return StumblingInValidation(2 * list(super().validation()))
+        return StumblingInValidation(2 * list(super().validation() or []))
 
 
 Train = Callable[..., Fitted]
+Stumble = Callable[[RestorationTraining, int, int], RestorationData]
 
 
 @pytest.fixture
-def train(tmp_path: Path) -> Train:
-    """Train in a folder of the test."""
+def stumble(make_data: Callable[..., RestorationData]) -> Stumble:
+    """Make data that are interrupted at a step of a stage."""
 
-    def run(
-        task: RestorationTask, plan: RestorationTraining, folder: str = "a", fingerprint: str = "1", seed: int = 3
-    ) -> Fitted:
-        return fit(task, plan, seed=seed, checkpoints=tmp_path / folder, fingerprint=fingerprint)
+    def make(plan: RestorationTraining, stage: int, step: int) -> RestorationData:
+        return make_data(plan, type("Data", (StumblingData,), {"stage": stage, "step": step}))
 
-    return run
+    return make
+
+
+def checkpoint(folder: Path, stage: int = 0) -> dict[str, Any]:
+    read: dict[str, Any] = torch.load(folder / "checkpoints" / f"stage{stage}.ckpt", weights_only=False)
+    return read
+
+
+def position(folder: Path, stage: int = 0) -> int:
+    """How many batches a checkpoint has seen."""
+    return int(checkpoint(folder, stage)["callbacks"]["Clock"]["position"])
 
 
 def difference(first: Fitted, second: Fitted) -> float:
-    assert first.state.keys() == second.state.keys()
-    return max(float((first.state[name] - second.state[name]).abs().max()) for name in first.state)
+    mine, theirs = first.model.state, second.model.state
+    assert mine.keys() == theirs.keys()
+    return max(float((mine[name] - theirs[name]).abs().max()) for name in mine)
 
 
-def test_the_loss_falls_and_pictures_get_better(train: Train, pairs: PicturePairs, tmp_path: Path) -> None:
+def test_the_loss_falls_and_pictures_get_better(
+    train: Train, make_data: Callable[..., RestorationData], tmp_path: Path
+) -> None:
     plan = training(100, ema=0, augment=[], variants=0)
-    task = Restoration(pairs, plan)
-    task.valid = task.train
-    fitted = train(task, plan)
+    data = make_data(plan)
+    data.valid = data.train
+    fitted = train(plan, data=data)
     losses = fitted.history["train_loss"].dropna()
     assert losses.tail(20).mean() < 0.9 * losses.head(20).mean()
     psnr = fitted.history["valid_psnr"].dropna()
@@ -158,40 +153,45 @@ def test_the_loss_falls_and_pictures_get_better(train: Train, pairs: PicturePair
 
 
 @pytest.mark.parametrize("limit", [0, 0.1])
-def test_half_precision_learns_what_single_precision_does(train: Train, pairs: PicturePairs, limit: float) -> None:
+def test_half_precision_learns_what_single_precision_does(train: Train, limit: float) -> None:
     single, half = (
-        train(Restoration(pairs, plan), plan, plan.precision)
-        for plan in (training(40, precision=precision, gradient_clip=limit) for precision in ("fp32", "bf16"))
+        train(training(40, precision=precision, gradient_clip=limit), precision) for precision in ("fp32", "bf16")
     )
     assert difference(single, half) > 0
     assert half.history["train_loss"].tolist() == pytest.approx(single.history["train_loss"].tolist(), rel=0.02)
 
 
-def test_the_same_seed_gives_the_same_weights_bit_for_bit(train: Train, pairs: PicturePairs) -> None:
+def test_a_limit_of_the_gradient_slows_the_weights_down(train: Train) -> None:
+    # AdamW divides by the size of the gradient, so that only what it remembers of smaller ones tells the two apart.
+    free, limited = (train(training(gradient_clip=limit, ema=0), str(limit)) for limit in (0, 1e-6))
+    assert difference(free, limited) > 1e-4
+    assert float(limited.model.state["tail.weight"].abs().max()) < float(free.model.state["tail.weight"].abs().max())
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(train: Train) -> None:
     plan = training()
-    first, second = (train(Restoration(pairs, plan), plan, folder) for folder in ("a", "b"))
+    first, second = (train(plan, folder) for folder in ("a", "b"))
     assert difference(first, second) == 0
     assert first.history["train_loss"].tolist() == second.history["train_loss"].tolist()
-    assert difference(first, train(Restoration(pairs, plan), plan, "c", seed=4)) > 0
+    assert difference(first, train(plan, "c", seed=4)) > 0
 
 
-def test_stages_follow_one_another(train: Train, pairs: PicturePairs, tmp_path: Path) -> None:
+def test_stages_follow_one_another(train: Train, tmp_path: Path) -> None:
     plan = training(6, 4)
-    fitted = train(Restoration(pairs, plan), plan)
+    fitted = train(plan)
     assert sorted(file.name for file in tmp_path.rglob("*.ckpt")) == ["stage0.ckpt", "stage1.ckpt"]
     assert fitted.history["train_loss"].dropna().index.size == 10
     assert fitted.history["step"].tolist() == list(range(10))
-    second = torch.load(tmp_path / "a" / "stage1.ckpt", weights_only=False)
-    assert second["global_step"] == 4
+    assert position(tmp_path / "a", 1) == 4
     alone = training(6)
-    assert difference(fitted, train(Restoration(pairs, alone), alone, "b")) > 0
+    assert difference(fitted, train(alone, "b")) > 0
 
 
-def test_each_term_of_each_stages_loss_is_in_the_history(train: Train, pairs: PicturePairs) -> None:
+def test_each_term_of_each_stages_loss_is_in_the_history(train: Train) -> None:
     losses: list[list[dict[str, Any]]] = [[{"l1": 1.0}], [{"l1": 1.0}, {"feature": 1.0}]]
     stages = [RestorationStage(size=24, batch_size=2, steps=2, lr=1e-3, loss=loss) for loss in losses]
     plan = training(stages=stages)
-    history = train(Restoration(pairs, plan), plan).history
+    history = train(plan).history
     terms = ["train_l1", *(f"train_{kind}_{number}" for kind in ("feature", "gram") for number in range(3))]
     first, second = history[history["step"] < 2], history[(history["step"] >= 2) & history["train_loss"].notna()]
     assert first[terms].isna().all(axis=None)
@@ -199,11 +199,11 @@ def test_each_term_of_each_stages_loss_is_in_the_history(train: Train, pairs: Pi
     assert second[terms].sum(axis=1).tolist() == pytest.approx(second["train_loss"].tolist(), rel=1e-4)
 
 
-def test_two_processes_train_as_one_does(train: Train, pairs: PicturePairs) -> None:
+def test_two_processes_train_as_one_does(train: Train) -> None:
     plan = training(8, 4)
-    alone = train(Restoration(pairs, plan), plan, "alone")
+    alone = train(plan, "alone")
     shared = training(8, 4, devices=2)
-    together = train(Restoration(pairs, shared), shared, "together")
+    together = train(shared, "together")
     # The same crops in the same steps; the gradients of the halves are averaged, which rounds otherwise.
     assert together.history["step"].tolist() == alone.history["step"].tolist()
     assert together.history["train_loss"].tolist() == pytest.approx(alone.history["train_loss"].tolist(), rel=1e-3)
@@ -214,62 +214,59 @@ def test_two_processes_train_as_one_does(train: Train, pairs: PicturePairs) -> N
     assert together.metrics["images_per_second"] > 0
 
 
-def test_more_devices_than_there_are_is_a_mistake(
-    train: Train, pairs: PicturePairs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_devices_than_there_are_is_a_mistake(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "devices", lambda: 2)
     plan = RestorationTraining.model_validate(
         {"stages": [RestorationStage(size=24, batch_size=64, steps=1)], "devices": 64}
     )
     with pytest.raises(UserError, match=r"training\.devices: 64 are asked for, and this machine has 2"):
-        train(Restoration(pairs, plan), plan)
+        train(plan)
 
 
-def test_a_mistake_in_another_process_is_told_as_in_this_one(train: Train, pairs: PicturePairs) -> None:
+def test_a_mistake_in_another_process_is_told_as_in_this_one(train: Train) -> None:
     plan = training(4, devices=2, stages=[RestorationStage(size=24, batch_size=4, steps=20, lr=1e30)])
     with pytest.raises(UserError, match=r"^training\.stages\.0: the training diverged"):
-        train(Restoration(pairs, plan), plan)
+        train(plan)
 
 
-def test_what_is_delivered_is_the_moving_average(train: Train, pairs: PicturePairs) -> None:
-    raw = train(Restoration(pairs, training(ema=0)), training(ema=0), "raw")
-    averaged = train(Restoration(pairs, training()), training(), "averaged")
-    slow = train(Restoration(pairs, training(ema=0.999)), training(ema=0.999), "slow")
+def test_what_is_delivered_is_the_moving_average(train: Train) -> None:
+    raw = train(training(ema=0), "raw")
+    averaged = train(training(), "averaged")
+    slow = train(training(ema=0.999), "slow")
     assert difference(raw, averaged) > 1e-4
-    tail = [float(fitted.state["tail.weight"].norm()) for fitted in (raw, averaged, slow)]
+    tail = [float(fitted.model.state["tail.weight"].norm()) for fitted in (raw, averaged, slow)]
     # The tail starts at zero, and the slower the average, the nearer it still is.
     assert tail[0] > tail[1] > tail[2] > 0
 
 
-@pytest.mark.parametrize(("at", "precision"), [(1, "fp32"), (5, "fp32"), (5, "bf16"), (STEPS - 1, "fp32")])
+@pytest.mark.parametrize(("at", "precision"), [(1, "fp32"), (5, "bf16"), (STEPS - 1, "fp32")])
 def test_an_interrupted_training_ends_where_the_uninterrupted_one_does(
-    train: Train, pairs: PicturePairs, tmp_path: Path, at: int, precision: str
+    train: Train, stumble: Stumble, tmp_path: Path, at: int, precision: str
 ) -> None:
     plan = training(precision=precision)
-    whole = train(Restoration(pairs, plan), plan, "whole")
+    whole = train(plan, "whole")
     with pytest.raises(KeyboardInterrupt):
-        train(Restoration(pairs, plan, stumble=(0, at)), plan, "cut")
-    stopped = torch.load(tmp_path / "cut" / "stage0.ckpt", weights_only=False)
-    assert stopped["global_step"] == at
-    resumed = train(Restoration(pairs, plan), plan, "cut")
+        train(plan, "cut", data=stumble(plan, 0, at))
+    assert position(tmp_path / "cut") == at
+    resumed = train(plan, "cut")
     assert difference(whole, resumed) == 0
     # A mean over a picture may differ in its last bit: its sums run over memory that lies elsewhere.
     pd.testing.assert_frame_equal(resumed.history, whole.history, rtol=1e-6)
 
 
-def test_an_interrupted_training_leaves_no_settings_behind(train: Train, pairs: PicturePairs) -> None:
+def test_an_interrupted_training_leaves_no_settings_behind(train: Train, stumble: Stumble) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train(Restoration(pairs, training(), stumble=(0, 1)), training())
+        train(training(), data=stumble(training(), 0, 1))
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.utils.deterministic.fill_uninitialized_memory
 
 
-def test_a_training_that_is_interrupted_in_its_second_stage_goes_on_there(train: Train, pairs: PicturePairs) -> None:
+def test_a_training_that_is_interrupted_in_its_second_stage_goes_on_there(train: Train, stumble: Stumble) -> None:
     plan = training(6, 6)
-    whole = train(Restoration(pairs, plan), plan, "whole")
+    whole = train(plan, "whole")
     with pytest.raises(KeyboardInterrupt):
-        train(Restoration(pairs, plan, stumble=(1, 3)), plan, "cut")
-    resumed = train(Restoration(pairs, plan), plan, "cut")
+        train(plan, "cut", data=stumble(plan, 1, 3))
+    resumed = train(plan, "cut")
     # What a network is loaded from lies elsewhere in memory, which changes the order of some sums.
     assert difference(whole, resumed) < 1e-6
     assert resumed.history["step"].tolist() == whole.history["step"].tolist()
@@ -277,74 +274,87 @@ def test_a_training_that_is_interrupted_in_its_second_stage_goes_on_there(train:
 
 
 def test_a_killed_training_ends_where_the_uninterrupted_one_does(
-    train: Train, pairs: PicturePairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Train, make_data: Callable[..., RestorationData], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("uncrappify.training.fit.CHECKPOINT_EVERY", timedelta(0))
+    monkeypatch.setattr(fitting, "CHECKPOINT_EVERY", 0)
     plan = training()
-    task = Restoration(pairs, plan)
+    data = make_data(plan)
     monkeypatch.setattr(
-        task, "batches", lambda stage, seed: Copying(RestorationTask.batches(task, stage, seed), 7, tmp_path / "whole")
+        data, "batches", lambda stage, seed: Copying(RestorationData.batches(data, stage, seed), 7, tmp_path / "whole")
     )
-    whole = train(task, plan, "whole")
-    left = torch.load(tmp_path / "killed" / "stage0.ckpt", weights_only=False)
-    assert left["global_step"] == 7
-    resumed = train(Restoration(pairs, plan), plan, "killed")
+    whole = train(plan, "whole", data=data)
+    assert position(tmp_path / "killed") == 7
+    resumed = train(plan, "killed")
     assert difference(whole, resumed) == 0
     # A mean over a picture may differ in its last bit: its sums run over memory that lies elsewhere.
     pd.testing.assert_frame_equal(resumed.history, whole.history, rtol=1e-6)
 
 
-def test_a_training_that_is_interrupted_before_its_first_step_starts_again(train: Train, pairs: PicturePairs) -> None:
+def test_a_training_that_is_interrupted_before_its_first_step_starts_again(train: Train, stumble: Stumble) -> None:
     plan = training(4)
     with pytest.raises(KeyboardInterrupt):
-        train(Restoration(pairs, plan, stumble=(0, 0)), plan, "cut")
-    assert len(train(Restoration(pairs, plan), plan, "cut").history) == 4
+        train(plan, "cut", data=stumble(plan, 0, 0))
+    assert len(train(plan, "cut").history) == 4
 
 
-@pytest.mark.parametrize("kind", [StumblingStep, StumblingValidation])
+@pytest.mark.parametrize("where", ["step", "validation"])
 def test_an_interrupt_in_the_middle_of_a_step_or_a_validation_loses_nothing(
-    train: Train, pairs: PicturePairs, tmp_path: Path, kind: type[Restoration]
+    train: Train, make_data: Callable[..., Any], make_learner: Callable[..., Any], tmp_path: Path, where: str
 ) -> None:
     plan = training()
-    whole = train(Restoration(pairs, plan), plan, "whole")
+    whole = train(plan, "whole")
+    data = make_data(plan, StumblingValidation if where == "validation" else RestorationData)
+    learner = make_learner(plan, StumblingLearner if where == "step" else RestorationLearner)
     with pytest.raises(KeyboardInterrupt):
-        train(kind(pairs, plan), plan, "cut")
-    resumed = train(Restoration(pairs, plan), plan, "cut")
-    finished = torch.load(tmp_path / "cut" / "stage0.ckpt", weights_only=False)
-    assert finished["global_step"] == STEPS
+        train(plan, "cut", data=data, learner=learner)
+    assert 0 < position(tmp_path / "cut") < STEPS
+    resumed = train(plan, "cut")
+    assert position(tmp_path / "cut") == STEPS
     assert difference(whole, resumed) == 0
     assert resumed.history["train_loss"].tolist() == whole.history["train_loss"].tolist()
 
 
-def test_a_finished_training_is_taken_from_its_checkpoints(train: Train, pairs: PicturePairs) -> None:
+def test_what_is_trained_is_not_trained_again(train: Train, stumble: Stumble, tmp_path: Path) -> None:
     plan = training(6, 4)
-    first = train(Restoration(pairs, plan), plan)
-    again = Restoration(pairs, plan, stumble=(1, 0))
-    second = train(again, plan)
+    first = train(plan)
+    second = train(plan, data=stumble(plan, 1, 0))
     assert difference(first, second) == 0
     assert first.history.equals(second.history)
-    assert second.metrics["train_seconds"] == first.metrics["train_seconds"]
+    assert second.metrics == first.metrics
+    assert TrainingRun(tmp_path / "a", tmp_path).state.finished
 
 
-def test_another_fingerprint_starts_afresh(train: Train, pairs: PicturePairs, tmp_path: Path) -> None:
-    plan = training(6)
-    first = train(Restoration(pairs, plan), plan)
-    (tmp_path / "a" / "stranger.txt").touch()
-    second = train(Restoration(pairs, plan), plan, fingerprint="2", seed=4)
-    assert not (tmp_path / "a" / "stranger.txt").exists()
-    assert difference(first, second) > 0
-    assert len(second.history) == 6
+@pytest.mark.parametrize("other", ["seed", "pictures", "training", "weights to start from", "network"])
+def test_another_fingerprint_starts_afresh(
+    train: Train, make_data: Callable[..., Any], make_learner: Callable[..., Any], tmp_path: Path, other: str
+) -> None:
+    plan = training(2)
+    first = train(plan)
+    stranger = tmp_path / "a" / "checkpoints" / "stranger.txt"
+    stranger.touch()
+    data, options = make_data(plan), {}
+    if other == "seed":
+        options["seed"] = 4
+    elif other == "pictures":
+        data.fingerprint = "others"
+    elif other == "training":
+        plan = training(2, weight_decay=0.5)
+    elif other == "network":
+        options["learner"] = make_learner(plan)
+        options["learner"].network.more = torch.nn.Linear(1, 1)
+    else:
+        options["ancestor"] = TrainedModel(make_learner(plan, seed=1).network.state_dict(), first.model.description)
+    second = train(plan, data=data, **options)
+    assert not stranger.exists()
+    assert len(second.history) == 2
 
 
-def test_the_clock_adds_up(train: Train, pairs: PicturePairs, tmp_path: Path) -> None:
+def test_the_clock_adds_up(train: Train, stumble: Stumble, tmp_path: Path) -> None:
     plan = training(5, 5)
     with pytest.raises(KeyboardInterrupt):
-        train(Restoration(pairs, plan, stumble=(1, 3)), plan)
-    metrics = train(Restoration(pairs, plan), plan).metrics
-    clocks = [
-        torch.load(tmp_path / "a" / f"stage{number}.ckpt", weights_only=False)["callbacks"]["Clock"]
-        for number in (0, 1)
-    ]
+        train(plan, data=stumble(plan, 1, 3))
+    metrics = train(plan).metrics
+    clocks = [checkpoint(tmp_path / "a", number)["callbacks"]["Clock"] for number in (0, 1)]
     assert [len(clock["step_seconds"]) for clock in clocks] == [5, 5]
     assert metrics["train_seconds"] == pytest.approx(sum(clock["seconds"] for clock in clocks))
     in_steps = sum(sum(clock["step_seconds"]) for clock in clocks)
@@ -357,24 +367,82 @@ def test_the_clock_adds_up(train: Train, pairs: PicturePairs, tmp_path: Path) ->
     assert metrics["peak_memory_mb"] > 50
 
 
-def test_training_needs_no_validation(train: Train, pairs: PicturePairs) -> None:
+def test_training_needs_no_validation(train: Train, make_data: Callable[..., RestorationData]) -> None:
     plan = training(4)
-    task = Restoration(pairs, plan)
-    task.valid = PicturePairs({}, {}, [], 3, 0)
-    fitted = train(task, plan)
+    data = make_data(plan)
+    data.valid = PicturePairs({}, {}, [], 3, 0)
+    fitted = train(plan, data=data)
     assert not [name for name in fitted.metrics if name.startswith("valid")]
     assert len(fitted.history) == 4
 
 
-def test_finding_a_learning_rate_leaves_the_weights_as_they_were(pairs: PicturePairs, tmp_path: Path) -> None:
+def test_epochs_are_passes_over_the_pictures(train: Train) -> None:
+    # Three pictures in batches of two: the fifth batch would begin a fourth pass.
+    stage = RestorationStage(size=24, batch_size=2, epochs=3, lr=1e-3)
+    assert train(training(stages=[stage])).history["step"].max() == 3
+
+
+def test_a_training_without_stages_passes_on_what_it_starts_from(
+    train: Train, make_learner: Callable[..., RestorationLearner], description: Any
+) -> None:
+    plan = training(stages=[])
+    state = {name: tensor.clone() for name, tensor in make_learner(plan, seed=1).network.state_dict().items()}
+    ancestor = TrainedModel(state, description.model_copy(update={"run_id": "r1"}))
+    fitted = train(plan, ancestor=ancestor)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in fitted.model.state.items())
+    assert fitted.model.description.ancestor.run_id == "r1"
+    assert fitted.model.description.ancestor.fingerprint == ancestor.fingerprint
+    assert fitted.metrics == {"train_seconds": 0}
+    assert (len(fitted.history), len(fitted.curves.data)) == (0, 0)
+    assert fitted.layers["parameters"].sum() == sum(tensor.numel() for tensor in state.values())
+
+
+def test_a_training_starts_where_its_ancestor_ended(train: Train, caplog: pytest.LogCaptureFixture) -> None:
+    plan = training(1, ema=0)
+    plan = plan.model_copy(update={"stages": [plan.stages[0].model_copy(update={"lr": 1e-12})]})
+    ancestor = train(training(8), "first").model
+    other = ancestor.description.model_copy(update={"recipe": [{"resize": {"factor": 3}}]})
+    with caplog.at_level("INFO", "uncrappify"):
+        second = train(plan, "second", ancestor=TrainedModel(ancestor.state, other)).model
+    moved = max(float((ancestor.state[name] - tensor).abs().max()) for name, tensor in second.state.items())
+    assert moved < 1e-6
+    assert [line for line in caplog.messages if line == "second starts from a model of another recipe"]
+
+
+def test_weights_of_another_network_are_refused(train: Train, description: Any) -> None:
+    other = description.model_copy(update={"options": {**description.options, "channels": 4}})
+    with pytest.raises(UserError, match=r"a: the weights to start from belong to another network: .* 'channels': 4"):
+        train(training(1), ancestor=TrainedModel({}, other))
+
+
+def test_the_table_of_layers_has_shapes_and_what_learns(train: Train) -> None:
+    layers = train(training(1)).layers.set_index("layer")
+    assert layers.loc["head"].tolist() == ["Conv2d", "[1, 8, 8, 8]", 224, 224]
+    assert layers.loc["tail", "output"] == "[1, 27, 8, 8]"
+    assert layers["parameters"].sum() == 224 + 2 * 584 + 1971
+    # Leaves alone: a block is the sum of its layers.
+    assert "body" not in layers.index
+
+
+def test_finding_a_learning_rate_leaves_the_weights_as_they_were(
+    make_data: Callable[..., RestorationData], make_learner: Callable[..., RestorationLearner], tmp_path: Path
+) -> None:
     plan = training()
-    task = Restoration(pairs, plan)
-    before = {name: tensor.clone() for name, tensor in task.network.state_dict().items()}
-    found = find_learning_rate(task, plan, 3, tmp_path)
-    after = task.network.state_dict()
+    learner, run = make_learner(plan), TrainingRun(tmp_path / "a", tmp_path)
+    before = {name: tensor.clone() for name, tensor in learner.network.state_dict().items()}
+    plot, rate = find_learning_rate(learner, make_data(plan), plan, plan.stages[0], run)
+    after = learner.network.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert len(found.rates) == len(found.losses)
-    assert found.rates == sorted(found.rates)
-    assert found.rates[0] < found.steepest < found.rates[-1]
-    assert min(found.losses) < found.losses[0]
-    assert list(tmp_path.iterdir()) == []
+    assert rate is None or 1e-5 < rate < 1
+    assert plot.width > 300
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_learning_rate_is_found_for_one_optimizer_alone(
+    make_data: Callable[..., RestorationData], make_learner: Callable[..., RestorationLearner], tmp_path: Path
+) -> None:
+    plan = training()
+    learner = make_learner(plan)
+    learner.automatic_optimization = False
+    with pytest.raises(UserError, match=r"training\.lr_find: a is trained by several optimizers"):
+        find_learning_rate(learner, make_data(plan), plan, plan.stages[0], TrainingRun(tmp_path / "a", tmp_path))

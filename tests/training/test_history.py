@@ -76,6 +76,11 @@ def test_the_table_has_one_row_a_step_and_one_column_a_metric(file: Path) -> Non
     assert table["valid_psnr"].dropna().tolist() == [30.0]
 
 
+def test_the_table_of_an_empty_history_is_empty(file: Path) -> None:
+    table = History(file).table()
+    assert (table.columns.tolist(), len(table)) == (["step"], 0)
+
+
 def test_a_resumed_history_writes_nothing_twice(file: Path) -> None:
     log(History(file), range(6))
     log(History(file), range(3, 8))

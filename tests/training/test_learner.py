@@ -5,7 +5,7 @@ import torch
 
 from uncrappify.models.unet import RestorationUNet
 from uncrappify.models.upscaler import Upscaler
-from uncrappify.training.learner import StageModule
+from uncrappify.training.learner import Learner
 from uncrappify.training.parameters import Stage, Training
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -16,12 +16,14 @@ def unet() -> RestorationUNet:
     return RestorationUNet(scale=1, encoder="test_resnet", pretrained=False)
 
 
-def module(network: torch.nn.Module, **options: object) -> StageModule:
+def module(network: torch.nn.Module, **options: object) -> Learner:
     stage = Stage.model_validate({"size": 64, "steps": 50, **options})
-    return StageModule(network, stage, Training(stages=[stage]))
+    learner = Learner(network, Training(stages=[stage]))
+    learner.begin(stage)
+    return learner
 
 
-def optimizer(made: StageModule) -> torch.optim.Optimizer:
+def optimizer(made: Learner) -> torch.optim.Optimizer:
     configured = made.configure_optimizers()
     return configured["optimizer"] if isinstance(configured, dict) else configured
 

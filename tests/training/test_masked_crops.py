@@ -10,7 +10,7 @@ from PIL import Image
 
 from uncrappify.datasets import MaskedPictures
 from uncrappify.pictures.masks import VOID, Labels
-from uncrappify.training.masked_crops import MaskedCrops, decoded
+from uncrappify.training.masked_crops import MaskedCrops, decode_masked
 from uncrappify.training.parameters import SegmentationStage
 
 ALL = ["flip", "zoom", "rotate", "light"]
@@ -36,7 +36,7 @@ def crops(
     pictures: MaskedPictures, augment: Sequence[str], size: tuple[int, int] = (32, 48), seed: int = 1
 ) -> MaskedCrops:
     stage = SegmentationStage(size=size, batch_size=4, steps=1)
-    return MaskedCrops(pictures, decoded(pictures), stage, augment, seed)
+    return MaskedCrops(pictures, decode_masked(pictures), stage, augment, seed)
 
 
 def test_a_batch_depends_on_seed_and_step_alone(pictures: MaskedPictures) -> None:

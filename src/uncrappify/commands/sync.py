@@ -61,6 +61,9 @@ def _notes(pipeline: str) -> list[Path]:
     root = find_project()
     if pipeline not in pipelines:
         raise UserError(nearest("pipeline", pipeline, pipelines))
-    session: KedroSession = KedroSession.create(root)
-    with session:
-        return [session.load_context().catalog.load(f"{pipeline}.sent")]
+    folders = []
+    for smoke in (False, True):
+        session: KedroSession = KedroSession.create(root, runtime_params={"smoke": smoke})
+        with session:
+            folders.append(session.load_context().catalog.load(f"{pipeline}.records") / "sent")
+    return folders

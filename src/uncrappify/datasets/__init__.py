@@ -1,6 +1,7 @@
 """The catalog's own dataset classes, and the values that they hand out."""
 
 from uncrappify.datasets.checks import disjoint
+from uncrappify.datasets.description import RestorationDescription, SegmentationDescription
 from uncrappify.datasets.folder import Folder
 from uncrappify.datasets.folder_reference import FolderReference
 from uncrappify.datasets.json_file import JsonFile
@@ -8,6 +9,7 @@ from uncrappify.datasets.masked import MaskedPictures
 from uncrappify.datasets.pairs import PicturePairs
 from uncrappify.datasets.picture import Picture
 from uncrappify.datasets.picture_folder import PictureFolder, Pictures
+from uncrappify.datasets.training_run import TrainingFolder, TrainingRun
 from uncrappify.datasets.weights import TrainedModel, Weights
 
 __all__ = [
@@ -19,7 +21,11 @@ __all__ = [
     "PictureFolder",
     "PicturePairs",
     "Pictures",
+    "RestorationDescription",
+    "SegmentationDescription",
     "TrainedModel",
+    "TrainingFolder",
+    "TrainingRun",
     "Weights",
     "disjoint",
 ]

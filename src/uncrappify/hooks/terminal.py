@@ -10,7 +10,6 @@ from typing import Any
 import rich
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
-from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from rich.table import Table
 
@@ -26,6 +25,7 @@ class TerminalHook:
 
     def __init__(self) -> None:
         self._started: dict[str, float] = {}
+        self._saved: list[str] = []
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -38,10 +38,18 @@ class TerminalHook:
         log.info("✓ %s  %.1f s", node.name, time.perf_counter() - self._started[node.name])
 
     @hook_impl
-    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+    def after_dataset_saved(self, dataset_name: str) -> None:
+        """Note what this run has made: what lies there from another one is none of its own."""
+        self._saved.append(dataset_name)
+
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any], catalog: DataCatalog) -> None:
         """Print the comparison with the baselines, and where everything is."""
         console = rich.get_console()
-        outputs = sorted(pipeline.all_outputs())
+        outputs, self._saved = sorted(self._saved), []
+        if not outputs:
+            console.print("Nothing to do: everything is there already.")
+            return
         for name in (name for name in outputs if name.endswith(".comparison")):
             console.print(_comparison(name.removesuffix(".comparison"), catalog.load(name)))
         grid = Table.grid(padding=(0, 2))

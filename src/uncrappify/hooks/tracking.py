@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -10,6 +9,7 @@ import platform
 import shlex
 import sqlite3
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,44 +18,47 @@ import mlflow
 import yaml
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.exceptions import MlflowException
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from uncrappify.addresses import without_password
 from uncrappify.errors import UserError
-from uncrappify.parameters.tree import flatten, template_parameters
-from uncrappify.sources.folder import find_pictures
+from uncrappify.parameters.delivery import delivered_model
+from uncrappify.parameters.tree import flatten, parse_section
+from uncrappify.pipeline_registry import DEFAULT_PIPELINE, read_sections
 from uncrappify.tracking import server
+from uncrappify.tracking.partial import check_left_out, find_missing, find_read
 from uncrappify.tracking.provenance import git
 from uncrappify.tracking.run_copy import RunCopy, unsent
-from uncrappify.tracking.runs import Trainings
+from uncrappify.tracking.runs import FILES_TAG, PipelineRuns, hash_files
 from uncrappify.tracking.sender import Sender
 from uncrappify.tracking.store import PARAMETERS_FILE, log_file, log_model_file, log_values
 
 log = logging.getLogger(__name__)
 
-LOGGED_LAYERS = ("models", "reporting")
+LOGGED_LAYERS = ("model_input", "models", "reporting")
 # What kedro-mlflow would set as tags and _tags says in a form that is easier to read.
 TOLD_BETTER = ("project_path", "run_id", "runner", "runtime_params")
-# MLflow takes so many parameters at once.
+# MLflow takes so many parameters at once, and so many signs of each.
 PARAMETERS_A_BATCH = 100
+LONGEST_PARAMETER = 6000
 
 
 class TrackingHook(MlflowHook):  # type: ignore[misc]
-    """kedro-mlflow's hook, with all parameters at the start, resume, and artifacts by the catalog's layers."""
+    """kedro-mlflow's hook, with what the nodes read, resume, a child run for each model, and artifacts by layers."""
 
     def __init__(self) -> None:
         super().__init__()
         self._context: KedroContext
         self._catalog: DataCatalog
-        self._monitor: SystemMetricsMonitor | None = None
-        self._trainings: Trainings | None = None
+        self._runs: PipelineRuns | None = None
         self._sender: Sender | None = None
+        self._unsaved: set[str] = set()
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -82,7 +85,22 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Start a run, or go on in the one of a training that was killed; log all parameters."""
+        """Start a run, or go on in one that was killed; log the parameters that its nodes read.
+
+        Raises:
+            UserError: If another process runs the pipeline, or what a partial run takes from earlier ones does not fit.
+        """
+        (name,) = run_params["pipeline_names"] or [DEFAULT_PIPELINE]
+        name = DEFAULT_PIPELINE if name == "__default__" else name
+        if run_params["only_missing_outputs"]:
+            pipeline = find_missing(pipeline, catalog)
+        tree = self._context.config_loader["parameters"]
+        runs = PipelineRuns(name, catalog.load(f"{name}.records"))
+        self._runs, self._catalog = runs, catalog
+        check_left_out(pipelines[name], pipeline, catalog, runs.record.read, tree)
+        if not pipeline.nodes:
+            self._release()
+            return
         address = server.address()
         away = server.why_away(address) if address else None
         if address and away:
@@ -91,84 +109,71 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
                 without_password(address),
                 away,
             )
-        parameters = self._parameters(pipeline)
-        running = {node.namespace for node in pipeline.nodes if node.namespace}
-        training = {node.namespace for node in pipeline.nodes if node.namespace and "training" in node.tags}
-        for name in training:
-            _check_weights(parameters[name]["training"]["stages"])
-            _check_encoder(parameters[name].get("model", {}))
-            _check_devices(parameters[name]["training"]["devices"])
-        self._catalog = catalog
-        self._trainings = Trainings(catalog, sorted(running), sorted(training), _fingerprint(parameters))
-        self.mlflow_config.tracking.run.id = self._trainings.unfinished_run()
-        told = {name: value for name, value in run_params.items() if name not in TOLD_BETTER}
-        super().before_pipeline_run(told, pipeline, catalog)
-        self._trainings.begin(self.run_id)
-        # A URL may hold a password.
-        plain = [(name, without_password(str(value))) for name, value in flatten(_without_mirrors(parameters))]
-        for start in range(0, len(plain), PARAMETERS_A_BATCH):
-            mlflow.log_params(dict(plain[start : start + PARAMETERS_A_BATCH]))
-        mlflow.log_text(without_password(yaml.safe_dump(parameters, sort_keys=False)), PARAMETERS_FILE)
-        mlflow.set_tags(_tags(run_params) | {"nodes": ", ".join(node.short_name for node in pipeline.nodes)})
+        parameters = self._find_parameters(pipeline, name)
+        files = hash_files(parse_section(name, tree[name], read_sections()[name]).folders)
+        self.mlflow_config.tracking.run.id = runs.find_unfinished(parameters, files)
+        told = {key: value for key, value in run_params.items() if key not in TOLD_BETTER}
+        super().before_pipeline_run(told | {"pipeline_names": [name]}, pipeline, catalog)
+        runs.begin(self.run_id)
+        _log_parameters(self.run_id, parameters)
+        mlflow.log_text(without_password(yaml.safe_dump(_nest(self._read(pipeline)), sort_keys=False)), PARAMETERS_FILE)
+        nodes = ", ".join(node.name.removeprefix(f"{name}.") for node in pipeline.nodes)
+        mlflow.set_tags(_tags(run_params) | {FILES_TAG: files, "nodes": nodes})
         if address:
-            (name,) = run_params["pipeline_names"] or ["__default__"]
-            self._begin_sending(address, name, catalog, away=bool(away))
+            self._begin_sending(address, away=bool(away))
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool) -> None:
-        """Log what a training gets to see, and watch the machine while it runs; parameters were logged before."""
-        super().before_node_run(node, catalog, {}, is_async)
-        if "training" in node.tags and self.run_id:
-            from uncrappify.training import hardware
-
+        """Make the run active that the node belongs to, and log what a training gets to see."""
+        runs = self._running
+        self._end_child()
+        runs.begin_node(node.name)
+        self._unsaved = set(node.outputs)
+        if mlflow.active_run() is None:
+            # In another thread than the one that the run was started in.
+            mlflow.start_run(run_id=runs.run_id)
+        namespace = node.namespace or runs.name
+        if namespace != runs.name:
+            self._begin_child(node, namespace)
+        if "training" in node.tags:
             for name, data in inputs.items():
                 if name.endswith(".split"):
-                    pictures = from_pandas(data[["name", "sha256", "split"]], name=name, targets="split")
-                    mlflow.log_input(pictures, context="training")
-            (training,) = (data for name, data in inputs.items() if name.endswith(".training"))
-            machine = hardware.describe() | {"precision": hardware.precision(training.precision)}
-            mlflow.set_tags({f"hardware.{name}": value for name, value in machine.items()})
-            self._monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
-                self.run_id, sampling_interval=10, resume_logging=True
-            )
-            self._monitor.start()  # type: ignore[no-untyped-call]
+                    known = data[[column for column in ("name", "sha256", "split") if column in data]]
+                    mlflow.log_input(from_pandas(known, name=name, targets="split"), context="training")
 
     @hook_impl
-    def after_node_run(self, node: Node, outputs: dict[str, Any]) -> None:
-        """Log metrics."""
-        self._stop_monitor()
-        for name, data in outputs.items():
-            if name.endswith("_metrics"):
-                # The last validation's values are the ends of curves that are there already.
-                log_values({metric: value for metric, value in data.items() if not metric.startswith("valid_")})
-
-    @hook_impl
-    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
-        """Log the file of whatever the catalog keeps in the layers ``models`` and ``reporting``."""
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Log metrics, and the files of the catalog's logged layers, in the run that the dataset belongs to."""
+        runs = self._running
+        namespace, _, name = dataset_name.rpartition(".")
+        run_id = runs.find_run_of(namespace)
+        if name.endswith("_metrics"):
+            # The last validation's values are the ends of curves that are there already.
+            values = {metric: value for metric, value in data.items() if not metric.startswith("valid_")}
+            for one in {run_id, runs.run_id} if self._is_delivered(namespace) else {run_id}:
+                log_values(values, one)
         dataset = self._catalog.get(dataset_name)
         layer = ((getattr(dataset, "metadata", None) or {}).get("kedro-viz") or {}).get("layer")
         path = getattr(dataset, "_filepath", None)
-        if layer not in LOGGED_LAYERS or path is None:
-            return
-        log_file(Path(path), layer)
-        if Path(path).suffix == ".safetensors":
-            log_model_file(Path(path))
-            if self._sender:
-                # The largest of what is sent is on its way while the next node works.
-                self._sender.hurry()
-
-    @hook_impl
-    def on_node_error(self, error: Exception) -> None:
-        """Stop watching the machine."""
-        self._stop_monitor()
+        if layer in LOGGED_LAYERS and path is not None:
+            log_file(Path(path), layer, run_id)
+            if Path(path).suffix == ".safetensors":
+                log_model_file(Path(path))
+                if self._sender:
+                    # The largest of what is sent is on its way while the next node works.
+                    self._sender.hurry()
+        self._unsaved.discard(dataset_name)
+        if not self._unsaved:
+            runs.finish_node(node.name, find_read(node, self._context.config_loader["parameters"]))
 
     @hook_impl
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """End the run, and note that its training needs no resume."""
-        if self._trainings:
-            self._trainings.finish(self.run_id)
+        """End the run, and note that it needs no resume."""
+        if self._runs is None:
+            return
+        self._runs.finish()
+        self._end_child()
         super().after_pipeline_run(run_params, pipeline, catalog)
-        # kedro-mlflow opens the run once more for every node, and closes it once: the next pipeline would go on in it.
         self.stop("FINISHED")
 
     @hook_impl
@@ -177,8 +182,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         self.stop("FAILED")
 
     def stop(self, status: str) -> None:
-        """End the run, however often it was opened; the command line calls it where Kedro calls no hook."""
-        self._stop_monitor()
+        """End the run and its children; the command line calls it where Kedro calls no hook."""
         try:
             while mlflow.active_run():
                 mlflow.end_run(status)
@@ -188,69 +192,85 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
             # What went wrong before says more; the same command goes on in this run.
             log.warning("MLflow's store has not taken the end of the run (%s)", server.in_short(error))
         finally:
-            if self._trainings:
-                self._trainings.release()
+            self._release()
             if self._sender:
                 sender, self._sender = self._sender, None
                 sender.finish()
 
-    def _begin_sending(self, address: str, pipeline: str, catalog: DataCatalog, *, away: bool) -> None:
-        folder: Path = catalog.load(f"{pipeline}.sent")
-        store = mlflow.get_tracking_uri()
-        older = [copy for copy in unsent(folder, store, address) if copy.run_id != self.run_id]
-        copy = RunCopy(self.run_id, store, address, folder / f"{self.run_id}.json")
-        self._sender = Sender(copy, older, f"uncrappify sync {pipeline}", away=away)
+    @property
+    def _running(self) -> PipelineRuns:
+        assert self._runs is not None
+        return self._runs
 
-    def _stop_monitor(self) -> None:
-        if self._monitor:
-            self._monitor.finish()  # type: ignore[no-untyped-call]
-            self._monitor = None
+    def _release(self) -> None:
+        if self._runs:
+            self._runs.release()
+            self._runs = None
 
-    def _parameters(self, pipeline: Pipeline) -> dict[str, Any]:
-        """Give the sections of the pipelines that run."""
+    def _begin_child(self, node: Node, namespace: str) -> None:
+        """Make the run of a model active, with the parameters that its node reads."""
+        run_id = self._running.find_run_of(namespace)
+        mlflow.start_run(run_id=run_id, nested=True)
+        read = flatten(find_read(node, self._context.config_loader["parameters"]))
+        # Without the model's name, so that the models stand side by side on MLflow's page.
+        _log_parameters(run_id, {key.removeprefix(f"{namespace}."): str(value) for key, value in read})
+        if self._sender:
+            self._sender.follow(self._copy_of(run_id))
+
+    def _end_child(self) -> None:
+        active = mlflow.active_run()
+        if active and active.info.run_id != self._running.run_id:
+            mlflow.end_run()
+
+    def _is_delivered(self, namespace: str) -> bool:
+        name = self._running.name
+        return namespace == f"{name}.{delivered_model(read_sections()[name])}"
+
+    def _begin_sending(self, address: str, *, away: bool) -> None:
+        runs = self._running
+        own = {runs.run_id, *runs.record.children.values()}
+        unfinished = unsent(runs.folder / "sent", mlflow.get_tracking_uri(), address)
+        older = [copy for copy in unfinished if copy.run_id not in own]
+        self._sender = Sender(self._copy_of(runs.run_id), older, f"uncrappify sync {runs.name}", away=away)
+
+    def _copy_of(self, run_id: str) -> RunCopy:
+        address = server.address()
+        assert address is not None
+        notes = self._running.folder / "sent" / f"{run_id}.json"
+        return RunCopy(run_id, mlflow.get_tracking_uri(), address, notes)
+
+    def _read(self, pipeline: Pipeline) -> dict[str, Any]:
+        """Find what the nodes read, and which template the pipeline is made from."""
         tree = self._context.config_loader["parameters"]
-        names = {node.namespace for node in pipeline.nodes if node.namespace}
-        return {name: tree[name] for name in sorted(names)}
+        found = {f"{self._running.name}.template": tree[self._running.name]["template"]}
+        for node in pipeline.nodes:
+            found |= find_read(node, tree)
+        return dict(sorted(found.items()))
+
+    def _find_parameters(self, pipeline: Pipeline, name: str) -> dict[str, str]:
+        """Find what the pipeline's own nodes read, as MLflow has it; that of a model's nodes belongs to its child."""
+        own = Pipeline([node for node in pipeline.nodes if node.namespace == name])
+        # A URL may hold a password.
+        values = {key: without_password(str(value)) for key, value in flatten(_nest(self._read(own)))}
+        return {key: value[:LONGEST_PARAMETER] for key, value in values.items()}
 
 
-def _fingerprint(parameters: dict[str, Any]) -> str:
-    """Hash parameters, and the files of a user's folders by name, size and time."""
-    sections: list[Any] = [
-        template_parameters(section["template"]).model_validate(section) for section in parameters.values()
-    ]
-    files = [
-        [str(path), path.stat().st_size, path.stat().st_mtime_ns]
-        for section in sections
-        for folder in section.folders
-        if folder.is_dir()
-        for path in (folder / file for file in find_pictures(folder))
-    ]
-    return hashlib.sha256(json.dumps([_without_mirrors(parameters), files], sort_keys=True).encode()).hexdigest()
+def _nest(read: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn dotted names into a tree, as it stands in conf/."""
+    tree: dict[str, Any] = {}
+    for name, value in read.items():
+        *parents, last = name.split(".")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[last] = value
+    return tree
 
 
-def _without_mirrors(value: Any) -> Any:
-    """Leave out where archives are taken from, which changes nothing of what is in them."""
-    if isinstance(value, dict):
-        return {key: _without_mirrors(entry) for key, entry in value.items() if key != "mirror"}
-    return value
-
-
-def _check_weights(stages: list[dict[str, Any]]) -> None:
-    """Look for the weights that a loss needs before anything is downloaded or degraded for it."""
-    options = [term["feature"] for stage in stages for term in stage.get("loss", []) if "feature" in term]
-    if any(option["backend"] == "vgg16_bn" for option in options):
-        from uncrappify.losses import vgg
-
-        vgg.find_weights_file()
-
-
-def _check_encoder(model: dict[str, Any]) -> None:
-    """Build the encoder that a model wants, before anything is downloaded or degraded for it."""
-    options = model.get(model.get("name", ""), {})
-    if "encoder" in options:
-        from uncrappify.models.encoders import Encoder
-
-        Encoder(options["encoder"], pretrained=options["pretrained"], weights=options["weights"])
+def _log_parameters(run_id: str, parameters: Mapping[str, str]) -> None:
+    entries = list(parameters.items())
+    for start in range(0, len(entries), PARAMETERS_A_BATCH):
+        mlflow.log_params(dict(entries[start : start + PARAMETERS_A_BATCH]), run_id=run_id)
 
 
 def _try_to_write(store: str) -> None:
@@ -261,14 +281,6 @@ def _try_to_write(store: str) -> None:
         with closing(sqlite3.connect(path, timeout=30)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()
-
-
-def _check_devices(wanted: int) -> None:
-    # Before anything is downloaded; torch is only asked where it matters.
-    if wanted > 1:
-        from uncrappify.training.hardware import check_devices
-
-        check_devices(wanted)
 
 
 def _tags(run_params: dict[str, Any]) -> dict[str, str]:

@@ -12,8 +12,8 @@ import numpy as np
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-import uncrappify
-from uncrappify.datasets.weights import read_weights
+from uncrappify.datasets.weights import read_description
+from uncrappify.inference.predictor import predictor_of
 
 REQUIREMENTS = (
     "filelock",
@@ -45,11 +45,12 @@ def log_model(weights: Path, name: str = "model") -> None:
         weights: A ``model.safetensors``.
         name: Of the logged model.
     """
-    description = read_weights(weights).description
-    more = MORE_REQUIREMENTS.get(description["model"], ())
-    picture = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))])
-    classes = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1))])
-    output = classes if description.get("task") == "segmentation" else picture
+    description = read_description(weights)
+    more = MORE_REQUIREMENTS.get(description.model, ())
+    picture, output = (
+        Schema([TensorSpec(np.dtype(np.uint8), shape)])
+        for shape in ((-1, -1, -1, 3), predictor_of(description).output_shape)
+    )
     with TemporaryDirectory() as folder:
         code = Path(folder) / "uncrappify.zip"
         _pack(code)
@@ -65,7 +66,7 @@ def log_model(weights: Path, name: str = "model") -> None:
 
 def _pack(file: Path) -> None:
     """Put the package into a file that Python imports from."""
-    package = Path(uncrappify.__file__).parent
+    package = Path(__file__).parents[1]
     with ZipFile(file, "w", ZIP_DEFLATED, strict_timestamps=False) as archive:
         for source in sorted(package.rglob("*.py")):
             archive.write(source, source.relative_to(package.parent))

@@ -1,6 +1,7 @@
 """What MLflow runs to give a logged model back; it lies in the model, beside the package that it takes from there."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ class PictureModel(PythonModel):
         """Load the weights by the code that was logged with them, or by the package that is imported already."""
         if "uncrappify" not in sys.modules:
             sys.path.insert(0, context.artifacts["code"])
-        import uncrappify
+        from uncrappify.inference import load_predictor
 
-        self.apply = uncrappify.load(context.artifacts["weights"])
+        self.apply = load_predictor(Path(context.artifacts["weights"]))
 
     def predict(self, context: PythonModelContext, model_input: Any, params: Any = None) -> npt.NDArray[np.uint8]:
         """Restore pictures, or segment them.

@@ -1,26 +1,23 @@
-"""A trained model, ready for use on any picture."""
+"""A trained model that undoes damage, ready for use on any picture."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
 from torch import nn
 
-from uncrappify.datasets.weights import TrainedModel, read_weights
-from uncrappify.errors import UserError
+from uncrappify.datasets.description import RestorationDescription
+from uncrappify.inference.predictor import Predictor
 from uncrappify.inference.tiled import predict_picture
-from uncrappify.models import MODELS, build
 from uncrappify.pictures import to_rgb
 
 P = TypeVar("P", Image.Image, npt.NDArray[np.uint8])
 
 
-class Restorer:
+class Restorer(Predictor[RestorationDescription]):
     """From a bad picture to a good one.
 
     Args:
@@ -31,42 +28,16 @@ class Restorer:
         scale: How many times larger the output is than the input.
     """
 
-    def __init__(self, network: nn.Module, description: dict[str, Any]) -> None:
-        self.network = network.eval()
-        self.description = description
-        self.scale = int(description["scale"])
+    kind = "restoration"
+    purpose = "restore pictures"
+    output_shape = (-1, -1, -1, 3)
 
-    @classmethod
-    def load(cls, path: Path) -> Restorer:
-        """Load a weights file.
-
-        Raises:
-            UserError: If the file is missing, cut short, or not one of this project's.
-        """
-        return cls.from_trained(read_weights(path))
-
-    @classmethod
-    def from_trained(cls, model: TrainedModel) -> Restorer:
-        """Build the network that the description names, with its weights, on the GPU where there is one.
-
-        Raises:
-            UserError: If this version of the project does not know the model.
-        """
-        if model.description.get("task") == "segmentation":
-            raise UserError("These weights segment pictures and do not restore them: load them by uncrappify.load.")
-        name = model.description["model"]
-        if name not in MODELS:
-            raise UserError(
-                f"These weights belong to a model {name!r}, which this version of uncrappify does not have "
-                f"(it has {', '.join(MODELS)}). Update uncrappify."
-            )
-        network = build(name, model.description["options"])
-        network.load_state_dict(model.state)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(network.to(device, memory_format=torch.channels_last), model.description)  # type: ignore[call-overload]
+    def __init__(self, network: nn.Module, description: RestorationDescription) -> None:
+        super().__init__(network, description)
+        self.scale = description.scale
 
     def __repr__(self) -> str:
-        return f"Restorer({self.description['model']}, x{self.scale})"
+        return f"Restorer({self.description.model}, x{self.scale})"
 
     def __call__(self, picture: P) -> P:
         """Restore a picture.

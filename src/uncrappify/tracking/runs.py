@@ -1,121 +1,184 @@
-"""Which MLflow run a training goes on in, and that no two processes run the same pipeline at once."""
+"""The MLflow runs of a pipeline: which one goes on, a child for each of its models, and what each node has read."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import mlflow
 from filelock import FileLock, Timeout
-from kedro.io import DataCatalog
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from pydantic import BaseModel
 
+from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
+from uncrappify.sources.folder import find_pictures
 
 log = logging.getLogger(__name__)
 
+FILES_TAG = "source_files"
+"""Tag of a run: hash of names, sizes and times of the files in the user's folders."""
 
-class Trainings:
-    """The trainings of one command, whose pipelines belong to this process until it releases them.
 
-    Args:
-        catalog: Has each pipeline's ``training_state`` and ``checkpoints``.
-        running: Names of the pipelines of which anything runs; their folders are not for two.
-        names: Of those that train.
-        fingerprint: Of all parameters and pictures.
+class Record(BaseModel):
+    """What is noted of a pipeline, beside its models.
 
-    Raises:
-        UserError: If another process runs one of the pipelines.
+    Attributes:
+        run_id: Its last run in MLflow.
+        finished: Whether that has come to its end.
+        children: Name of a model to its run.
+        read: Name of a node to the parameters that it read when it last ran to its end.
     """
 
-    def __init__(self, catalog: DataCatalog, running: Iterable[str], names: Iterable[str], fingerprint: str) -> None:
-        self._catalog = catalog
-        self._names = list(names)
-        self._fingerprint = fingerprint
-        self._locks: list[FileLock] = []
-        for name in running:
-            lock = FileLock(self._checkpoints(name).with_name("run.lock"))
-            try:
-                lock.acquire(blocking=False)
-            except Timeout as error:
-                self.release()
-                raise UserError(
-                    f"{name}: another kedro run works on this pipeline right now. Wait until it has ended, or run in "
-                    "another copy of the project."
-                ) from error
-            self._locks.append(lock)
+    run_id: str | None = None
+    finished: bool = True
+    children: dict[str, str] = {}
+    read: dict[str, dict[str, Any]] = {}
 
-    def unfinished_run(self) -> str | None:
-        """Find the run to go on in.
 
-        A training with another fingerprint is ended, and what it computed is removed. One whose run is no longer in
-        the store goes on too, in a new run.
+class PipelineRuns:
+    """The runs of a pipeline, which belongs to this process until it is released.
+
+    Args:
+        name: Of the pipeline.
+        folder: The pipeline's folder of models, which is not for two processes.
+
+    Attributes:
+        run_id: Of the pipeline's run, once it has begun.
+
+    Raises:
+        UserError: If another process runs the pipeline.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.folder = folder
+        self.run_id = ""
+        self._lock = FileLock(folder / "run.lock")
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout as error:
+            raise UserError(
+                f"{name}: another kedro run works on this pipeline right now. Wait until it has ended, or run in "
+                "another copy of the project."
+            ) from error
+        self.record = self._read()
+
+    def find_unfinished(self, parameters: Mapping[str, str], files: str) -> str | None:
+        """Find the run to go on in: the last one, if it has not ended, with the same parameters and pictures.
+
+        One with others is ended. What it has trained is not lost with it: a training is known by its own fingerprint.
+
+        Args:
+            parameters: As they will be logged.
+            files: Value of ``FILES_TAG``.
         """
-        going_on: str | None = None
-        for name in self._names:
-            noted = self._noted(name)
-            if not noted["finished"] and noted["fingerprint"] == self._fingerprint:
-                if _exists(noted["run_id"]):
-                    going_on = noted["run_id"]
-                    log.info("going on in run %s", going_on)
-                continue
-            if not noted["finished"]:
-                _give_up(noted["run_id"])
-            shutil.rmtree(self._checkpoints(name), ignore_errors=True)
-        return going_on
+        last = None if self.record.finished or not self.record.run_id else _find_run(self.record.run_id)
+        if last is None:
+            return None
+        run_id: str = last.info.run_id
+        if last.data.params == parameters and last.data.tags.get(FILES_TAG) == files:
+            log.info("going on in run %s", run_id)
+            return run_id
+        for ended in (*self.record.children.values(), run_id):
+            _give_up(ended)
+        return None
 
     def begin(self, run_id: str) -> None:
-        """Note the run that the trainings belong to."""
-        for name in self._names:
-            self._note(name, run_id, finished=False)
+        """Note the pipeline's run; the children of another one are not its own."""
+        if run_id != self.record.run_id:
+            self._write(children={})
+        self.run_id = run_id
+        self._write(run_id=run_id, finished=False)
 
-    def finish(self, run_id: str) -> None:
+    def find_child(self, model: str) -> str:
+        """Give the run of a model below the pipeline's; it is made where there is none yet."""
+        known = self.record.children.get(model)
+        if known and _find_run(known):
+            return known
+        parent = mlflow.get_run(self.run_id)
+        tags = {MLFLOW_PARENT_RUN_ID: self.run_id}
+        child = mlflow.MlflowClient().create_run(parent.info.experiment_id, run_name=model, tags=tags)
+        self._write(children={**self.record.children, model: child.info.run_id})
+        return str(child.info.run_id)
+
+    def find_run_of(self, namespace: str) -> str:
+        """Give the run that a dataset's or node's namespace belongs to."""
+        model = namespace.removeprefix(self.name).lstrip(".")
+        return self.find_child(model) if model else self.run_id
+
+    def begin_node(self, node: str) -> None:
+        """Forget what a node has read: until it has run to its end, its results are of nobody knows what."""
+        if node in self.record.read:
+            self._write(read={name: read for name, read in self.record.read.items() if name != node})
+
+    def finish_node(self, node: str, read: Mapping[str, Any]) -> None:
+        """Note the parameters that a node has read, now that its results are written."""
+        self._write(read={**self.record.read, node: dict(read)})
+
+    def finish(self) -> None:
         """Note that nothing is left to go on with."""
-        for name in self._names:
-            self._note(name, run_id, finished=True)
+        self._write(finished=True)
 
     def release(self) -> None:
-        """Let other processes run the pipelines."""
-        for lock in self._locks:
-            lock.release()
-        self._locks.clear()
+        """Let other processes run the pipeline."""
+        self._lock.release()
 
-    def _checkpoints(self, name: str) -> Path:
-        folder: Path = self._catalog.load(f"{name}.checkpoints")
-        return folder
+    @property
+    def _file(self) -> Path:
+        return self.folder / "run.json"
 
-    def _noted(self, name: str) -> dict[str, Any]:
-        state = f"{name}.training_state"
-        noted: dict[str, Any] = self._catalog.load(state) if self._catalog.exists(state) else {"finished": True}
-        return noted
+    def _read(self) -> Record:
+        try:
+            return Record.model_validate_json(self._file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            # Of no run, or of one that cannot be known: a new one begins.
+            return Record()
 
-    def _note(self, name: str, run_id: str, *, finished: bool) -> None:
-        state = {"run_id": run_id, "fingerprint": self._fingerprint, "finished": finished}
-        self._catalog.save(f"{name}.training_state", state)
+    def _write(self, **changes: Any) -> None:
+        self.record = self.record.model_copy(update=changes)
+        with written_whole(self._file) as path:
+            path.write_text(self.record.model_dump_json(indent=2), encoding="utf-8")
 
 
-def _exists(run_id: str) -> bool:
-    """Ask the store for a run.
+def hash_files(folders: Iterable[Path]) -> str:
+    """Hash the pictures in a user's folders by name, size and time: quickly, before any is read."""
+    files = [
+        [str(path), path.stat().st_size, path.stat().st_mtime_ns]
+        for folder in folders
+        if folder.is_dir()
+        for path in (folder / file for file in find_pictures(folder))
+    ]
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
+
+
+def _find_run(run_id: str) -> Run | None:
+    """Ask the store for a run; None where it is deleted or was never there.
 
     Raises:
         UserError: If the store does not answer; what was computed must not be thrown away for that.
     """
     try:
-        return bool(mlflow.get_run(run_id).info.lifecycle_stage == "active")
+        run = mlflow.get_run(run_id)
     except MlflowException as error:
         if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
-            return False
+            return None
         raise UserError(
             f"MLflow does not answer whether the unfinished run {run_id} is there: {error}. Run again when it does."
         ) from error
+    return run if run.info.lifecycle_stage == "active" else None
 
 
 def _give_up(run_id: str) -> None:
-    if _exists(run_id) and mlflow.get_run(run_id).info.status in ("RUNNING", "KILLED"):
+    run = _find_run(run_id)
+    if run is not None and run.info.status in ("RUNNING", "KILLED"):
         client = mlflow.MlflowClient()
         client.set_tag(run_id, "ended_because", "a later run had other parameters or data")
         client.set_terminated(run_id, "KILLED")

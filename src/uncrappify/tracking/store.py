@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
 from mlflow.entities import Metric
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 Point = tuple[str, float, int, int]
 """Metric name, value, time in milliseconds, step."""
@@ -35,16 +37,37 @@ def log_points(points: Iterable[Point], run_id: str | None = None) -> None:
         mlflow.MlflowClient().log_batch(run_id, metrics=metrics[start : start + POINTS_A_BATCH])
 
 
-def log_values(values: Mapping[str, float]) -> None:
-    """Log metrics that have one value."""
+def log_values(values: Mapping[str, float], run_id: str | None = None) -> None:
+    """Log metrics that have one value, of this thread's run or of another."""
     now = round(time.time() * 1000)
-    log_points((name, float(value), now, 0) for name, value in values.items())
+    log_points(((name, float(value), now, 0) for name, value in values.items()), run_id)
 
 
-def log_file(path: Path, folder: str) -> None:
-    """Log a file as an artifact in a folder of the run."""
+def log_tags(tags: Mapping[str, object]) -> None:
+    """Log tags of this thread's run."""
     if mlflow.active_run():
-        mlflow.log_artifact(str(path), artifact_path=folder)
+        mlflow.set_tags(dict(tags))
+
+
+@contextmanager
+def watch_machine() -> Iterator[None]:
+    """Log how busy the machine is, every ten seconds, as long as something trains."""
+    run = mlflow.active_run()
+    if run is None:
+        yield
+        return
+    monitor = SystemMetricsMonitor(run.info.run_id, sampling_interval=10, resume_logging=True)  # type: ignore[no-untyped-call]
+    monitor.start()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        monitor.finish()  # type: ignore[no-untyped-call]
+
+
+def log_file(path: Path, folder: str, run_id: str | None = None) -> None:
+    """Log a file as an artifact in a folder of this thread's run, or of another."""
+    if mlflow.active_run():
+        mlflow.log_artifact(str(path), artifact_path=folder, run_id=run_id)
 
 
 def log_model_file(weights: Path) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from typing import Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch.utils.data import DataLoader
+
+if TYPE_CHECKING:
+    from uncrappify.training.data import Data
+    from uncrappify.training.parameters import Stage
 
 
 class BatchSource(Protocol):
@@ -26,8 +31,9 @@ class Batches:
     """The batches of a stage, in order, for Lightning, which keeps their position in its checkpoints.
 
     Args:
-        source: Makes the batches.
-        steps: How many.
+        data: Makes the batches.
+        stage: With its number of steps.
+        seed: Of everything random in the batches.
 
     Attributes:
         position: How many were trained on, counted by :class:`~uncrappify.training.callbacks.Clock`: a batch that was
@@ -35,21 +41,26 @@ class Batches:
         seconds_waited: Time that the training waited for batches.
     """
 
-    def __init__(self, source: BatchSource, steps: int) -> None:
-        self.source = source
-        self.steps = steps
+    def __init__(self, data: Data, stage: Stage, seed: int) -> None:
+        self._data, self._stage, self._seed = data, stage, seed
         self.position = 0
         self.seconds_waited = 0.0
 
+    @cached_property
+    def source(self) -> BatchSource:
+        """What makes the batches; made when the first is asked for: a stage that is trained already needs none."""
+        return self._data.batches(self._stage, self._seed)
+
     def __len__(self) -> int:
-        return self.steps
+        assert self._stage.steps is not None
+        return self._stage.steps
 
     def __iter__(self) -> Iterator[Any]:
         # With batch_size None a "sample" of the loader is a whole batch.
         loader: DataLoader[Any] = DataLoader(
             self.source,  # type: ignore[arg-type]
             batch_size=None,
-            sampler=range(self.position, self.steps),
+            sampler=range(self.position, len(self)),
             num_workers=min(self.source.workers, -(-(os.cpu_count() or 1) // _place()[1])),
             pin_memory=torch.cuda.is_available(),
         )

@@ -1,22 +1,27 @@
-"""What watches a training: the clock, and the bar."""
+"""What watches a training and keeps its results: the clock, the bar, the delivered weights, the checkpoints."""
 
 from __future__ import annotations
 
 import logging
+import math
 import time
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, WeightAveraging
+from lightning.pytorch.callbacks import Callback, Checkpoint
 from rich.progress import Progress, TaskID
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from uncrappify.progress import format_duration, make_bar
 from uncrappify.training.batches import Batches
 from uncrappify.training.hardware import peak_memory_mb
+from uncrappify.training.learner import Best
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +33,6 @@ for _name in ("lightning", "lightning.pytorch", "lightning.fabric"):
 
 STEPS_UNTIL_ESTIMATE = 20
 STEPS_BETWEEN_MOVES = 10
-# Short titles: the bar has to fit on 80 columns.
-SHOWN = {"train_loss": "loss", "valid_psnr": "PSNR", "valid_miou": "mIoU"}
 
 
 class Clock(Callback):
@@ -58,6 +61,7 @@ class Clock(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         """Set Lightning's count for the log, which is one too high after a checkpoint that an exception left."""
+        # Batches, not Lightning's global_step: that counts the steps of every optimizer.
         trainer.fit_loop.epoch_loop._batches_that_stepped = self.batches.position
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -78,7 +82,7 @@ class Clock(Callback):
         self.seconds += self.step_seconds[-1]
         self._ticked = now
         if len(self.step_seconds) == STEPS_UNTIL_ESTIMATE and trainer.is_global_zero:
-            left = (len(self.batches) - trainer.global_step) * median(self.step_seconds)
+            left = (len(self.batches) - self.batches.position) * median(self.step_seconds)
             log.info(
                 "%s steps: about %s and %.1f GB of memory",
                 len(self.batches),
@@ -89,6 +93,7 @@ class Clock(Callback):
     def state_dict(self) -> dict[str, Any]:
         """Give the measures, for the checkpoint."""
         return {
+            "position": self.batches.position,
             "seconds": self.seconds,
             "step_seconds": self.step_seconds,
             "seconds_waited": self.batches.seconds_waited,
@@ -102,65 +107,173 @@ class Clock(Callback):
         self.peak_memory_mb = state_dict["peak_memory_mb"]
 
 
-class LastCheckpoint(Callback):
-    """Saves the end of a training; after all callbacks that change the weights.
+class Delivery(Callback):
+    """What a stage delivers: the moving average of the delivered network, the best of it, or what its last step left.
+
+    Averaged is the learner's delivered network alone, which has the average in its place while it is validated.
 
     Args:
-        file: Where to.
+        decay: How much of the average a step keeps; 0: no average.
+        best: What the best validation is judged by; None: the end counts.
     """
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    def __init__(self, decay: float, best: Best | None) -> None:
+        self._decay = decay
+        self._best = best
+        self._average: AveragedModel | None = None
+        self._swapped = False
+        self._noted: dict[str, Any] = {}
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save it."""
-        trainer.save_checkpoint(self.file)
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the average, or take that of a checkpoint; the network is on its device by now."""
+        if self._decay:
+            self._average = AveragedModel(
+                _delivered(pl_module), avg_fn=partial(_decayed, self._decay), use_buffers=True
+            )
+            if "average" in self._noted:
+                self._average.load_state_dict(self._noted.pop("average"))
 
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any) -> None:
+        """Take a step into the average."""
+        if self._average is not None:
+            self._average.update_parameters(_delivered(pl_module))
 
-class MovingAverage(WeightAveraging):
-    """Lightning's moving average of the weights, which takes the network's place while it is validated.
-
-    An interrupt in the middle of a validation must not leave it there: the checkpoint that is written then would hold
-    average and network the wrong way round.
-
-    Args:
-        decay: How much of the average a step keeps.
-    """
-
-    def __init__(self, decay: float) -> None:
-        # A function of a module, which other processes can be given; that of EMAWeightAveraging is a local one.
-        super().__init__(avg_fn=partial(_decayed, decay))
-        self._validating = False
-
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put the average into the network's place."""
-        super().on_validation_epoch_start(trainer, pl_module)
-        self._validating = True
+        if self._average is not None:
+            _swap(self._average.module, _delivered(pl_module))
+            self._swapped = True
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Put the network back."""
-        super().on_validation_epoch_end(trainer, pl_module)
-        self._validating = False
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep the weights if they are the best so far, and put the network back."""
+        if self._best and self._best.metric in trainer.callback_metrics:
+            value = float(trainer.callback_metrics[self._best.metric])
+            if self._is_better(value):
+                self._noted["best"] = {"value": value, "state": deepcopy(_delivered(pl_module).state_dict())}
+        self._restore(pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Put the network back before the checkpoint is written."""
-        if self._validating:
-            self.on_validation_epoch_end(trainer, pl_module)
+        """Put the network back before a checkpoint is written: that would else hold both the wrong way round."""
+        self._restore(pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the learner with what is delivered."""
+        if "best" in self._noted:
+            _delivered(pl_module).load_state_dict(self._noted["best"]["state"])
+        elif self._average is not None:
+            _copy(self._average.module, _delivered(pl_module))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give average and best, for the checkpoint."""
+        return self._noted | ({} if self._average is None else {"average": self._average.state_dict()})
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take them of a checkpoint; that comes before the average is made."""
+        self._noted = dict(state_dict)
+
+    def _is_better(self, value: float) -> bool:
+        assert self._best is not None
+        if "best" not in self._noted:
+            return math.isfinite(value)
+        before = float(self._noted["best"]["value"])
+        return value > before if self._best.largest else value < before
+
+    def _restore(self, learner: LightningModule) -> None:
+        if self._swapped and self._average is not None:
+            _swap(self._average.module, _delivered(learner))
+        self._swapped = False
 
 
+def _delivered(learner: LightningModule) -> nn.Module:
+    network: nn.Module = learner.delivered  # type: ignore[assignment]
+    return network
+
+
+@torch.no_grad()
+def _swap(one: nn.Module, other: nn.Module) -> None:
+    for mine, theirs in zip(_tensors(one), _tensors(other), strict=True):
+        kept = mine.detach().clone()
+        mine.copy_(theirs)
+        theirs.copy_(kept)
+
+
+@torch.no_grad()
+def _copy(source: nn.Module, target: nn.Module) -> None:
+    for mine, theirs in zip(_tensors(source), _tensors(target), strict=True):
+        theirs.copy_(mine)
+
+
+def _tensors(network: nn.Module) -> list[Tensor]:
+    return [*network.parameters(), *network.buffers()]
+
+
+# A function of a module, which other processes can be given.
 def _decayed(decay: float, average: Tensor, current: Tensor, _: int) -> Tensor:
     return decay * average + (1 - decay) * current
 
 
+class Saver(Checkpoint):
+    """Writes the checkpoint of a stage: now and then, when it is interrupted, and at its end.
+
+    Lightning calls checkpoints last, after all callbacks that change the weights.
+
+    Args:
+        file: Where to.
+        seconds: Between two checkpoints.
+        batches: Of the stage.
+    """
+
+    def __init__(self, file: Path, seconds: float, batches: Batches) -> None:
+        self.file = file
+        self._seconds = seconds
+        self._batches = batches
+        self._written = 0.0
+        self._ended = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the time until the first checkpoint."""
+        self._written = time.monotonic()
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
+        """Write a checkpoint if it is time; several processes do it in the same step."""
+        due = trainer.strategy.broadcast(time.monotonic() - self._written >= self._seconds)
+        if due and self._unfinished:
+            trainer.save_checkpoint(self.file)
+            self._written = time.monotonic()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Write a checkpoint, but not from one of several processes, which would wait for the others."""
+        if trainer.world_size == 1 and self._unfinished:
+            trainer.save_checkpoint(self.file)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the end of the stage."""
+        self._ended = True
+        trainer.save_checkpoint(self.file)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Say whether the stage has ended, for the checkpoint."""
+        return {"ended": self._ended}
+
+    @property
+    def _unfinished(self) -> bool:
+        # What is left after the last batch is quickly done again, and Lightning would begin the epoch anew.
+        return self._batches.position < len(self._batches)
+
+
 class Bar(Callback):
-    """A bar with the loss and the time that is left.
+    """A bar with a few metrics and the time that is left.
 
     Args:
         description: What is trained.
+        shown: Metric to its short title.
+        batches: Of the stage.
     """
 
-    def __init__(self, description: str) -> None:
+    def __init__(self, description: str, shown: dict[str, str], batches: Batches) -> None:
         self.description = description
+        self._shown = shown
+        self._batches = batches
         self._progress: Progress
         self._task: TaskID
 
@@ -173,17 +286,18 @@ class Bar(Callback):
         """Show the bar; one for all processes."""
         self._progress = make_bar() if trainer.is_global_zero else Progress(disable=True)
         self._progress.start()
-        self._task = self._progress.add_task(self.description, total=trainer.max_steps, completed=trainer.global_step)
+        self._task = self._progress.add_task(
+            self.description, total=len(self._batches), completed=self._batches.position
+        )
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         """Move the bar."""
-        if trainer.global_step % STEPS_BETWEEN_MOVES:
+        position = self._batches.position
+        if position % STEPS_BETWEEN_MOVES:
             return
         measured = trainer.callback_metrics
-        notes = [f"{title} {measured[name]:.4g}" for name, title in SHOWN.items() if name in measured]
-        self._progress.update(
-            self._task, completed=trainer.global_step, description=" ".join([self.description, *notes])
-        )
+        notes = [f"{title} {measured[name]:.4g}" for name, title in self._shown.items() if name in measured]
+        self._progress.update(self._task, completed=position, description=" ".join([self.description, *notes]))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the bar away."""

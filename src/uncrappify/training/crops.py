@@ -107,7 +107,7 @@ def _filled(crop: Pixels, size: int) -> Pixels:
     return np.pad(crop, [(0, short[0]), (0, short[1]), (0, 0)], mode="symmetric") if any(short) else crop
 
 
-def decoded(
+def decode_pairs(
     pairs: PicturePairs, recipe: Recipe, augment: Sequence[str], variants: int, seed: int, processes: int = 1
 ) -> PixelPairs:
     """Decode all pictures once, on all cores, and make variants of the few.

@@ -1,66 +1,52 @@
-"""The one path from a network and batches to weights: stages, checkpoints, resume, EMA, history."""
+"""The one path from a learner and its data to a trained model: stages, checkpoints, resume, history."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-import shutil
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass
-from datetime import timedelta
-from io import StringIO
-from pathlib import Path
+from contextlib import redirect_stderr
+from dataclasses import dataclass, field
+from io import BytesIO, StringIO
 from statistics import median
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 import lightning.pytorch as pl
-import numpy as np
 import pandas as pd
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from torch import Tensor, nn
-from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
+from lightning.pytorch.callbacks import Callback
+from PIL import Image
 
-from uncrappify import memory
-from uncrappify.atomic import written_whole
+from uncrappify.datasets.description import Ancestor, AnyDescription, Description
+from uncrappify.datasets.training_run import TrainingRun
+from uncrappify.datasets.weights import TrainedModel
 from uncrappify.errors import UserError
+from uncrappify.tracking.provenance import find_provenance
+from uncrappify.tracking.store import log_file, log_tags, watch_machine
 from uncrappify.training import hardware
-from uncrappify.training.batches import Batches, BatchSource
-from uncrappify.training.callbacks import Bar, Clock, LastCheckpoint, MovingAverage
+from uncrappify.training.batches import Batches
+from uncrappify.training.callbacks import Bar, Clock, Delivery, Saver
+from uncrappify.training.curves import training_curves
+from uncrappify.training.data import Data
 from uncrappify.training.history import History, followed
+from uncrappify.training.layers import layer_table
+from uncrappify.training.learner import Learner
 from uncrappify.training.parameters import Stage, Training
+from uncrappify.training.trainer import make_trainer, settings_restored, tidied
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_EVERY = timedelta(seconds=20)
-#: More for large networks, whose checkpoints (weights, average, and AdamW's two moments) take a while to write.
-CHECKPOINT_EVERY_MILLION = timedelta(seconds=2)
-VALIDATIONS_PER_STAGE = 10
-LOGGED_STEPS_PER_STAGE = 200
+CHECKPOINT_EVERY = 20.0
+"""Seconds."""
+
+CHECKPOINT_EVERY_MILLION = 2.0
+"""More for large networks, whose checkpoints (weights, average, and AdamW's two moments) take a while to write."""
+
 RATES_TRIED = 100
-FINDER_DECAY = 0.98
-
-
-S = TypeVar("S", bound=Stage, contravariant=True)
-
-
-class Task(Protocol[S]):
-    """What is special about a training; everything else is the same for all."""
-
-    name: str
-    network: nn.Module
-
-    def module(self, stage: S) -> pl.LightningModule:
-        """Give the network with its loss and optimizer; parameters of the network are shared between stages."""
-
-    def batches(self, stage: S, seed: int) -> BatchSource:
-        """Give the training batches of a stage."""
-
-    def validation(self) -> Any:
-        """Give the validation batches, the same for all stages; nothing to leave validation out."""
+SNAPSHOTS = "reporting/snapshots"
 
 
 @dataclass(frozen=True)
@@ -68,265 +54,249 @@ class Fitted:
     """What a training leaves behind.
 
     Args:
-        state: Weights, averaged where ``ema`` says so, on the CPU.
+        model: The delivered weights, on the CPU, with their description.
         history: One row a logged step.
-        metrics: ``train_seconds``, ``images_per_second`` (crops trained on a second, median of steps),
+        curves: The history, drawn.
+        layers: One row a layer.
+        metrics: ``train_seconds``, ``images_per_second`` (samples trained on a second, median of steps),
             ``data_wait_share`` (time waited for batches over time in steps), ``peak_memory_mb``, and the last
-            validation's.
+            validation's; of a training without stages ``train_seconds`` alone.
     """
 
-    state: dict[str, Tensor]
+    model: TrainedModel
     history: pd.DataFrame
+    curves: Figure
+    layers: pd.DataFrame
     metrics: dict[str, float]
 
+    @property
+    def outputs(self) -> tuple[TrainedModel, pd.DataFrame, Figure, pd.DataFrame, dict[str, float]]:
+        """All of it, in the order of a train node's outputs."""
+        return self.model, self.history, self.curves, self.layers, self.metrics
 
-def fit(task: Task[Any], training: Training, *, seed: int, checkpoints: Path, fingerprint: str) -> Fitted:
-    """Train stage after stage, and go on where a killed training with the same fingerprint stopped.
+
+def fit(
+    learner: Learner,
+    data: Data,
+    training: Training,
+    *,
+    seed: int,
+    run: TrainingRun,
+    description: AnyDescription,
+    ancestor: TrainedModel | None = None,
+) -> Fitted:
+    """Train stage after stage; go on where a training with the same fingerprint stopped, and keep one that has ended.
 
     Args:
-        task: Network, loss and batches.
+        learner: Network, loss and optimizers.
+        data: Batches and validation.
         training: Stages and what holds for all of them.
         seed: Of everything random.
-        checkpoints: A folder of this training's own; what another fingerprint left there is removed.
-        fingerprint: Of all that the result depends on.
+        run: The training's folder; what another fingerprint left there is removed.
+        description: Of the model; metrics and where it comes from are added.
+        ancestor: What the training starts from; its weights must fit the network.
 
     Returns:
-        Weights, history and metrics.
+        The model, and what is to be known of its training.
 
     Raises:
         KeyboardInterrupt: After a checkpoint was written; with several devices, the last one counts.
-        UserError: If there are fewer devices than that, or the training diverged.
+        UserError: If there are fewer devices than that, the ancestor is of another network, or the training diverged.
     """
     hardware.check_devices(training.devices)
     pl.seed_everything(seed, workers=True, verbose=False)
-    _claim(checkpoints, fingerprint)
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    if training.compile:
-        task.network.compile()
-    history = History(checkpoints / "history.jsonl")
-    clocks = []
-    with followed(history.file), _settings_restored():
-        for number, stage in enumerate(training.stages):
-            batches = Batches(task.batches(stage, seed + number), stage.steps)
-            file = checkpoints / f"stage{number}.ckpt"
-            clocks.append(_train(task, stage, training, batches, history, file))
-            history.offset += stage.steps
-            history.stage += 1
-    state = {name: tensor.detach().cpu().clone() for name, tensor in task.network.state_dict().items()}
-    table = history.table()
-    return Fitted(state, table, _metrics(training, clocks, table))
+    origin = None
+    if ancestor is not None:
+        _start_from(ancestor, learner, description, run.name)
+        origin = Ancestor(fingerprint=ancestor.fingerprint, run_id=ancestor.description.run_id)
+    state = run.claim(_fingerprint(learner, data, training, seed, description, origin), find_provenance())
+    machine = hardware.describe() | {"precision": hardware.precision(training.precision)}
+    log_tags({f"hardware.{name}": value for name, value in machine.items()})
+    progress = _Progress(learner, data, training, seed, run, [stage.with_steps(len(data)) for stage in training.stages])
+    if state.finished:
+        log.info("%s: trained before with the same data and parameters", run.name)
+    with settings_restored(), followed(run.history), watch_machine():
+        progress.go_on()
+    run.finish()
+    table = progress.history.table()
+    metrics = progress.metrics(table)
+    update = {"metrics": metrics, "ancestor": origin, **state.provenance}
+    weights = {name: tensor.detach().cpu().clone() for name, tensor in learner.delivered.state_dict().items()}
+    model = TrainedModel(weights, description.model_copy(update=update))
+    return Fitted(model, table, training_curves(table, learner.panels), progress.layers(), metrics)
 
 
-@dataclass(frozen=True)
-class RangeTest:
-    """Loss by learning rate.
+@dataclass
+class _Progress:
+    """A training from its first stage, or from where it stopped, to its end."""
 
-    Args:
-        rates: Learning rates, rising.
-        losses: Smoothed loss at each.
-        steepest: The rate at which the loss falls most steeply.
-    """
+    learner: Learner
+    data: Data
+    training: Training
+    seed: int
+    run: TrainingRun
+    stages: list[Stage]
+    clocks: list[Clock] = field(default_factory=list)
+    history: History = field(init=False)
 
-    rates: list[float]
-    losses: list[float]
-    steepest: float
+    def __post_init__(self) -> None:
+        self.history = History(self.run.history)
+
+    def go_on(self) -> None:
+        """Train what has not been trained."""
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        if self.training.compile:
+            self.learner.delivered.compile()
+        for number, stage in enumerate(self.stages):
+            self.learner.begin(stage)
+            self._train(number, stage)
+            self.history.offset += stage.steps or 0
+            self.history.stage += 1
+
+    def metrics(self, history: pd.DataFrame) -> dict[str, float]:
+        """Sum up the clocks, and take the last validation's metrics."""
+        seconds = sum(clock.seconds for clock in self.clocks)
+        if not self.clocks:
+            return {"train_seconds": seconds}
+        rates = [
+            stage.batch_size / seconds
+            for stage, clock in zip(self.stages, self.clocks, strict=True)
+            for seconds in clock.step_seconds
+        ]
+        in_steps = sum(sum(clock.step_seconds) for clock in self.clocks)
+        validated = history.filter(like="valid_").dropna()
+        return {
+            "train_seconds": seconds,
+            "images_per_second": median(rates),
+            "data_wait_share": sum(clock.batches.seconds_waited for clock in self.clocks) / in_steps,
+            "peak_memory_mb": max(clock.peak_memory_mb for clock in self.clocks),
+            **({} if validated.empty else {str(name): float(value) for name, value in validated.iloc[-1].items()}),
+        }
+
+    def layers(self) -> pd.DataFrame:
+        """Make the table of layers, as they are in the first stage."""
+        for stage in self.stages[:1]:
+            self.learner.begin(stage)
+        return layer_table(self.learner, self.learner.example() if self.stages else None)
+
+    def _train(self, number: int, stage: Stage) -> None:
+        """Train one stage, or take it from its checkpoint."""
+        file = self.run.checkpoint(number)
+        done = torch.load(file, weights_only=False, map_location="cpu") if file.is_file() else None
+        clock = Clock(Batches(self.data, stage, self.seed + number))
+        if done is None or not done["callbacks"]["Saver"]["ended"]:
+            if done is None and number == 0:
+                self._begin(clock.batches)
+            elif done:
+                log.info("going on at step %s of %s", done["callbacks"]["Clock"]["position"], stage.steps)
+            self._fit(clock, number, going_on=done is not None)
+            done = torch.load(file, weights_only=False, map_location="cpu")
+        # From the file also where this process has trained: of several that do it together, none has to be this one.
+        self.learner.load_state_dict(done["state_dict"])
+        clock.load_state_dict(done["callbacks"]["Clock"])
+        self.clocks.append(clock)
+
+    def _begin(self, batches: Batches) -> None:
+        """Show a batch of the first stage, and look for a learning rate where that is asked for."""
+        if picture := self.data.draw(batches.source[0]):
+            log_file(self.run.show(picture, "batch"), SNAPSHOTS)
+        if self.training.lr_find:
+            curve, rate = find_learning_rate(self.learner, self.data, self.training, self.stages[0], self.run)
+            log_file(self.run.show(curve, "lr_find"), SNAPSHOTS)
+            log.info("a learning rate of %s is suggested (lr_find.png)", f"{rate:.1e}" if rate else "no size")
+            self.learner.begin(self.stages[0])
+        pl.seed_everything(self.seed, workers=True, verbose=False)
+
+    def _fit(self, clock: Clock, number: int, *, going_on: bool) -> None:
+        """Train a stage from its beginning or its checkpoint to its end, which the checkpoint then holds."""
+        learner, training, file = self.learner, self.training, self.run.checkpoint(number)
+        parameters = sum(parameter.numel() for parameter in learner.parameters())
+        seconds = CHECKPOINT_EVERY + CHECKPOINT_EVERY_MILLION * (parameters // 10**6)
+        callbacks: list[Callback] = [
+            clock,
+            Bar(self.run.name, learner.bar, clock.batches),
+            Delivery(training.ema, learner.best),
+            Saver(file, seconds, clock.batches),
+        ]
+        trainer = make_trainer(training, len(clock.batches), callbacks, self.history, file.parent, training.devices)
+        with tidied(trainer):
+            trainer.fit(
+                learner,
+                clock.batches,
+                self.data.validation(),
+                ckpt_path=file if going_on else None,
+                weights_only=False,
+            )
 
 
-def find_learning_rate(task: Task[Any], training: Training, seed: int, folder: Path) -> RangeTest:
+def find_learning_rate(
+    learner: Learner, data: Data, training: Training, stage: Stage, run: TrainingRun
+) -> tuple[Image.Image, float | None]:
     """Measure the loss while the learning rate rises (Smith 2015, LR range test); the weights stay as they are.
 
-    All steps get the same batch, so that the curve shows the rate and not the luck of the batches.
-
     Args:
-        task: As in :func:`fit`.
-        training: Its first stage is used.
-        seed: Of the batches.
-        folder: For files that are removed again.
+        learner: With one optimizer.
+        data: Its batches are trained on.
+        training: What holds for all stages.
+        stage: Its loss and its freezing count.
+        run: For files that are removed again.
 
     Returns:
-        Losses by rate.
+        Lightning's plot of the loss against the rate, and its suggestion; None where it has none.
+
+    Raises:
+        UserError: If the learner has several optimizers.
     """
     from lightning.pytorch.tuner.tuning import Tuner
 
-    stage = training.stages[0].model_copy(update={"schedule": "constant", "steps": RATES_TRIED})
-    kept = {name: tensor.clone() for name, tensor in task.network.state_dict().items()}
-    batches = Batches(_Repeated(task.batches(stage, seed)[0]), RATES_TRIED)
-    with _settings_restored():
-        trainer = _trainer(training, stage.steps, callbacks=[], logger=False, root=folder)
-        # The finder has a bar of its own, which cannot be turned off.
-        with _tidy(trainer), redirect_stderr(StringIO()):
-            finder = Tuner(trainer).lr_find(
-                task.module(stage), batches, min_lr=1e-5, max_lr=1.0, num_training=RATES_TRIED, update_attr=False
-            )
-    task.network.load_state_dict(kept)
-    assert finder is not None
-    rates = np.array(finder.results["lr"])
-    # The finder's running mean is divided by the weight of one step too many, which matters in the first steps.
-    steps = np.arange(1, len(rates) + 1)
-    losses = np.array(finder.results["loss"]) * (1 - FINDER_DECAY ** (steps + 1)) / (1 - FINDER_DECAY**steps)
-    return RangeTest(rates.tolist(), losses.tolist(), float(rates[np.gradient(losses).argmin()]))
-
-
-@dataclass(frozen=True)
-class _Repeated:
-    batch: Any
-    workers: int = 0
-
-    def __getitem__(self, step: int) -> Any:
-        return self.batch
-
-
-def _train(task: Task[Any], stage: Stage, training: Training, batches: Batches, history: History, file: Path) -> Clock:
-    """Train one stage, or take it from its checkpoint."""
-    done = torch.load(file, weights_only=False, map_location="cpu") if file.is_file() else {}
-    module = task.module(stage)
-    clock = Clock(batches)
-    if done.get("global_step") != stage.steps:
-        if done:
-            log.info("going on at step %s of %s", done["global_step"], stage.steps)
-        _run(task, module, clock, stage, training, history, file)
-        done = torch.load(file, weights_only=False, map_location="cpu")
-    # From the file also where this process has trained: of several that do it together, none has to be this one.
-    module.load_state_dict(done["state_dict"])
-    clock.load_state_dict(done["callbacks"][clock.state_key])
-    return clock
-
-
-def _run(
-    task: Task[Any],
-    module: pl.LightningModule,
-    clock: Clock,
-    stage: Stage,
-    training: Training,
-    history: History,
-    file: Path,
-) -> None:
-    """Train a stage from its beginning or its checkpoint to its end, which the checkpoint then holds."""
-    saver = ModelCheckpoint(
-        file.parent,
-        filename=file.stem,
-        train_time_interval=CHECKPOINT_EVERY + CHECKPOINT_EVERY_MILLION * (_parameters(task.network) // 10**6),
-        enable_version_counter=False,
-        save_on_exception=True,
-    )
-    callbacks: list[Callback] = [clock, Bar(task.name), saver]
-    if training.ema:
-        callbacks.append(MovingAverage(decay=training.ema))
-    callbacks.append(LastCheckpoint(file))
-    trainer = _trainer(training, stage.steps, callbacks, history, file.parent, training.devices)
-    going_on = file if file.is_file() else None
-    with _tidy(trainer):
-        trainer.fit(module, clock.batches, task.validation(), ckpt_path=going_on, weights_only=False)
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _trainer(
-    training: Training, steps: int, callbacks: list[Callback], logger: Any, root: Path, devices: int = 1
-) -> pl.Trainer:
-    return pl.Trainer(
-        max_steps=steps,
-        max_epochs=1,
-        precision=hardware.precision(training.precision),
-        gradient_clip_val=training.gradient_clip or None,
-        callbacks=callbacks,
-        logger=logger,
-        log_every_n_steps=max(1, steps // LOGGED_STEPS_PER_STAGE),
-        val_check_interval=max(1, steps // VALIDATIONS_PER_STAGE),
-        num_sanity_val_steps=0,
-        deterministic="warn",
-        default_root_dir=root,
-        devices=devices,
-        # Started from here: a command line that started itself anew would be a second run of the pipeline.
-        strategy="ddp_spawn" if devices > 1 else "auto",
-        accelerator="auto" if devices == 1 or torch.cuda.is_available() else "cpu",
-        plugins=[LightningEnvironment()] if devices > 1 else None,
-        use_distributed_sampler=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
-    )
-
-
-@contextmanager
-def _settings_restored() -> Iterator[None]:
-    """Have this process's settings as before, however a training ends: what comes after it needs none of them."""
-    strict, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(strict, warn_only=warn)
-        torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
-        memory.give_back_freed()
-
-
-@contextmanager
-def _tidy(trainer: pl.Trainer) -> Iterator[None]:
-    """Undo what Lightning leaves behind, however a training ends, and raise what the rest of the program understands.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C, where Lightning would end this process, which has things to close.
-        UserError: What another process raised, or that the system has killed it.
-    """
-    heeded = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as error:
-        raise KeyboardInterrupt from error
-    except ProcessException as error:
-        if explanation := _explained(error):
-            raise UserError(explanation) from error
-        raise
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            # After the first Ctrl-C Lightning would ignore the next.
-            signal.signal(signal.SIGINT, heeded)
-        if (launcher := trainer.strategy.launcher) is not None:
-            # Lightning lets the other processes train on, and Python would wait for them at its end.
-            launcher.kill(signal.SIGKILL)
-        # The optimizer's state is as large as the weights, twice: the next stage needs the room.
-        trainer.strategy.optimizers = []
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-
-
-def _explained(error: ProcessException) -> str | None:
-    """Find what a person can mend in what ended another process; of an exception there, its text is left."""
-    if isinstance(error, ProcessExitedException):
-        return (
-            "a process that trained was killed by the system, probably because memory ended. Take smaller batches or "
-            "crops, or fewer devices."
+    if not learner.automatic_optimization:
+        raise UserError(
+            f"training.lr_find: {run.name} is trained by several optimizers, and the finder knows one learning rate. "
+            "Leave it out."
         )
-    _, told, text = str(error).rpartition(f"{UserError.__module__}.{UserError.__qualname__}: ")
-    return text.strip() if told else None
+    stage = stage.model_copy(update={"schedule": "constant", "steps": RATES_TRIED})
+    learner.begin(stage)
+    kept = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
+    trainer = make_trainer(training, RATES_TRIED, callbacks=[], logger=False, root=run.checkpoints)
+    # The finder has a bar of its own, which cannot be turned off.
+    with tidied(trainer), redirect_stderr(StringIO()):
+        finder = Tuner(trainer).lr_find(
+            learner, Batches(data, stage, seed=0), min_lr=1e-5, max_lr=1.0, num_training=RATES_TRIED, update_attr=False
+        )
+    learner.load_state_dict(kept)
+    assert finder is not None
+    file, plot = BytesIO(), finder.plot(suggest=True)
+    assert plot is not None
+    plot.savefig(file, format="png")
+    return Image.open(file).convert("RGB"), finder.suggestion()
 
 
-def _claim(checkpoints: Path, fingerprint: str) -> None:
-    """Empty the folder unless what is in it belongs to this very training."""
-    owner = checkpoints / "fingerprint.txt"
-    if owner.is_file() and owner.read_text(encoding="utf-8") == fingerprint:
-        return
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    checkpoints.mkdir(parents=True)
-    with written_whole(owner) as path:
-        path.write_text(fingerprint, encoding="utf-8")
+def _start_from(ancestor: TrainedModel, learner: Learner, description: AnyDescription, name: str) -> None:
+    """Give the network an ancestor's weights, and say where its task was another one."""
+    theirs, mine = ancestor.description, description
+    networks = [(one.kind, one.model, one.options) for one in (theirs, mine)]
+    if networks[0] != networks[1]:
+        raise UserError(
+            f"{name}: the weights to start from belong to another network: {networks[0]} instead of {networks[1]}. "
+            "Train that network, or start from other weights."
+        )
+    learner.delivered.load_state_dict(ancestor.state)
+    special = set(type(mine).model_fields) - set(Description.model_fields)
+    changed = sorted(field for field in special if getattr(theirs, field) != getattr(mine, field))
+    if changed:
+        log.info("%s starts from a model of another %s", name, " and ".join(changed))
+    log_tags(
+        {"ancestor": theirs.run_id or ancestor.fingerprint, "ancestor.differs_in": ", ".join(changed) or "nothing"}
+    )
 
 
-def _metrics(training: Training, clocks: list[Clock], history: pd.DataFrame) -> dict[str, float]:
-    rates = [
-        stage.batch_size / seconds
-        for stage, clock in zip(training.stages, clocks, strict=True)
-        for seconds in clock.step_seconds
-    ]
-    in_steps = sum(sum(clock.step_seconds) for clock in clocks)
-    validated = history.filter(like="valid_").dropna()
-    return {
-        "train_seconds": sum(clock.seconds for clock in clocks),
-        "images_per_second": median(rates),
-        "data_wait_share": sum(clock.batches.seconds_waited for clock in clocks) / in_steps,
-        "peak_memory_mb": max(clock.peak_memory_mb for clock in clocks),
-        **({} if validated.empty else {str(name): float(value) for name, value in validated.iloc[-1].items()}),
-    }
+def _fingerprint(
+    learner: Learner, data: Data, training: Training, seed: int, description: AnyDescription, ancestor: Ancestor | None
+) -> str:
+    """Hash all that the result depends on: content of the data, parameters, weights to start from, the network."""
+    what = description.model_dump(mode="json", exclude={"data", "metrics"})
+    network = [[name, list(tensor.shape)] for name, tensor in learner.delivered.state_dict().items()]
+    parameters = training.model_dump(mode="json")
+    values = [data.fingerprint, parameters, seed, what, ancestor and ancestor.fingerprint, network]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

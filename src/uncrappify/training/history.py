@@ -88,8 +88,9 @@ class History(Logger):
 
     def table(self) -> pd.DataFrame:
         """Give all rows as a table with a column a metric, ordered by step."""
-        table = pd.DataFrame(_rows(self.file)).drop(columns="time", errors="ignore")
-        return table.groupby("step", as_index=False).first()
+        rows = _rows(self.file)
+        table = pd.DataFrame(rows, columns=None if rows else ["step"])
+        return table.drop(columns="time", errors="ignore").groupby("step", as_index=False).first()
 
 
 @contextmanager

@@ -1,9 +1,9 @@
-"""A network in a stage of its training: which parameters learn, how fast, and by which schedule."""
+"""What differs in kind between tasks: a network with its loss, its optimizers and its metrics."""
 
 from __future__ import annotations
 
 from math import isclose
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import lightning.pytorch as pl
 import numpy as np
@@ -14,23 +14,91 @@ from uncrappify import memory
 from uncrappify.training.parameters import Stage, Training
 
 
-class StageModule(pl.LightningModule):
-    """The lesson's optimizer for any network: AdamW on all parameters and one cycle.
+class Panel(NamedTuple):
+    """A part of the training's curves.
+
+    Attributes:
+        title: Of its axis.
+        lines: Name of a metric to its name in the legend.
+        logarithmic: Whether the axis is.
+    """
+
+    title: str
+    lines: dict[str, str]
+    logarithmic: bool = False
+
+
+LOSS = Panel("loss", {"train_loss": "train", "valid_loss": "valid"}, logarithmic=True)
+LEARNING_RATE = Panel("learning rate", {"lr": "learning rate"})
+
+
+class Best(NamedTuple):
+    """What to choose the delivered weights by.
+
+    Attributes:
+        metric: Of the validation.
+        largest: Whether the largest value is the best, or the smallest.
+    """
+
+    metric: str
+    largest: bool = False
+
+
+class Learner(pl.LightningModule):
+    """A network that learns by the lesson's optimizer: AdamW on all parameters, and one cycle.
+
+    A task with two optimizers sets ``automatic_optimization`` to False, overrides :meth:`configure_optimizers` and
+    steps in its ``training_step``; Lightning's ``configure_callbacks`` may add callbacks, such as one that stops early.
 
     Args:
         network: What learns. With two learning rates it gives ``parameter_groups``, the input's side first; where an
             encoder is frozen, it has ``freeze_encoder`` and ``unfreeze_encoder``.
-        stage: Its learning rate, freezing, steps and schedule count.
-        training: Its betas and weight decay count.
+        training: Its betas, weight decay and limit of the gradient count.
+
+    Attributes:
+        panels: What the curves show, from top to bottom.
+        bar: Metrics on the progress bar, with short titles: it has to fit on 80 columns.
+        best: What the best validation is judged by; None: the weights of the last step are delivered.
+        stage: The stage that is trained.
     """
 
-    def __init__(self, network: nn.Module, stage: Stage, training: Training) -> None:
+    panels: ClassVar[tuple[Panel, ...]] = (LOSS, LEARNING_RATE)
+    bar: ClassVar[dict[str, str]] = {"train_loss": "loss"}
+    best: ClassVar[Best | None] = None
+
+    stage: Stage
+
+    def __init__(self, network: nn.Module, training: Training) -> None:
         super().__init__()
         # Convolutions on a CPU and on tensor cores want the channels of a pixel side by side.
         self.network: Any = network.to(memory_format=torch.channels_last)
-        self.stage = stage
         self.training_parameters = training
-        self._freeze()
+
+    @property
+    def delivered(self) -> nn.Module:
+        """The network that is averaged, validated and delivered."""
+        network: nn.Module = self.network
+        return network
+
+    def begin(self, stage: Stage) -> None:
+        """Prepare for a stage: what is frozen in it, and its loss.
+
+        Args:
+            stage: With its number of steps.
+        """
+        self.stage = stage
+        if stage.freeze_encoder:
+            self.network.freeze_encoder(batch_norm=stage.freeze_batch_norm)
+        elif hasattr(self.network, "unfreeze_encoder"):
+            self.network.unfreeze_encoder()
+
+    def forward(self, x: Tensor) -> Any:
+        """Run the delivered network."""
+        return self.delivered(x)
+
+    def example(self) -> Tensor | None:
+        """Give what the delivered network takes in the stage, a batch of one; None to leave sizes out of its table."""
+        return None
 
     def on_fit_start(self) -> None:
         """Leave out what costs time and changes no result; on a CPU, keep the memory that this process frees.
@@ -49,22 +117,29 @@ class StageModule(pl.LightningModule):
             [{"params": group, "lr": rate} for group, rate in zip(groups, rates, strict=True)],
             betas=self.training_parameters.betas,
             weight_decay=self.training_parameters.weight_decay,
-            # One pass over the parameters instead of ten; but Lightning limits no gradients of it in mixed precision.
-            fused=not self.training_parameters.gradient_clip,
+            # One pass over the parameters instead of ten.
+            fused=True,
         )
         if self.stage.schedule == "constant":
             return optimizer
+        assert self.stage.steps is not None
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=rates,
             total_steps=self.stage.steps,
-            pct_start=_way_up(self.stage),
+            pct_start=_way_up(self.stage.pct_start, self.stage.steps),
             div_factor=25,
             final_div_factor=1e4,
             base_momentum=0.85,
             max_momentum=0.95,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: Any, **__: Any) -> None:
+        """Limit the norm of the gradient; here, because Lightning does so for one optimizer that is not fused alone."""
+        if limit := self.training_parameters.gradient_clip:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, limit)
 
     def log_loss(self, terms: dict[str, Tensor]) -> Tensor:
         """Log a step's loss, its terms where there are several, and the learning rate, the decoder's if there are two.
@@ -82,12 +157,6 @@ class StageModule(pl.LightningModule):
             self.log_dict({f"train_{name}": value for name, value in terms.items()}, sync_dist=True)
         return loss
 
-    def _freeze(self) -> None:
-        if self.stage.freeze_encoder:
-            self.network.freeze_encoder(batch_norm=self.stage.freeze_batch_norm)
-        elif hasattr(self.network, "unfreeze_encoder"):
-            self.network.unfreeze_encoder()
-
     def _groups(self) -> tuple[list[list[nn.Parameter]], list[float]]:
         """Give the parameters that learn in groups, and each group's highest rate."""
         lr = self.stage.lr
@@ -101,6 +170,6 @@ class StageModule(pl.LightningModule):
         return [group for group, _ in kept], [rate for _, rate in kept]
 
 
-def _way_up(stage: Stage) -> float:
+def _way_up(pct_start: float, steps: int) -> float:
     """Give ``pct_start``, or a bit more where that is one step: torch divides by the steps on the way up less one."""
-    return stage.pct_start * (1.01 if isclose(stage.pct_start * stage.steps, 1) else 1)
+    return pct_start * (1.01 if isclose(pct_start * steps, 1) else 1)

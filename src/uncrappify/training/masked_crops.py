@@ -140,7 +140,7 @@ class Whole(Crop):
         return {"top": 0, "left": 0, "height": height, "width": width}
 
 
-def decoded(pictures: MaskedPictures, processes: int = 1) -> Decoded:
+def decode_masked(pictures: MaskedPictures, processes: int = 1) -> Decoded:
     """Decode all pictures and masks once, on all cores.
 
     Args:

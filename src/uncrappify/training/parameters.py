@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from uncrappify.losses.parameters import Loss
+from uncrappify.losses.parameters import Loss, check_weights
 from uncrappify.models.parameters import Side
-from uncrappify.parameters.messages import located
+from uncrappify.parameters.messages import located, missing
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -39,7 +39,8 @@ class Stage(BaseModel):
 
     size: int | tuple[Side, Side] = Field(..., description="Of what is learned from, in pixels")
     batch_size: int = Field(16, ge=1, le=1024, description="Crops a step")
-    steps: int = Field(..., ge=1, description="Optimizer steps")
+    steps: int | None = Field(None, ge=1, description="Batches to train on; epochs says the same in another way")
+    epochs: int | None = Field(None, ge=1, description="Passes over all training pictures, in place of steps")
     lr: Rates = Field(
         1e-3,
         description="Learning rate at its highest; two: of an encoder's shallow half and of the decoder",
@@ -52,10 +53,31 @@ class Stage(BaseModel):
     pct_start: float = Field(0.3, gt=0, lt=1, description="Share of the steps in which one_cycle goes up")
 
     @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        if self.steps is None and self.epochs is None:
+            raise missing("steps")
+        if self.steps and self.epochs:
+            raise located(("epochs",), "there are steps too; give one of both.")
+        return self
+
+    @model_validator(mode="after")
     def _only_what_is_frozen_has_a_frozen_batch_norm(self) -> Self:
         if self.freeze_batch_norm and not self.freeze_encoder:
             raise located(("freeze_batch_norm",), "only a frozen encoder has it; set freeze_encoder: true too.")
         return self
+
+    def with_steps(self, samples: int) -> Self:
+        """Give the stage with its number of batches.
+
+        Args:
+            samples: Of which an epoch consists; a batch may hold the end of one and the beginning of the next.
+        """
+        if self.epochs is None:
+            return self
+        return self.model_copy(update={"steps": max(1, self.epochs * samples // self.batch_size), "epochs": None})
+
+    def check(self) -> None:
+        """Look for what the stage needs: here nothing."""
 
 
 class RestorationStage(Stage):
@@ -65,6 +87,10 @@ class RestorationStage(Stage):
     loss: Loss = Field(
         [{"charbonnier": 1.0}], description="Losses and their weights: l1, l1_y, mse, charbonnier, feature"
     )
+
+    def check(self) -> None:
+        """Look for the weights that the losses need."""
+        check_weights(self.loss)
 
 
 class SegmentationStage(Stage):
@@ -81,7 +107,8 @@ class Training(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     stages: Sequence[Stage] = Field(
-        ..., min_length=1, description="One after the other, each starts from the last one's weights"
+        ...,
+        description="One after the other, each starts from the last one's weights; empty: model.weights as they are",
     )
     ema: float = Field(
         0.999, ge=0, lt=1, description="Decay of the weights' moving average, which is delivered; 0: none"
@@ -103,6 +130,24 @@ class Training(BaseModel):
         """How many processes hold the data: those that train, and where they are several, the one that started them."""
         return self.devices + (self.devices > 1)
 
+    def shorten(self) -> Self:
+        """Train two batches a stage."""
+        stages = [stage.model_copy(update={"steps": 2, "epochs": None}) for stage in self.stages]
+        return self.model_copy(update={"stages": stages})
+
+    def check(self) -> None:
+        """Look for the devices and for what the stages need.
+
+        Raises:
+            UserError: If there are fewer devices, or a loss lacks its weights.
+        """
+        if self.devices > 1:
+            from uncrappify.training.hardware import check_devices
+
+            check_devices(self.devices)
+        for stage in self.stages:
+            stage.check()
+
     @model_validator(mode="after")
     def _can_be_shared(self) -> Self:
         if self.compile and self.devices > 1:
@@ -121,7 +166,8 @@ class RestorationTraining(Training):
     """How a network learns to undo damage."""
 
     stages: list[RestorationStage] = Field(
-        ..., min_length=1, description="One after the other, each starts from the last one's weights"
+        ...,
+        description="One after the other, each starts from the last one's weights; empty: model.weights as they are",
     )
     augment: list[Literal["flip", "turn", "zoom", "permute_channels", "gamma", "saturation"]] = Field(
         ["flip", "turn", "zoom", "permute_channels", "gamma", "saturation"],
@@ -134,12 +180,17 @@ class RestorationTraining(Training):
         description="Copies to augment and degrade before training, in all; a set of more pictures needs none",
     )
 
+    def shorten(self) -> Self:
+        """Train two batches a stage, without variants, which would take longer than that."""
+        return super().shorten().model_copy(update={"variants": 0})
+
 
 class SegmentationTraining(Training):
     """How a network learns which class a pixel belongs to."""
 
     stages: list[SegmentationStage] = Field(
-        ..., min_length=1, description="One after the other, each starts from the last one's weights"
+        ...,
+        description="One after the other, each starts from the last one's weights; empty: model.weights as they are",
     )
     ema: float = Field(0.0, ge=0, lt=1, description="Decay of the weights' moving average, which is delivered; 0: none")
     augment: list[Literal["flip", "zoom", "rotate", "light"]] = Field(

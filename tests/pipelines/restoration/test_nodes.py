@@ -9,8 +9,18 @@ import torch
 import yaml
 from PIL import Image
 
-from uncrappify.datasets import PictureFolder, Pictures, TrainedModel, disjoint
+from uncrappify.datasets import (
+    PictureFolder,
+    Pictures,
+    RestorationDescription,
+    TrainedModel,
+    TrainingRun,
+    Weights,
+    disjoint,
+)
+from uncrappify.datasets.description import Ancestor
 from uncrappify.degradations import Recipe
+from uncrappify.errors import UserError
 from uncrappify.models import build
 from uncrappify.models.parameters import Model
 from uncrappify.pipelines import nodes as shared
@@ -46,7 +56,7 @@ def split(picture_source: PictureSource, manifest: pd.DataFrame) -> pd.DataFrame
 
 @pytest.fixture
 def untrained() -> TrainedModel:
-    network = build(MODEL.name, MODEL.options.model_dump())
+    network = build("restoration", MODEL.name, MODEL.options.model_dump())
     description = {
         "model": MODEL.name,
         "options": MODEL.options.model_dump(),
@@ -55,7 +65,7 @@ def untrained() -> TrainedModel:
         "metrics": {"train_seconds": 12.6},
         "data": {"source": "good", "licence": "a: CC0; b: public domain (NASA)", "pictures": 2},
     }
-    return TrainedModel(dict(network.state_dict()), description)
+    return TrainedModel(dict(network.state_dict()), RestorationDescription.model_validate(description))
 
 
 def test_download_points_at_a_folder(picture_source: PictureSource, tmp_path: Path) -> None:
@@ -131,8 +141,8 @@ def test_at_scale_1_each_baseline_enlarges_the_degraded_picture_in_its_own_way(
     picture_source: PictureSource, degraded: Pictures, split: pd.DataFrame, untrained: TrainedModel
 ) -> None:
     options = {"scale": 1, "channels": 8, "blocks": 1}
-    state = build("upscaler", options).state_dict()
-    same_size = TrainedModel(state, untrained.description | {"scale": 1, "options": options})
+    state = build("restoration", "upscaler", options).state_dict()
+    same_size = TrainedModel(state, untrained.description.model_copy(update={"scale": 1, "options": options}))
     comparison = nodes.evaluate(picture_source, degraded, split, RECIPE, 42, same_size, Evaluation())[1]
     psnr = dict(zip(comparison["method"], comparison["psnr"], strict=True))
     # An untrained model of scale 1 is the identity, and its input was enlarged by bicubic.
@@ -147,31 +157,33 @@ def test_training_gives_a_model_that_describes_itself(
     training = RestorationTraining.model_validate(
         {"stages": [stage], "variants": 4, "lr_find": True, "precision": "fp32"}
     )
-    folders = tmp_path / "superres" / "checkpoints", tmp_path / "snapshots"
-    for folder in folders:
-        folder.mkdir(parents=True)
-    model, history, curves, metrics = nodes.train(
-        picture_source, degraded, split, RECIPE, MODEL, training, 42, *folders
-    )[:4]
-    network = build(model.description["model"], model.description["options"])
+    run = TrainingRun(tmp_path / "superres", tmp_path / "snapshots")
+    model, history, curves, layers, metrics = nodes.train(
+        picture_source, degraded, split, RECIPE, MODEL, training, 42, run
+    )
+    description = model.description
+    network = build(description.kind, description.model, description.options)
     network.load_state_dict(model.state)
     assert float(network.tail.weight.detach().abs().max()) > 0
-    assert model.description["scale"] == 3
-    assert model.description["recipe"] == RECIPE.model_dump(mode="json")
-    assert model.description["data"] == {"source": "good", "licence": "CC0", "pictures": 2}
-    assert model.description["metrics"] == metrics
+    assert description.scale == 3
+    assert description.recipe == RECIPE.model_dump(mode="json")
+    assert description.data.model_dump() == {"source": "good", "licence": "CC0", "pictures": 2}
+    assert description.metrics == metrics
+    assert description.ancestor is None
+    assert layers["parameters"].sum() == sum(tensor.numel() for tensor in model.state.values())
     assert {"train_seconds", "images_per_second", "data_wait_share", "peak_memory_mb", "valid_psnr"} <= set(metrics)
     assert len(history) == 3
     assert len(curves.data) > 0
-    assert sorted(file.name for file in folders[1].iterdir()) == ["batch.png", "lr_find.png"]
-    assert [file.name for file in folders[0].glob("*.ckpt")] == ["stage0.ckpt"]
+    assert sorted(file.name for file in run.snapshots.iterdir()) == ["batch.png", "lr_find.png"]
+    assert [file.name for file in run.checkpoints.glob("*.ckpt")] == ["stage0.ckpt"]
 
 
 def test_the_card_holds_recipe_licences_and_scores(untrained: TrainedModel) -> None:
     comparison = pd.DataFrame(
         {"method": METHODS, "psnr": np.arange(5) + 25.123, "ssim": 0.71234, "gain_over_bicubic": [0.8, -2, -1, 0, 0.1]}
     )
-    description = untrained.description | {"git_commit": "abc123", "run_id": "r1", "uncrappify": "0.1.0"}
+    origin = {"git_commit": "abc123", "run_id": "r1", "uncrappify": "0.1.0"}
+    description = untrained.description.model_copy(update=origin)
     card = model_card(description, comparison)
     assert card.startswith("# Restoration of pictures, x3\n\nTrained on 2 pictures (source: good) for 13 s.\n")
     assert yaml.safe_load(card.split("```yaml\n")[1].split("```")[0]) == RECIPE.model_dump(mode="json")
@@ -182,19 +194,44 @@ def test_the_card_holds_recipe_licences_and_scores(untrained: TrainedModel) -> N
     assert "MLflow run r1" in card
 
 
-def test_the_fingerprint_changes_with_all_that_the_result_depends_on(split: pd.DataFrame) -> None:
-    training = RestorationTraining.model_validate({"stages": [{"steps": 3}]})
-    given = {"split": split, "recipe": RECIPE, "model": MODEL, "training": training, "seed": 1}
-    changes = {
-        "split": split.assign(sha256="0"),
-        "recipe": Recipe.model_validate([{"resize": {"factor": 3}}]),
-        "model": Model(),
-        "training": training.model_copy(update={"ema": 0.5}),
-        "seed": 2,
-    }
-    found = {nodes._fingerprint(**(given | {name: value})) for name, value in changes.items()}
-    assert len(found | {nodes._fingerprint(**given)}) == 6
-    assert nodes._fingerprint(**given) == nodes._fingerprint(**given)
+def test_the_card_names_what_the_model_has_started_from(untrained: TrainedModel) -> None:
+    ancestor = Ancestor(fingerprint="f" * 64, run_id="r0")
+    comparison = pd.DataFrame(columns=["method", "psnr", "ssim", "gain_over_bicubic"])
+    card = model_card(untrained.description.model_copy(update={"ancestor": ancestor}), comparison)
+    assert f"Started from the weights of MLflow run r0 (SHA-256 {'f' * 64}).\n" in card
+
+
+def test_a_training_starts_from_a_weights_file(
+    picture_source: PictureSource, degraded: Pictures, split: pd.DataFrame, untrained: TrainedModel, tmp_path: Path
+) -> None:
+    torch.nn.init.normal_(untrained.state["tail.weight"], std=0.02)
+    file = tmp_path / "first.safetensors"
+    Weights(filepath=str(file)).save(untrained)
+    model = MODEL.model_copy(update={"weights": str(file)})
+    training = RestorationTraining.model_validate({"stages": []})
+    run = TrainingRun(tmp_path / "superres", tmp_path / "snapshots")
+    trained = nodes.train(picture_source, degraded, split, RECIPE, model, training, 42, run)[0]
+    assert all(torch.equal(tensor, untrained.state[name]) for name, tensor in trained.state.items())
+    assert trained.description.ancestor.fingerprint == untrained.fingerprint
+
+
+def test_weights_of_another_network_are_refused_before_anything_runs(untrained: TrainedModel, tmp_path: Path) -> None:
+    file = tmp_path / "first.safetensors"
+    Weights(filepath=str(file)).save(untrained)
+    MODEL.model_copy(update={"weights": str(file)}).check()
+    wider = Model.model_validate({"weights": str(file), "upscaler": {"scale": 2, "channels": 4, "blocks": 1}})
+    with pytest.raises(UserError, match=r"first.safetensors belongs to another network \(scale 3 instead of 2\)"):
+        wider.check()
+    with pytest.raises(UserError, match=r"nowhere.safetensors: there is no such file"):
+        MODEL.model_copy(update={"weights": str(tmp_path / "nowhere.safetensors")}).check()
+
+
+def test_test_pictures_are_no_part_of_what_a_training_is_known_by(split: pd.DataFrame) -> None:
+    known = shared.hash_content(split)
+    assert shared.hash_content(split[split["split"] != "test"]) == known
+    assert shared.hash_content(split.assign(width=1)) == known
+    assert shared.hash_content(split.assign(sha256="0")) != known
+    assert shared.hash_content(split.assign(split="train")) != known
 
 
 def test_training_is_the_same_after_the_learning_rate_was_looked_for(
@@ -206,8 +243,6 @@ def test_training_is_the_same_after_the_learning_rate_was_looked_for(
         training = RestorationTraining.model_validate(
             {"stages": [stage], "variants": 0, "lr_find": lr_find, "precision": "fp32"}
         )
-        folders = [tmp_path / str(lr_find) / name for name in ("checkpoints", "snapshots")]
-        for folder in folders:
-            folder.mkdir(parents=True)
-        states.append(nodes.train(picture_source, degraded, split, RECIPE, MODEL, training, 42, *folders)[0].state)
+        run = TrainingRun(tmp_path / str(lr_find), tmp_path / str(lr_find) / "snapshots")
+        states.append(nodes.train(picture_source, degraded, split, RECIPE, MODEL, training, 42, run)[0].state)
     assert all(torch.allclose(states[0][name], states[1][name], atol=1e-7) for name in states[0])

@@ -29,10 +29,10 @@ def test_the_users_pictures_are_tested_on_themselves() -> None:
     assert parameters.with_pictures("~/Pictures").test_source is None
 
 
-def test_smoke_shortens_every_stage_and_makes_no_variants() -> None:
+def test_a_smoke_run_shortens_every_stage_and_makes_no_variants() -> None:
     parameters = Parameters.model_validate(SMALL)
-    assert (parameters.training.variants, parameters.smoke().training.variants) == (600, 0)
-    short = parameters.smoke().training.stages
+    assert (parameters.training.variants, parameters.shorten().training.variants) == (600, 0)
+    short = parameters.shorten().training.stages
     assert [stage.steps for stage in short] == [2, 2]
     assert [stage.size for stage in short] == [72, 96]
     assert [stage.steps for stage in parameters.training.stages] == [100, 50]

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from uncrappify.datasets import TrainedModel, disjoint
-from uncrappify.models import build_segmenter
+from uncrappify.datasets import SegmentationDescription, TrainedModel, TrainingRun, disjoint
+from uncrappify.models import build
 from uncrappify.models.parameters import SegmentationModel
 from uncrappify.pictures.masks import Labels
 from uncrappify.pipelines.nodes import split
@@ -64,16 +64,17 @@ def test_a_training_gives_weights_that_say_what_they_are(
     training = SegmentationTraining.model_validate(
         {"stages": stages, "class_weights": "median_frequency", "dice": 1.0, "precision": "fp32"}
     )
-    folders = tmp_path / "segmentation" / "checkpoints", tmp_path / "snapshots"
-    for folder in folders:
-        folder.mkdir(parents=True)
-    model, history, _, metrics = nodes.train(streets, parts, listed[1], LABELS, MODEL, training, 3, *folders)
-    assert model.description["size"] == [96, 128]
-    assert model.description["labels"]["classes"] == list(CLASSES)
-    assert model.description["options"]["pretrained"] is False
+    run = TrainingRun(tmp_path / "segmentation", tmp_path / "snapshots")
+    model, history, _, layers, metrics = nodes.train(streets, parts, listed[1], LABELS, MODEL, training, 3, run)
+    assert model.description.size == (96, 128)
+    assert model.description.labels.classes == list(CLASSES)
+    assert model.description.options["pretrained"] is False
+    assert model.description.options["out_channels"] == 11
+    # Of the frozen encoder batch norm alone learns.
+    assert 0 < layers["trainable"].sum() < layers["parameters"].sum()
     assert history["step"].max() == 3
     assert 0 < metrics["valid_miou"] < 1
-    assert Image.open(folders[1] / "batch.png").width == 1600
+    assert Image.open(run.snapshots / "batch.png").width == 1600
 
 
 def test_the_evaluation_scores_the_model_beside_what_needs_no_network(
@@ -81,7 +82,6 @@ def test_the_evaluation_scores_the_model_beside_what_needs_no_network(
 ) -> None:
     torch.manual_seed(0)
     description = {
-        "task": "segmentation",
         "model": "unet",
         "options": UNET,
         "labels": LABELS.model_dump(mode="json"),
@@ -89,7 +89,8 @@ def test_the_evaluation_scores_the_model_beside_what_needs_no_network(
         "metrics": {"train_seconds": 12.6},
         "data": {"source": "streets", "licence": "CC0", "pictures": 3},
     }
-    untrained = TrainedModel(build_segmenter("unet", UNET, 11).state_dict(), description)
+    network = build("segmentation", "unet", UNET | {"out_channels": 11})
+    untrained = TrainedModel(network.state_dict(), SegmentationDescription.model_validate(description))
     scores, by_class, comparison, figure, sheet, metrics, card = nodes.evaluate(
         streets, parts, LABELS, 0, untrained, Evaluation(sheet_rows=1, flip=True)
     )

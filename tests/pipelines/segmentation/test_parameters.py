@@ -11,7 +11,7 @@ LABELS = {"classes": ["a", "b"]}
 
 def completed(**changes: object) -> dict:
     section = {"labels": LABELS, "training": {"stages": [STAGE]}} | changes
-    return complete({"streets": section}, {"streets": "segmentation"})["streets"]
+    return complete({"streets": section}, {"streets": {"template": "segmentation"}})["streets"]
 
 
 def mistake(**changes: object) -> str:
@@ -30,7 +30,7 @@ def test_the_defaults_are_filled_in() -> None:
 
 def test_pictures_are_a_folder_with_masks() -> None:
     tree = {"streets": {"labels": LABELS, "training": {"stages": [STAGE]}}, "pictures": "~/mine"}
-    source = complete(tree, {"streets": "segmentation"})["streets"]["source"]
+    source = complete(tree, {"streets": {"template": "segmentation"}})["streets"]["source"]
     assert source["kind"] == "masked_folder"
     assert source["masked_folder"] == {"path": "~/mine", "pictures": "images", "masks": "masks"}
 
@@ -47,5 +47,5 @@ def test_colours_need_as_many_classes() -> None:
 
 def test_a_smoke_run_trains_two_batches() -> None:
     tree = {"streets": {"labels": LABELS, "training": {"stages": [STAGE, STAGE]}}, "smoke": True}
-    stages = complete(tree, {"streets": "segmentation"})["streets"]["training"]["stages"]
+    stages = complete(tree, {"streets": {"template": "segmentation"}})["streets"]["training"]["stages"]
     assert [stage["steps"] for stage in stages] == [2, 2]

@@ -7,19 +7,20 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from uncrappify.datasets import RestorationDescription
 from uncrappify.pipelines.model_cards import origin_of, training_of
 
 
-def _size(description: dict[str, Any]) -> str:
-    shrinks = any("resize" in step for step in description["recipe"])
-    if description["scale"] > 1 or not shrinks:
+def _size(description: RestorationDescription) -> str:
+    shrinks = any("resize" in step for step in description.recipe)
+    if description.scale > 1 or not shrinks:
         return ""
     return (
         "The output has the size of the input: enlarge a small picture (bicubic) to the size that it should have.\n\n"
     )
 
 
-def model_card(description: dict[str, Any], comparison: pd.DataFrame) -> str:
+def model_card(description: RestorationDescription, comparison: pd.DataFrame) -> str:
     """Write the card that lies beside the weights (Mitchell et al. 2019, Model cards for model reporting).
 
     Args:
@@ -33,7 +34,7 @@ def model_card(description: dict[str, Any], comparison: pd.DataFrame) -> str:
         f"| {row.method} | {row.psnr:.2f} | {row.ssim:.4f} | {row.gain_over_bicubic:+.2f} |"
         for row in comparison.itertuples(index=False)
     )
-    return f"""# Restoration of pictures{f", x{description['scale']}" if description["scale"] > 1 else ""}
+    return f"""# Restoration of pictures{f", x{description.scale}" if description.scale > 1 else ""}
 
 {training_of(description)}
 
@@ -47,7 +48,7 @@ restore(Image.open("bad.jpg")).save("good.png")
 
 {_size(description)}## What it undoes
 
-{_damage(description["recipe"])}
+{_damage(description.recipe)}
 
 ## How good it is
 

@@ -11,11 +11,11 @@ from PIL import Image
 from plotly.graph_objects import Figure
 
 from uncrappify import sources
-from uncrappify.datasets import PicturePairs, Pictures, TrainedModel
+from uncrappify.datasets import PicturePairs, Pictures, RestorationDescription, TrainedModel, TrainingRun
 from uncrappify.datasets.pairs import NO_DAMAGE
 from uncrappify.degradations import Crappified, Recipe
 from uncrappify.models.parameters import Model
-from uncrappify.pipelines.nodes import counted, fingerprint, show, trained
+from uncrappify.pipelines.nodes import count_pictures, describe_data, hash_content, read_ancestor
 from uncrappify.pipelines.restoration.model_card import model_card
 from uncrappify.pipelines.restoration.parameters import Evaluation
 from uncrappify.sources import GivenPair, PictureSource, Source
@@ -49,7 +49,7 @@ def list_pictures(raw: PictureSource) -> tuple[pd.DataFrame, dict[str, float]]:
         The manifest, one row a picture, and ``pictures_usable`` and ``pictures_unusable``.
     """
     manifest = sources.list_pictures(raw)
-    return manifest, counted(manifest)
+    return manifest, count_pictures(manifest)
 
 
 def crappify(
@@ -96,58 +96,44 @@ def train(
     model: Model,
     training: RestorationTraining,
     seed: int,
-    checkpoints: Path,
-    snapshots: Path,
-) -> tuple[TrainedModel, pd.DataFrame, Figure, dict[str, float]]:
+    run: TrainingRun,
+) -> tuple[TrainedModel, pd.DataFrame, Figure, pd.DataFrame, dict[str, float]]:
     """Train the network.
 
     Args:
         raw: The folder with good pictures.
         degraded: Their degraded twins.
         split: Which picture is for what.
-        recipe: Goes into the model's description.
-        model: Which network.
+        recipe: Degrades variants, and goes into the model's description.
+        model: Which network, and which weights it starts from.
         training: How it is trained.
         seed: Of everything random.
-        checkpoints: A folder of this training's own, where a killed one goes on.
-        snapshots: A folder for pictures of the training.
+        run: The training's folder, where a killed one goes on.
 
     Returns:
-        The model, the history, its curves, and the metrics of the training.
+        The model, the history, its curves, the table of layers, and the metrics of the training.
     """
     import lightning.pytorch as pl
 
-    from uncrappify.evaluation.curves import training_curves
-    from uncrappify.evaluation.sheet import draw_batch_sheet
+    from uncrappify.learners.restoration import RestorationData, RestorationLearner
     from uncrappify.models import build
-    from uncrappify.training.restoration import RestorationTask
+    from uncrappify.training.fit import fit
 
     pl.seed_everything(seed, verbose=False)
-    network = build(model.name, model.options.model_dump())
-    parts = {part: split[split["split"] == part] for part in ("train", "valid")}
-    pairs = {part: _pairs(raw, degraded, rows, model.scale, recipe, seed) for part, rows in parts.items()}
-    name = checkpoints.parent.name
-    task = RestorationTask(name, network, pairs["train"], pairs["valid"], recipe, training, seed)
-    inputs, targets = (side.permute(0, 2, 3, 1).numpy() for side in task.batches(training.stages[0], seed)[0])
-    show(draw_batch_sheet(inputs, targets), snapshots / "batch.png")
-    fitted = trained(
-        task,
-        training,
-        seed=seed,
-        checkpoints=checkpoints,
-        snapshots=snapshots,
-        fingerprint=_fingerprint(split, recipe, model, training, seed),
+    learner = RestorationLearner(build(model.kind, model.name, model.to_build), training)
+    train, valid = (
+        _pairs(raw, degraded, split[split["split"] == part], model.scale, recipe, seed) for part in ("train", "valid")
     )
-    description = {
-        "model": model.name,
-        "options": model.options.architecture,
-        "scale": model.scale,
-        "recipe": recipe.model_dump(mode="json"),
-        "normalisation": "RGB in 0..1",
-        "metrics": fitted.metrics,
-        "data": {"source": raw.name, "licence": raw.licence, "pictures": len(pairs["train"])},
-    }
-    return TrainedModel(fitted.state, description), fitted.history, training_curves(fitted.history), fitted.metrics
+    data = RestorationData(train, valid, recipe, training, seed, hash_content(split))
+    description = RestorationDescription(
+        model=model.name,
+        options=model.options.architecture,
+        scale=model.scale,
+        recipe=recipe.model_dump(mode="json"),
+        data=describe_data(raw, len(data)),
+    )
+    ancestor = read_ancestor(model)
+    return fit(learner, data, training, seed=seed, run=run, description=description, ancestor=ancestor).outputs
 
 
 def evaluate(
@@ -193,7 +179,7 @@ def evaluate(
 
     scores = score_pictures(map(restored, track(pairs.names, "evaluating", len(pairs))))
     comparison, metrics, sheet = summarise(scores), compute_metrics(scores), draw_comparison_sheet(shown)
-    return scores, comparison, sheet, metrics, model_card(model.description, comparison)
+    return scores, comparison, sheet, metrics, model_card(restore.description, comparison)
 
 
 def _pairs(
@@ -205,8 +191,3 @@ def _pairs(
     # A pair that its source brought along was not cropped by the recipe.
     given = "degraded_sha256" in rows and rows["degraded_sha256"].astype(bool).any()
     return PicturePairs(degraded, targets, rows["name"].tolist(), scale, pixels, NO_DAMAGE if given else recipe, seed)
-
-
-def _fingerprint(split: pd.DataFrame, recipe: Recipe, model: Model, training: RestorationTraining, seed: int) -> str:
-    parameters = [recipe.fingerprint, model.model_dump(), training.model_dump(mode="json"), seed]
-    return fingerprint(split.filter(["name", "sha256", "degraded_sha256", "split"]), parameters)

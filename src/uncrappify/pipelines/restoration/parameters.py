@@ -12,6 +12,7 @@ from uncrappify.degradations import Recipe
 from uncrappify.errors import UserError
 from uncrappify.models.parameters import Model
 from uncrappify.parameters.messages import located
+from uncrappify.parameters.template import TemplateParameters
 from uncrappify.sources import FolderOptions, Source
 from uncrappify.training.parameters import RestorationTraining
 
@@ -24,13 +25,10 @@ class Evaluation(BaseModel):
     sheet_rows: int = Field(6, ge=1, le=24, description="Pictures on the sheet")
 
 
-class Parameters(BaseModel):
+class Parameters(TemplateParameters):
     """Parameters of the template ``restoration``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     template: Literal["restoration"] = Field("restoration", description="Which template the pipeline is made from")
-    seed: int = Field(42, ge=0, lt=2**32, description="Of everything random")
     source: Source = Field(Source(), description="Where the good pictures come from")
     test_source: Source | None = Field(
         None, description="Where the pictures of the test split come from instead: all of that source's pictures"
@@ -130,9 +128,3 @@ class Parameters(BaseModel):
         """Take archives from a folder or URL instead of their own addresses."""
         test_source = self.test_source and self.test_source.with_mirror(mirror)
         return self.model_copy(update={"source": self.source.with_mirror(mirror), "test_source": test_source})
-
-    def smoke(self) -> Self:
-        """Train two batches a stage, without variants, which would take longer than that."""
-        stages = [stage.model_copy(update={"steps": 2}) for stage in self.training.stages]
-        training = self.training.model_copy(update={"stages": stages, "variants": 0})
-        return self.model_copy(update={"training": training})

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
+from uncrappify.datasets import SegmentationDescription
 from uncrappify.pipelines.model_cards import origin_of, training_of
 
 
-def model_card(description: dict[str, Any], comparison: pd.DataFrame, classes: pd.DataFrame, *, flip: bool) -> str:
+def model_card(
+    description: SegmentationDescription, comparison: pd.DataFrame, classes: pd.DataFrame, *, flip: bool
+) -> str:
     """Write the card that lies beside the weights (Mitchell et al. 2019, Model cards for model reporting).
 
     Args:
@@ -28,8 +29,8 @@ def model_card(description: dict[str, Any], comparison: pd.DataFrame, classes: p
         f"| {name} | {share:.1%} | {iou:.3f} | {confused} |"
         for name, share, iou, confused in classes.itertuples(index=False, name=None)
     )
-    height, width = description["size"]
-    return f"""# Segmentation of pictures into {len(description["labels"]["classes"])} classes
+    height, width = description.size
+    return f"""# Segmentation of pictures into {len(description.labels.classes)} classes
 
 {training_of(description)}
 

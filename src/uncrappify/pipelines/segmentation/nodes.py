@@ -9,11 +9,11 @@ from PIL import Image
 from plotly.graph_objects import Figure
 
 from uncrappify import sources
-from uncrappify.datasets import MaskedPictures, Pictures, TrainedModel
+from uncrappify.datasets import MaskedPictures, Pictures, SegmentationDescription, TrainedModel, TrainingRun
 from uncrappify.errors import UserError
 from uncrappify.models.parameters import SegmentationModel
 from uncrappify.pictures.masks import Labels
-from uncrappify.pipelines.nodes import counted, fingerprint, show, trained
+from uncrappify.pipelines.nodes import count_pictures, describe_data, hash_content, read_ancestor
 from uncrappify.pipelines.segmentation.model_card import model_card
 from uncrappify.pipelines.segmentation.parameters import Evaluation
 from uncrappify.sources import MaskedSource, PictureSource
@@ -48,7 +48,7 @@ def list_pictures(raw: PictureSource, labels: Labels) -> tuple[pd.DataFrame, pd.
         UserError: A mask does not fit its picture or the labels.
     """
     manifest, class_pixels = sources.examine_masks(raw, sources.list_pictures(raw), labels)
-    return manifest, class_pixels, counted(manifest)
+    return manifest, class_pixels, count_pictures(manifest)
 
 
 def train(
@@ -59,9 +59,8 @@ def train(
     model: SegmentationModel,
     training: SegmentationTraining,
     seed: int,
-    checkpoints: Path,
-    snapshots: Path,
-) -> tuple[TrainedModel, pd.DataFrame, Figure, dict[str, float]]:
+    run: TrainingRun,
+) -> tuple[TrainedModel, pd.DataFrame, Figure, pd.DataFrame, dict[str, float]]:
     """Train the network.
 
     Args:
@@ -69,58 +68,43 @@ def train(
         split: Which picture is for what, and its mask.
         class_pixels: How many pixels each class has in each picture.
         labels: What masks mean.
-        model: Which network.
+        model: Which network, and which weights it starts from.
         training: How it is trained.
         seed: Of everything random.
-        checkpoints: A folder of this training's own, where a killed one goes on.
-        snapshots: A folder for pictures of the training.
+        run: The training's folder, where a killed one goes on.
 
     Returns:
-        The model, the history, its curves, and the metrics of the training.
+        The model, the history, its curves, the table of layers, and the metrics of the training.
     """
     import lightning.pytorch as pl
     import torch
 
-    from uncrappify.evaluation.curves import training_curves
-    from uncrappify.evaluation.mask_sheet import draw_masked_batch_sheet
-    from uncrappify.models import build_segmenter
-    from uncrappify.training.segmentation import SegmentationTask
+    from uncrappify.learners.segmentation import SegmentationData, SegmentationLearner
+    from uncrappify.models import build
+    from uncrappify.training.fit import fit
 
     pl.seed_everything(seed, verbose=False)
-    network = build_segmenter(model.name, model.unet.model_dump(), len(labels.classes))
-    train_pictures, valid_pictures = (_pictures(raw, split, labels, part) for part in ("train", "valid"))
-    size = model.size or training.stages[-1].size
-    pixels = class_pixels.set_index("name").reindex(index=list(train_pictures.names), columns=labels.classes)
+    classes = {"out_channels": len(labels.classes)}
+    network = build(model.kind, model.name, model.to_build | classes)
+    train, valid = (_pictures(raw, split, labels, part) for part in ("train", "valid"))
+    pixels = class_pixels.set_index("name").reindex(index=list(train.names), columns=labels.classes)
     if pixels.isna().any(axis=None):
         raise UserError(
             "labels.classes: the masks were listed with other classes. Run again from the node list (the whole "
             "pipeline, without --from-nodes)."
         )
-    name = checkpoints.parent.name
-    task = SegmentationTask(
-        name, network, train_pictures, valid_pictures, torch.tensor(pixels.to_numpy()), size, training
+    learner = SegmentationLearner(network, training, torch.tensor(pixels.to_numpy()))
+    size = model.size or training.stages[-1].size
+    data = SegmentationData(train, valid, size, training, hash_content(split))
+    description = SegmentationDescription(
+        model=model.name,
+        options=model.options.architecture | classes,
+        labels=labels,
+        size=size,
+        data=describe_data(raw, len(data)),
     )
-    pictures, masks = task.batches(training.stages[0], seed)[0]
-    show(draw_masked_batch_sheet(pictures.permute(0, 2, 3, 1).numpy(), masks.numpy(), labels), snapshots / "batch.png")
-    fitted = trained(
-        task,
-        training,
-        seed=seed,
-        checkpoints=checkpoints,
-        snapshots=snapshots,
-        fingerprint=_fingerprint(split, labels, model, training, seed),
-    )
-    description = {
-        "task": "segmentation",
-        "model": model.name,
-        "options": model.unet.architecture,
-        "labels": labels.model_dump(mode="json"),
-        "size": list(size),
-        "normalisation": "RGB in 0..1",
-        "metrics": fitted.metrics,
-        "data": {"source": raw.name, "licence": raw.licence, "pictures": len(train_pictures)},
-    }
-    return TrainedModel(fitted.state, description), fitted.history, training_curves(fitted.history), fitted.metrics
+    ancestor = read_ancestor(model)
+    return fit(learner, data, training, seed=seed, run=run, description=description, ancestor=ancestor).outputs
 
 
 def evaluate(
@@ -168,7 +152,7 @@ def evaluate(
     )
     sheet = draw_segmentation_sheet(shown, labels, counts.iou.tolist())
     comparison, by_class = scores.tabulate_methods(), scores.tabulate_classes()
-    card = model_card(model.description, comparison, by_class, flip=evaluation.flip)
+    card = model_card(segment.description, comparison, by_class, flip=evaluation.flip)
     figure = draw_confusion(counts, labels.classes)
     return by_picture, by_class, comparison, figure, sheet, scores.compute_metrics(), card
 
@@ -181,10 +165,3 @@ def _pictures(raw: PictureSource, split: pd.DataFrame, labels: Labels, part: str
     )
     pixels = int((rows["width"] * rows["height"]).sum())
     return MaskedPictures(Pictures(pictures), masks, rows["name"].tolist(), labels, pixels)
-
-
-def _fingerprint(
-    split: pd.DataFrame, labels: Labels, model: SegmentationModel, training: SegmentationTraining, seed: int
-) -> str:
-    parameters = [labels.model_dump(), model.model_dump(), training.model_dump(mode="json"), seed]
-    return fingerprint(split.filter(["name", "sha256", "mask_sha256", "split"]), parameters)

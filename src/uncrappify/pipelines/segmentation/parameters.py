@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from uncrappify.models.parameters import SegmentationModel
+from uncrappify.parameters.messages import missing
+from uncrappify.parameters.template import TemplateParameters
 from uncrappify.pictures.masks import Labels
 from uncrappify.sources import MaskedFolderOptions, MaskedSource
 from uncrappify.training.parameters import SegmentationTraining
@@ -22,18 +24,21 @@ class Evaluation(BaseModel):
     flip: bool = Field(False, description="Average over a picture and its mirror image, for twice the time")
 
 
-class Parameters(BaseModel):
+class Parameters(TemplateParameters):
     """Parameters of the template ``segmentation``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     template: Literal["segmentation"] = Field("segmentation", description="Which template the pipeline is made from")
-    seed: int = Field(42, ge=0, lt=2**32, description="Of everything random")
     source: MaskedSource = Field(MaskedSource(), description="Where pictures and masks come from")
     labels: Labels = Field(..., description="The classes, and how masks write them")
     model: SegmentationModel = Field(SegmentationModel(), description="The network")
     training: SegmentationTraining = Field(..., description="How it is trained")
     evaluation: Evaluation = Field(Evaluation(), description="How it is tested")
+
+    @model_validator(mode="after")
+    def _has_a_size(self) -> Self:
+        if self.model.size is None and not self.training.stages:
+            raise missing("model", "size")
+        return self
 
     @property
     def folders(self) -> list[Path]:
@@ -48,8 +53,3 @@ class Parameters(BaseModel):
     def with_mirror(self, mirror: str) -> Self:
         """Take the archive from a folder or URL instead of its own address."""
         return self.model_copy(update={"source": self.source.with_mirror(mirror)})
-
-    def smoke(self) -> Self:
-        """Train two batches a stage."""
-        stages = [stage.model_copy(update={"steps": 2}) for stage in self.training.stages]
-        return self.model_copy(update={"training": self.training.model_copy(update={"stages": stages})})

@@ -1,16 +1,20 @@
 """How the nodes of a segmentation pipeline hang together."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from kedro.pipeline import Node, Pipeline
 
 from uncrappify.pipelines.nodes import split
 from uncrappify.pipelines.segmentation import nodes
 
 
-def create_pipeline(name: str) -> Pipeline:
+def create_pipeline(name: str, _: Mapping[str, Any]) -> Pipeline:
     """Instantiate the template.
 
     Args:
         name: Namespace, which is the pipeline's name.
+        _: The pipeline's parameters in ``conf/base``; this template has the same nodes for all.
 
     Returns:
         The pipeline.
@@ -36,10 +40,9 @@ def create_pipeline(name: str) -> Pipeline:
                     "model": "params:model",
                     "training": "params:training",
                     "seed": "params:seed",
-                    "checkpoints": "checkpoints",
-                    "snapshots": "snapshots",
+                    "run": "run",
                 },
-                ["model", "history", "curves", "training_metrics"],
+                ["model", "history", "curves", "layers", "training_metrics"],
                 name="train",
                 tags="training",
             ),

@@ -1,20 +1,23 @@
-"""Training a network to undo damage: crops in, weighted losses, PSNR on whole pictures to choose by."""
+"""Learning to undo damage: crops in, weighted losses, PSNR on whole pictures to choose by."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from PIL import Image
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from uncrappify.datasets import PicturePairs
 from uncrappify.degradations import Recipe
+from uncrappify.evaluation.sheet import draw_batch_sheet
 from uncrappify.losses import WeightedLoss
-from uncrappify.training.crops import PairCrops, decoded
-from uncrappify.training.learner import StageModule
-from uncrappify.training.parameters import RestorationStage, RestorationTraining
+from uncrappify.training.crops import PairCrops, PixelPairs, decode_pairs
+from uncrappify.training.learner import LEARNING_RATE, LOSS, Learner, Panel
+from uncrappify.training.parameters import RestorationStage, RestorationTraining, Stage
 
 # Validation is watched, not reported: these bounds keep it quick and its memory small on any folder.
 VALIDATION_PICTURES = 32
@@ -23,18 +26,28 @@ VALIDATION_SIDE = 1024
 Batch = tuple[Tensor, Tensor]
 
 
-class RestorationModule(StageModule):
-    """A network and its loss.
+class RestorationLearner(Learner):
+    """A network that learns to undo damage.
 
     Args:
         network: (N, 3, H, W) in 0..1 to (N, 3, H * scale, W * scale).
-        stage: Its loss counts, and what :class:`StageModule` reads.
-        training: As in :class:`StageModule`.
+        training: As in :class:`~uncrappify.training.learner.Learner`.
     """
 
-    def __init__(self, network: nn.Module, stage: RestorationStage, training: RestorationTraining) -> None:
-        super().__init__(network, stage, training)
-        self.loss = _weighted_loss(stage)
+    panels = (LOSS, Panel("valid PSNR, dB", {"valid_psnr": "valid PSNR"}), LEARNING_RATE)
+    bar = {"train_loss": "loss", "valid_psnr": "PSNR"}
+
+    def begin(self, stage: Stage) -> None:
+        """Prepare for a stage, whose loss counts from now on."""
+        super().begin(stage)
+        assert isinstance(stage, RestorationStage)
+        self.loss = WeightedLoss([(name, weight) for term in stage.loss for name, weight in term.items()])
+
+    def example(self) -> Tensor:
+        """Give a black crop of the stage's size: (1, 3, size / scale, size / scale)."""
+        assert isinstance(self.stage, RestorationStage)
+        side = self.stage.size // int(self.network.scale)
+        return torch.zeros(1, 3, side, side)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Give the loss of a batch of crops."""
@@ -55,52 +68,57 @@ class RestorationModule(StageModule):
         return self.loss(prediction, target), prediction, target
 
 
-class RestorationTask:
-    """Degraded pictures to good ones.
+class RestorationData:
+    """Degraded pictures, and what they should become.
 
     Args:
-        name: Of the pipeline, for the bar.
-        network: With fresh weights.
         train: Pictures to learn from.
         valid: Pictures to watch; may be empty.
         recipe: How variants of training pictures are degraded.
-        training: Augmentation and optimizer.
+        training: Augmentation, variants and devices count.
         seed: Of the variants.
+        fingerprint: Of the content of all these pictures.
     """
 
     def __init__(
         self,
-        name: str,
-        network: nn.Module,
         train: PicturePairs,
         valid: PicturePairs,
         recipe: Recipe,
         training: RestorationTraining,
         seed: int,
+        fingerprint: str = "",
     ) -> None:
-        self.name = name
-        self.network = network
         self.train = train
         self.valid = valid
-        self.training = training
-        # What a loss of a later stage lacks must not show only when the earlier ones are done.
-        for stage in training.stages:
-            _weighted_loss(stage)
-        self.pixels = decoded(train, recipe, training.augment, training.variants, seed, training.processes)
+        self.fingerprint = fingerprint
+        self._recipe, self._training, self._seed = recipe, training, seed
 
-    def module(self, stage: RestorationStage) -> RestorationModule:
-        """Give the Lightning module of a stage."""
-        return RestorationModule(self.network, stage, self.training)
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self.train)
+
+    @cached_property
+    def pixels(self) -> PixelPairs:
+        """All training pictures, decoded, with their variants."""
+        training = self._training
+        return decode_pairs(
+            self.train, self._recipe, training.augment, training.variants, self._seed, training.processes
+        )
 
     def batches(self, stage: RestorationStage, seed: int) -> PairCrops:
         """Give the crops of a stage."""
-        return PairCrops(self.train, self.pixels, stage, self.training.augment, seed)
+        return PairCrops(self.train, self.pixels, stage, self._training.augment, seed)
 
     def validation(self) -> DataLoader[Batch] | None:
         """Give validation pictures one by one, the middle of large ones."""
         names = self.valid.names[:VALIDATION_PICTURES]
         pictures: Sequence[Batch] = [self._middle(name) for name in names]
         return DataLoader(pictures, batch_size=1) if pictures else None  # type: ignore[arg-type]
+
+    def draw(self, batch: Batch) -> Image.Image:
+        """Draw each crop above its target."""
+        return draw_batch_sheet(*(side.permute(0, 2, 3, 1).numpy() for side in batch))
 
     def _middle(self, name: str) -> Batch:
         degraded, target = (np.asarray(side) for side in self.valid[name])
@@ -111,7 +129,3 @@ class RestorationTask:
         targets = target[top * scale : (top + side) * scale, left * scale : (left + side) * scale]
         # Copies: tensors must not share the read-only memory of Pillow's pictures.
         return tuple(torch.from_numpy(part.copy()).permute(2, 0, 1) for part in (inputs, targets))  # type: ignore[return-value]
-
-
-def _weighted_loss(stage: RestorationStage) -> WeightedLoss:
-    return WeightedLoss([(name, weight) for term in stage.loss for name, weight in term.items()])

@@ -5,7 +5,9 @@ import pandas as pd
 import plotly.io
 import pytest
 
-from uncrappify.evaluation.curves import training_curves
+from uncrappify.learners.restoration import RestorationLearner
+from uncrappify.training import curves
+from uncrappify.training.learner import LOSS, Panel
 
 
 def history(steps=100):
@@ -21,6 +23,10 @@ def history(steps=100):
             "lr": 1e-3 * (1 - step / steps),
         }
     )
+
+
+def training_curves(table):
+    return curves.training_curves(table, RestorationLearner.panels)
 
 
 def lines(figure):
@@ -72,6 +78,25 @@ def test_the_figure_is_written_as_plain_json_that_older_plotly_js_reads():
 
 
 @pytest.mark.parametrize("table", [pd.DataFrame(), pd.DataFrame({"step": [1]})])
-def test_a_history_without_values_is_an_error(table):
-    with pytest.raises(ValueError, match="nothing to draw"):
-        training_curves(table)
+def test_a_history_without_values_has_empty_curves(table):
+    assert len(training_curves(table).data) == 0
+
+
+def test_any_metrics_of_a_learner_are_drawn_in_the_panels_that_it_names():
+    table = history().assign(train_critic=0.7, train_generator=0.2, valid_texture=3.0, lr_critic=1e-4)
+    losses = Panel("losses", {"train_generator": "generator", "train_critic": "critic"})
+    rates = Panel("rates", {"lr": "generator's", "lr_critic": "critic's"})
+    figure = curves.training_curves(
+        table,
+        [losses, LOSS, Panel("texture", {"valid_texture": "texture"}), Panel("none", {"valid_none": "none"}), rates],
+    )
+    assert {name: trace.yaxis for name, trace in lines(figure).items()} == {
+        "generator": "y",
+        "critic": "y",
+        "train": "y2",
+        "valid": "y2",
+        "texture": "y3",
+        "generator's": "y4",
+        "critic's": "y4",
+    }
+    assert len({trace.line.color for trace in figure.data if trace.yaxis == "y"}) == 2

@@ -9,10 +9,10 @@ from uncrappify.datasets import PicturePairs
 from uncrappify.degradations import Recipe
 from uncrappify.evaluation.metrics import psnr
 from uncrappify.inference import predict_picture
+from uncrappify.learners import restoration
+from uncrappify.learners.restoration import RestorationData, RestorationLearner
 from uncrappify.models import build
-from uncrappify.training import restoration
 from uncrappify.training.parameters import RestorationStage, RestorationTraining
-from uncrappify.training.restoration import RestorationModule, RestorationTask
 
 
 @pytest.fixture
@@ -22,39 +22,45 @@ def plan() -> RestorationTraining:
 
 
 @pytest.fixture
-def task(pairs: PicturePairs, plan: RestorationTraining) -> RestorationTask:
+def learner(plan: RestorationTraining) -> RestorationLearner:
     torch.manual_seed(0)
-    network = build("upscaler", {"scale": 3, "channels": 4, "blocks": 1})
-    return RestorationTask("superres", network, pairs, pairs, Recipe.model_validate([]), plan, 0)
+    made = RestorationLearner(build("restoration", "upscaler", {"scale": 3, "channels": 4, "blocks": 1}), plan)
+    made.begin(plan.stages[0])
+    return made
+
+
+@pytest.fixture
+def data(pairs: PicturePairs, plan: RestorationTraining) -> RestorationData:
+    return RestorationData(pairs, pairs, Recipe.model_validate([]), plan, 0)
 
 
 def test_the_watched_psnr_is_the_evaluations(
-    task: RestorationTask, plan: RestorationTraining, pairs: PicturePairs
+    learner: RestorationLearner, data: RestorationData, pairs: PicturePairs
 ) -> None:
-    torch.nn.init.normal_(task.network.tail.weight, std=0.02)
+    torch.nn.init.normal_(learner.network.tail.weight, std=0.02)
     trainer = pl.Trainer(logger=False, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False)
-    (measured,) = trainer.validate(task.module(plan.stages[0]), task.validation(), verbose=False)
+    (measured,) = trainer.validate(learner, data.validation(), verbose=False)
     values = []
     for name in pairs.names:
         degraded, target = pairs[name]
-        values.append(psnr(np.asarray(predict_picture(task.network, degraded)), np.asarray(target)))
+        values.append(psnr(np.asarray(predict_picture(learner.network, degraded)), np.asarray(target)))
     assert measured["valid_psnr"] == pytest.approx(np.mean(values), abs=1e-3)
 
 
 def test_validation_takes_the_middle_of_large_pictures(
-    task: RestorationTask, pairs: PicturePairs, monkeypatch: pytest.MonkeyPatch
+    data: RestorationData, pairs: PicturePairs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(restoration, "VALIDATION_SIDE", 30)
     monkeypatch.setattr(restoration, "VALIDATION_PICTURES", 2)
-    batches = list(task.validation())
+    batches = list(data.validation() or [])
     assert [(inputs.shape, targets.shape) for inputs, targets in batches] == [((1, 3, 10, 10), (1, 3, 30, 30))] * 2
     degraded, target = (np.asarray(side) for side in pairs["a"])
     assert np.array_equal(batches[0][0][0].permute(1, 2, 0), degraded[3:13, 5:15])
     assert np.array_equal(batches[0][1][0].permute(1, 2, 0), target[9:39, 15:45])
 
 
-def test_the_schedule_is_one_cycle(task: RestorationTask, plan: RestorationTraining) -> None:
-    configured = task.module(plan.stages[0]).configure_optimizers()
+def test_the_schedule_is_one_cycle(learner: RestorationLearner) -> None:
+    configured = learner.configure_optimizers()
     optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
     rates, momenta = [], []
     for _ in range(100):
@@ -70,19 +76,19 @@ def test_the_schedule_is_one_cycle(task: RestorationTask, plan: RestorationTrain
     assert optimizer.param_groups[0]["betas"][1] == 0.99
 
 
-def test_a_constant_schedule_has_none(task: RestorationTask, plan: RestorationTraining) -> None:
+def test_a_constant_schedule_has_none(learner: RestorationLearner, plan: RestorationTraining) -> None:
     stage = plan.stages[0].model_copy(update={"schedule": "constant"})
-    optimizer = task.module(stage).configure_optimizers()
+    learner.begin(stage)
+    optimizer = learner.configure_optimizers()
     assert isinstance(optimizer, torch.optim.AdamW)
     assert optimizer.param_groups[0]["lr"] == 1e-2
     assert optimizer.param_groups[0]["weight_decay"] == 0.01
 
 
-def test_the_loss_is_the_weighted_sum_on_pictures_in_0_to_1(task: RestorationTask, plan: RestorationTraining) -> None:
-    module: RestorationModule = task.module(plan.stages[0])
+def test_the_loss_is_the_weighted_sum_on_pictures_in_0_to_1(learner: RestorationLearner) -> None:
     inputs = torch.full((2, 3, 8, 8), 51, dtype=torch.uint8)
     targets = torch.full((2, 3, 24, 24), 102, dtype=torch.uint8)
-    terms, prediction, target = module._terms((inputs, targets))
+    terms, prediction, target = learner._terms((inputs, targets))
     assert torch.allclose(prediction, torch.tensor(0.2), atol=1e-6)
     assert torch.allclose(target, torch.tensor(0.4))
     assert {name: float(value.detach()) for name, value in terms.items()} == pytest.approx({"l1": 0.2, "mse": 0.4})
@@ -90,10 +96,11 @@ def test_the_loss_is_the_weighted_sum_on_pictures_in_0_to_1(task: RestorationTas
 
 @pytest.mark.parametrize(("steps", "pct_start"), [(20, 0.05), (2, 0.5), (10, 0.1), (1, 0.3), (2, 0.3)])
 def test_the_way_up_may_be_one_step_long(
-    task: RestorationTask, plan: RestorationTraining, steps: int, pct_start: float
+    learner: RestorationLearner, plan: RestorationTraining, steps: int, pct_start: float
 ) -> None:
     stage = plan.stages[0].model_copy(update={"steps": steps, "pct_start": pct_start})
-    configured = task.module(stage).configure_optimizers()
+    learner.begin(stage)
+    configured = learner.configure_optimizers()
     optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
     rates = []
     for _ in range(steps):

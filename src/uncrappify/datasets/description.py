@@ -1,0 +1,118 @@
+"""What a trained model says of itself: one typed description a kind of model, in its weights file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from uncrappify.pictures.masks import Labels
+
+
+class TrainingData(BaseModel):
+    """What a model has learned from.
+
+    Attributes:
+        source: Short name of the source.
+        licence: Terms of the pictures, several joined by ``; ``.
+        pictures: How many were trained on.
+    """
+
+    source: str
+    licence: str
+    pictures: int
+
+
+class Ancestor(BaseModel):
+    """The trained model whose weights a training has started from.
+
+    Attributes:
+        fingerprint: SHA-256 of its weights.
+        run_id: MLflow run that made it.
+    """
+
+    fingerprint: str
+    run_id: str | None = None
+
+
+class Description(BaseModel):
+    """What every kind of model says of itself.
+
+    Attributes:
+        kind: What the model is for; :mod:`uncrappify.inference` knows the class that uses it.
+        model: Name of the network among those of its kind.
+        options: Keyword arguments that build the network.
+        normalisation: What the network expects of pictures.
+        metrics: Of the training.
+        data: What it has learned from; None where nothing is known.
+        ancestor: What it has started from; None for fresh weights.
+        uncrappify: Version of the project that trained it.
+        git_commit: Commit of the project that trained it.
+        run_id: MLflow run of the training.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    model: str
+    options: dict[str, Any]
+    normalisation: str = "RGB in 0..1"
+    metrics: dict[str, float] = {}
+    data: TrainingData | None = None
+    ancestor: Ancestor | None = None
+    uncrappify: str | None = None
+    git_commit: str | None = None
+    run_id: str | None = None
+
+
+class RestorationDescription(Description):
+    """A model that undoes damage.
+
+    Attributes:
+        scale: How many times larger the output is than the input.
+        recipe: The damage that it has learned to undo, as in YAML; empty where it has learned from pairs.
+    """
+
+    kind: Literal["restoration"] = "restoration"
+    scale: int = Field(ge=1)
+    recipe: list[dict[str, Any]]
+
+
+class SegmentationDescription(Description):
+    """A model that says which class a pixel belongs to.
+
+    Attributes:
+        labels: The classes.
+        size: Height and width whose area a picture is brought to.
+    """
+
+    kind: Literal["segmentation"] = "segmentation"
+    labels: Labels
+    size: tuple[int, int]
+
+    @model_validator(mode="after")
+    def _count_classes(self) -> Self:
+        # Files of version 0.1 have the classes in the labels alone.
+        self.options.setdefault("out_channels", len(self.labels.classes))
+        return self
+
+
+AnyDescription = RestorationDescription | SegmentationDescription
+KINDS = tuple(str(kind.model_fields["kind"].default) for kind in (RestorationDescription, SegmentationDescription))
+_DESCRIPTION: TypeAdapter[AnyDescription] = TypeAdapter(Annotated[AnyDescription, Field(discriminator="kind")])
+
+
+def parse_description(values: dict[str, Any]) -> AnyDescription:
+    """Read what a weights file says of its model.
+
+    Args:
+        values: From the file; those of version 0.1 have a ``task``, or nothing, in the place of ``kind``.
+
+    Returns:
+        The description of the model's kind.
+
+    Raises:
+        pydantic.ValidationError: If the kind is unknown or a value is missing.
+    """
+    kind = values.get("kind") or values.get("task") or "restoration"
+    return _DESCRIPTION.validate_python({**values, "kind": kind})

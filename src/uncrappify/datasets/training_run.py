@@ -1,0 +1,154 @@
+"""The folder of a training: what must outlive a killed process cannot wait for the end of its node."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import ImagePreview
+from PIL import Image
+from pydantic import BaseModel
+
+from uncrappify.atomic import written_whole
+from uncrappify.pictures import write_picture
+
+
+class TrainingState(BaseModel):
+    """What is noted of a training in its folder.
+
+    Attributes:
+        fingerprint: Of all that the result depends on.
+        finished: Whether its last stage has ended.
+        provenance: Version, commit and MLflow run that it was trained by.
+    """
+
+    fingerprint: str = ""
+    finished: bool = False
+    provenance: dict[str, str] = {}
+
+
+class TrainingRun:
+    """A handle on the folder of one model's training.
+
+    Args:
+        folder: For checkpoints and history, of this model alone; made when it is first written to.
+        snapshots: For pictures of the training.
+    """
+
+    def __init__(self, folder: Path, snapshots: Path) -> None:
+        self.folder = folder
+        self.snapshots = snapshots
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.folder.name
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints and the history."""
+        return self.folder / "checkpoints"
+
+    @property
+    def history(self) -> Path:
+        """The file that everything measured is appended to."""
+        return self.checkpoints / "history.jsonl"
+
+    def checkpoint(self, stage: int) -> Path:
+        """Give the file of a stage's checkpoint."""
+        return self.checkpoints / f"stage{stage}.ckpt"
+
+    @property
+    def state(self) -> TrainingState:
+        """What is noted; a note that cannot be read is that of no training."""
+        try:
+            return TrainingState.model_validate_json(self._note.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return TrainingState()
+
+    def claim(self, fingerprint: str, provenance: dict[str, str]) -> TrainingState:
+        """Take the folder for a training; what another one has left there is removed.
+
+        Args:
+            fingerprint: Of all that the result depends on.
+            provenance: Version, commit and MLflow run that go on with it, unless it has ended before.
+
+        Returns:
+            What is noted of the training, before now and by this call.
+        """
+        state = self.state
+        if state.fingerprint != fingerprint:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            state = TrainingState(fingerprint=fingerprint)
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        if not state.finished:
+            state = state.model_copy(update={"provenance": provenance})
+            self._write(state)
+        return state
+
+    def finish(self) -> None:
+        """Note that the training has come to its end."""
+        self._write(self.state.model_copy(update={"finished": True}))
+
+    def show(self, picture: Image.Image, name: str) -> Path:
+        """Write a picture of the training.
+
+        Args:
+            picture: The picture.
+            name: Of the file, without suffix.
+
+        Returns:
+            The file.
+        """
+        file = self.snapshots / f"{name}.png"
+        write_picture(picture, file)
+        return file
+
+    @property
+    def _note(self) -> Path:
+        return self.folder / "training.json"
+
+    def _write(self, state: TrainingState) -> None:
+        with written_whole(self._note) as path:
+            path.write_text(json.dumps(state.model_dump(), indent=2), encoding="utf-8")
+
+    def __repr__(self) -> str:
+        return f"TrainingRun({self.folder})"
+
+
+class TrainingFolder(AbstractDataset[NoReturn, TrainingRun]):
+    """Hands out a model's training: checkpoints, history, pictures.
+
+    Args:
+        path: Folder of the model.
+        snapshots: Folder for pictures of the training.
+        metadata: For kedro-viz.
+    """
+
+    def __init__(self, *, path: str, snapshots: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self._snapshots = Path(snapshots)
+        self.metadata = metadata
+
+    def load(self) -> TrainingRun:
+        """Give the handle."""
+        return TrainingRun(self._path, self._snapshots)
+
+    def save(self, data: NoReturn) -> None:
+        """Refuse: a training writes into the folder itself."""
+        raise DatasetError(f"{self} is an input only")
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path), "snapshots": str(self._snapshots)}
+
+    def preview(self) -> ImagePreview:
+        """Show the first picture of the training, if there is one."""
+        pictures = sorted(self._snapshots.glob("*.png"))
+        return ImagePreview(base64.b64encode(pictures[0].read_bytes()).decode() if pictures else "")

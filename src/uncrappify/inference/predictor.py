@@ -1,0 +1,103 @@
+"""What every trained model can do once it is loaded, and which class uses which kind of model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import torch
+from torch import nn
+
+from uncrappify.datasets.description import AnyDescription, Description
+from uncrappify.datasets.weights import TrainedModel, read_weights
+from uncrappify.errors import UserError
+from uncrappify.models import MODELS, build
+
+D = TypeVar("D", bound=Description)
+
+PREDICTORS = {
+    "restoration": "uncrappify.inference.restorer:Restorer",
+    "segmentation": "uncrappify.inference.segmenter:Segmenter",
+}
+"""Kind of model to the class that uses it; a name, not an import, so that only what is used is loaded."""
+
+
+class Predictor(ABC, Generic[D]):
+    """A network with its weights, ready for use.
+
+    Args:
+        network: What it runs.
+        description: What is known about the model.
+
+    Attributes:
+        kind: Of the models that the class uses.
+        purpose: What it does with pictures, for messages.
+        output_shape: Of what comes out for a picture (N, H, W, 3), -1 where a side varies.
+    """
+
+    kind: ClassVar[str]
+    purpose: ClassVar[str]
+    output_shape: ClassVar[tuple[int, ...]]
+
+    def __init__(self, network: nn.Module, description: D) -> None:
+        self.network = network.eval()
+        self.description = description
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Load a weights file.
+
+        Raises:
+            UserError: If the file is missing, cut short, not one of this project's, or of another kind.
+        """
+        return cls.from_trained(read_weights(path))
+
+    @classmethod
+    def from_trained(cls, model: TrainedModel, **options: Any) -> Self:
+        """Build the network that the description names, with its weights, on the GPU where there is one.
+
+        Args:
+            model: Weights and description.
+            options: Of the class.
+
+        Raises:
+            UserError: If the model is of another kind, or this version of the project does not know its network.
+        """
+        description: Any = model.description
+        if description.kind != cls.kind:
+            raise UserError(
+                f"These weights {predictor_of(description).purpose}, and {cls.__name__} takes some that {cls.purpose}: "
+                "load them by uncrappify.load."
+            )
+        if description.model not in MODELS[cls.kind]:
+            raise UserError(
+                f"These weights belong to a model {description.model!r}, which this version of uncrappify does not "
+                f"have (it has {', '.join(MODELS[cls.kind])}). Update uncrappify."
+            )
+        network = build(description.kind, description.model, description.options)
+        network.load_state_dict(model.state)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return cls(network.to(device, memory_format=torch.channels_last), description, **options)  # type: ignore[call-overload]
+
+    @abstractmethod
+    def __call__(self, picture: Any) -> Any:
+        """Apply the model to one picture."""
+
+
+def predictor_of(description: AnyDescription) -> type[Predictor[Any]]:
+    """Give the class that uses a model of this kind."""
+    module, _, name = PREDICTORS[description.kind].partition(":")
+    predictor: type[Predictor[Any]] = getattr(import_module(module), name)
+    return predictor
+
+
+def load_predictor(path: Path) -> Predictor[Any]:
+    """Load a weights file, whatever its model is for.
+
+    Raises:
+        UserError: If the file is missing, cut short, or not one of this project's.
+    """
+    model = read_weights(path)
+    return predictor_of(model.description).from_trained(model)

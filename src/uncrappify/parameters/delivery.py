@@ -1,0 +1,71 @@
+"""Which models a pipeline has, which of them it delivers, and where the weights lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.utils import find_kedro_project
+
+from uncrappify.errors import UserError
+from uncrappify.parameters.messages import nearest
+
+MODELS_FOLDER = Path("data/06_models")
+
+
+def find_models(section: Mapping[str, Any]) -> list[str]:
+    """Find the models of a pipeline that has several: the keys that hold ``model`` and ``training``.
+
+    Args:
+        section: The pipeline's parameters, as in YAML.
+    """
+    return [key for key, value in section.items() if isinstance(value, Mapping) and {"model", "training"} <= set(value)]
+
+
+def find_trained_models(section: Mapping[str, Any]) -> list[str]:
+    """Find the models for which there are nodes: one without stages, and without weights to start from, is none."""
+    return [
+        name
+        for name in find_models(section)
+        if section[name]["training"].get("stages") or (section[name]["model"] or {}).get("weights")
+    ]
+
+
+def delivered_model(section: Mapping[str, Any]) -> str | None:
+    """Say which model a pipeline delivers: what ``delivers`` names, else the last.
+
+    Returns:
+        Its name; empty where the pipeline itself is the one model, and None where ``delivers`` is null.
+    """
+    models = find_models(section)
+    given: str | None = section.get("delivers", "")
+    return models[-1] if models and given == "" else given
+
+
+def find_weights(given: str) -> Path:
+    """Find a weights file by its path, or by the name of a pipeline (``superres``, ``digits.cnn``) of this project.
+
+    Raises:
+        UserError: If the pipeline has no such model, or delivers none.
+    """
+    # Path.expanduser raises where there is no such user.
+    file = Path(os.path.expanduser(given))  # noqa: PTH111
+    if file.exists():
+        return file
+    # Here: the registry imports this module by way of the templates.
+    from uncrappify.pipeline_registry import read_sections
+
+    pipeline, _, model = given.partition(".")
+    section = read_sections().get(pipeline)
+    if section is None:
+        return file
+    models = find_models(section)
+    if model and model not in models:
+        raise UserError(nearest(f"model of {pipeline}", model, models))
+    delivered = model or delivered_model(section)
+    if delivered is None:
+        raise UserError(f"{pipeline} delivers no model; name one of its own, such as {pipeline}.{models[-1]}.")
+    root = find_kedro_project(Path.cwd()) or Path.cwd()
+    return root / MODELS_FOLDER / pipeline / delivered / "model.safetensors"

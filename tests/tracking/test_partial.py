@@ -1,0 +1,88 @@
+"""What a part of a pipeline takes from earlier runs has to be there, and made as is said now."""
+
+from typing import Any
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+
+from uncrappify.errors import UserError
+from uncrappify.tracking.partial import check_left_out, find_missing, find_read
+
+TREE = {"p": {"seed": 1, "source": {"kind": "folder", "mirror": "/m"}, "evaluation": {"rows": 6}}}
+
+
+def same(*values: Any) -> Any:
+    return values[0]
+
+
+@pytest.fixture
+def whole() -> Pipeline:
+    return Pipeline(
+        [
+            Node(same, ["params:source"], "raw", name="download"),
+            Node(same, ["raw", "params:seed"], "split", name="split"),
+            Node(same, ["split"], "model", name="train"),
+            Node(same, ["split", "model", "params:evaluation"], "scores", name="evaluate"),
+        ],
+        namespace="p",
+    )
+
+
+@pytest.fixture
+def catalog(whole: Pipeline) -> DataCatalog:
+    """Everything is there."""
+    return DataCatalog({name: MemoryDataset(1) for name in whole.datasets()})
+
+
+@pytest.fixture
+def read(whole: Pipeline) -> dict[str, dict[str, Any]]:
+    return {node.name: find_read(node, TREE) for node in whole.nodes}
+
+
+def changed(key: str, value: object) -> dict[str, Any]:
+    return {"p": TREE["p"] | {key: value}}
+
+
+def test_a_node_reads_its_parameters_and_where_an_archive_is_taken_from_is_none(whole: Pipeline) -> None:
+    read = {node.name: find_read(node, TREE) for node in whole.nodes}
+    assert read["p.download"] == {"p.source": {"kind": "folder"}}
+    assert read["p.train"] == {}
+
+
+def test_the_same_parameters_and_those_of_nodes_that_run_may_be_given(whole, catalog, read) -> None:
+    evaluate = whole.filter(from_nodes=["p.evaluate"])
+    check_left_out(whole, evaluate, catalog, read, TREE)
+    check_left_out(whole, evaluate, catalog, read, changed("evaluation", {"rows": 3}))
+    check_left_out(whole, evaluate, catalog, read, changed("source", {"kind": "folder", "mirror": "/elsewhere"}))
+    check_left_out(whole, whole, catalog, read, changed("seed", 2))
+    check_left_out(whole, evaluate, catalog, {}, changed("seed", 2))
+
+
+def test_a_parameter_that_contradicts_what_is_there_is_refused(whole, catalog, read) -> None:
+    evaluate = whole.filter(from_nodes=["p.evaluate"])
+    with pytest.raises(UserError, match=r"^p\.seed: p\.split, which this run leaves out, ran with 1 and not with 2\."):
+        check_left_out(whole, evaluate, catalog, read, changed("seed", 2))
+    with pytest.raises(UserError, match=r'^p\.source\.kind: p\.download, .* ran with "folder" and not with "archive"'):
+        check_left_out(whole, evaluate, catalog, read, changed("source", {"kind": "archive"}))
+
+
+def test_what_is_not_used_may_be_missing(whole, catalog, read) -> None:
+    catalog["p.model"] = MemoryDataset()
+    check_left_out(whole, whole.filter(node_names=["p.train"]), catalog, read, TREE)
+    with pytest.raises(UserError, match=r"^p\.model is not there yet: p\.train makes it, .* \(--from-nodes p\.train\)"):
+        check_left_out(whole, whole.filter(node_names=["p.evaluate"]), catalog, read, TREE)
+
+
+def test_a_model_that_is_optional_may_be_missing(whole, catalog, read) -> None:
+    catalog["p.model"] = MemoryDataset()
+    catalog["p.model"].optional = True
+    check_left_out(whole, whole.filter(node_names=["p.evaluate"]), catalog, read, TREE)
+
+
+def test_where_nothing_is_missing_every_node_is_left_out(whole, catalog, read) -> None:
+    nothing = find_missing(whole, catalog)
+    assert not nothing.nodes
+    check_left_out(whole, nothing, catalog, read, TREE)
+    with pytest.raises(UserError, match=r"^p\.evaluation\.rows: p\.evaluate, .* ran with 6 and not with 3"):
+        check_left_out(whole, nothing, catalog, read, changed("evaluation", {"rows": 3}))
