@@ -1,8 +1,10 @@
 """One file gives the same function back, in Python and in MLflow."""
 
 import ast
+import json
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from uncrappify.models import build
 OPTIONS = {"scale": 2, "channels": 4, "blocks": 1}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def trained() -> TrainedModel:
     torch.manual_seed(0)
     network = build("restoration", "upscaler", OPTIONS)
@@ -31,9 +33,9 @@ def trained() -> TrainedModel:
     return TrainedModel(state, RestorationDescription(model="upscaler", options=OPTIONS, scale=2, recipe=[]))
 
 
-@pytest.fixture
-def file(trained: TrainedModel, tmp_path: Path) -> Path:
-    path = tmp_path / "model.safetensors"
+@pytest.fixture(scope="module")
+def file(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("trained") / "model.safetensors"
     Weights(filepath=str(path)).save(trained)
     return path
 
@@ -41,6 +43,18 @@ def file(trained: TrainedModel, tmp_path: Path) -> Path:
 @pytest.fixture
 def pixels() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (11, 17, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def logged(file: Path, sqlite_store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the model in MLflow's store."""
+    folder, before = tmp_path_factory.mktemp("logged"), mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(sqlite_store)
+    experiment = mlflow.create_experiment(folder.name, artifact_location=folder.as_uri())
+    with mlflow.start_run(experiment_id=experiment) as run:
+        log_model(file)
+    yield f"runs:/{run.info.run_id}/model"
+    mlflow.set_tracking_uri(before)
 
 
 def test_a_file_gives_the_same_function_back(trained: TrainedModel, file: Path, pixels: np.ndarray) -> None:
@@ -102,27 +116,23 @@ def test_a_missing_file_says_so(tmp_path: Path) -> None:
         uncrappify.load(tmp_path / "nowhere.safetensors")
 
 
-def test_mlflow_gives_the_model_back_for_numpy_pictures(file: Path, pixels: np.ndarray, experiment: str) -> None:
-    with mlflow.start_run(experiment_id=experiment) as run:
-        log_model(file)
-    loaded = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+def test_mlflow_gives_the_model_back_for_numpy_pictures(file: Path, pixels: np.ndarray, logged: str) -> None:
+    loaded = mlflow.pyfunc.load_model(logged)
     restored = uncrappify.load(file)(pixels)
     assert np.array_equal(loaded.predict(pixels[None]), restored[None])
     two = np.stack([pixels, pixels[::-1]])
     assert loaded.predict(two).shape == (2, 22, 34, 3)
     assert [tensor.shape for tensor in loaded.metadata.signature.inputs] == [(-1, -1, -1, 3)]
     assert loaded.metadata.signature.inputs.inputs[0].type == np.uint8
-    requirements = mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/model/requirements.txt").split()
+    requirements = mlflow.artifacts.load_text(f"{logged}/requirements.txt").split()
     assert f"torch=={version('torch').partition('+')[0]}" in requirements
     assert all("==" in requirement for requirement in requirements)
 
 
 def test_the_mlflow_model_runs_by_the_code_that_it_was_logged_with(
-    file: Path, pixels: np.ndarray, experiment: str, tmp_path: Path
+    file: Path, pixels: np.ndarray, logged: str, tmp_path: Path
 ) -> None:
-    with mlflow.start_run(experiment_id=experiment) as run:
-        log_model(file)
-    here = mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/model", dst_path=str(tmp_path / "there"))
+    here = mlflow.artifacts.download_artifacts(logged, dst_path=str(tmp_path / "there"))
     np.save(tmp_path / "pixels.npy", pixels[None])
     code = (
         "import mlflow, numpy, sys\n"
@@ -136,31 +146,34 @@ def test_the_mlflow_model_runs_by_the_code_that_it_was_logged_with(
     assert np.array_equal(np.load(tmp_path / "pixels.npy"), uncrappify.load(file)(pixels)[None])
 
 
-@pytest.mark.parametrize(
-    ("model", "options"), [("upscaler", OPTIONS), ("unet", {"scale": 1, "encoder": "test_resnet", "pretrained": False})]
-)
-def test_the_mlflow_model_names_all_that_the_package_imports_for_it(
-    model: str, options: dict[str, object], tmp_path: Path
-) -> None:
-    file, more = tmp_path / "model.safetensors", MORE_REQUIREMENTS.get(model, ())
-    description = RestorationDescription(model=model, options=options, scale=options["scale"], recipe=[])
-    state = dict(build("restoration", model, options).state_dict())
-    Weights(filepath=str(file)).save(TrainedModel(state, description))
-    others = {"pooch", "requests", "lightning", "torchmetrics", "matplotlib", "plotly", "skimage", "sklearn"}
-    others |= {"kedro_mlflow", "torchvision", "timm"} - set(more)
-    code = (
-        f"import sys; sys.modules |= dict.fromkeys({others}); import numpy, uncrappify\n"
-        f"uncrappify.load({str(file)!r})(numpy.zeros((16, 16, 3), numpy.uint8))\n"
-        "print(*[module.__file__ for name, module in sys.modules.items() if name.startswith('uncrappify')], sep='\\n')"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    nodes = [node for path in done.stdout.splitlines() for node in ast.parse(Path(path).read_text("utf-8")).body]
+def imported_packages(files: list[str], packages: Mapping[str, list[str]]) -> set[str]:
+    nodes = [node for file in files for node in ast.parse(Path(file).read_text("utf-8")).body]
     modules = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     modules += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {package.lower() for module in modules for package in packages.get(module.split(".")[0], [])}
+
+
+def test_the_mlflow_model_names_all_that_the_package_imports_for_it(file: Path, tmp_path: Path) -> None:
+    unet, options = tmp_path / "unet.safetensors", {"scale": 1, "encoder": "test_resnet", "pretrained": False}
+    description = RestorationDescription(model="unet", options=options, scale=1, recipe=[])
+    state = dict(build("restoration", "unet", options).state_dict())
+    Weights(filepath=str(unet)).save(TrainedModel(state, description))
+    never = {"pooch", "requests", "lightning", "torchmetrics", "matplotlib", "plotly", "skimage", "sklearn"}
+    code = (
+        "import sys\n"
+        f"sys.modules |= dict.fromkeys({never | {'kedro_mlflow', 'torchvision', 'timm'}})\n"
+        "import json, numpy, uncrappify\n"
+        f"for file, allowed in (({str(file)!r}, []), ({str(unet)!r}, ['torchvision', 'timm'])):\n"
+        "    for name in allowed: del sys.modules[name]\n"
+        "    uncrappify.load(file)(numpy.zeros((16, 16, 3), numpy.uint8))\n"
+        "    modules = dict(sys.modules).items()\n"
+        "    print(json.dumps([module.__file__ for name, module in modules if name.startswith('uncrappify')]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     packages = packages_distributions()
-    imported = {package.lower() for module in modules for package in packages.get(module.split(".")[0], [])}
-    # Imported by a function, by the model class itself, and by timm, beside which only one version of it fits.
-    assert (imported | {"safetensors", "mlflow"} | {"torchvision"}.intersection(more)) - {
-        "uncrappify",
-        "pydantic_core",
-    } == {*REQUIREMENTS, *more}
+    first, second = (imported_packages(json.loads(line), packages) for line in done.stdout.splitlines())
+    # Imported by a function, and by the model class itself.
+    besides, ours = {"safetensors", "mlflow"}, {"uncrappify", "pydantic_core"}
+    assert (first | besides) - ours == set(REQUIREMENTS)
+    # Beside timm, only one version of torchvision fits.
+    assert (second | besides | {"torchvision"}) - ours == {*REQUIREMENTS, *MORE_REQUIREMENTS["unet"]}

@@ -61,13 +61,13 @@ def largest_difference(first, second):
 
 
 @pytest.mark.parametrize("scale", [1, 3])
-@pytest.mark.parametrize("size", [(33, 17), (32, 16), (7, 50), (16, 16), (5, 3), (1, 1), (49, 48)])
-def test_the_tiled_picture_is_the_whole_one_bit_for_bit(size, scale):
-    network, good = Network(scale).double(), picture(*size)
-    whole = predict_picture(network, good, tile=1000)
-    assert whole.size == (size[0] * scale, size[1] * scale)
-    assert np.asarray(whole).std() > 5
-    assert predict_picture(network, good, tile=16).tobytes() == whole.tobytes()
+def test_the_tiled_picture_is_the_whole_one_bit_for_bit(scale):
+    network = Network(scale).double()
+    for width, height in ((33, 17), (32, 16), (7, 50), (16, 16), (5, 3), (1, 1), (49, 48)):
+        whole = predict_picture(network, picture(width, height), tile=1000)
+        assert whole.size == (width * scale, height * scale)
+        assert np.asarray(whole).std() > 5
+        assert predict_picture(network, picture(width, height), tile=16).tobytes() == whole.tobytes(), whole.size
 
 
 def test_in_single_precision_no_value_is_further_off_than_a_rounding():

@@ -1,6 +1,4 @@
-"""An untrained upscaler is bicubic enlargement, Pillow's, and all of it learns."""
-
-from pathlib import Path
+"""An untrained upscaler is bicubic enlargement, Pillow's, and sees as far as it says."""
 
 import numpy as np
 import pytest
@@ -69,27 +67,12 @@ def test_at_scale_1_an_untrained_upscaler_changes_nothing() -> None:
     assert torch.equal(Upscaler(scale=1, channels=8, blocks=2)(picture), picture)
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7), (5, 3), (19, 25)])
-@pytest.mark.parametrize("scale", [1, 2, 3, 4])
-def test_any_size_is_enlarged_by_the_scale(height: int, width: int, scale: int) -> None:
-    restored = Upscaler(scale=scale, channels=4, blocks=1)(torch.rand(2, 3, height, width))
-    assert restored.shape == (2, 3, height * scale, width * scale)
-
-
 def trained(scale: int = 3, blocks: int = 2) -> Upscaler:
     """A network whose tail is no longer zero."""
     torch.manual_seed(0)
     network = Upscaler(scale=scale, channels=8, blocks=blocks)
     torch.nn.init.normal_(network.tail.weight, std=0.1)
     return network
-
-
-def test_the_gradient_reaches_every_parameter() -> None:
-    network = trained()
-    (network(random_picture()) - 0.5).square().mean().backward()
-    for name, parameter in network.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.abs().max() > 0, name
 
 
 def test_an_untrained_tail_gets_a_gradient() -> None:
@@ -130,21 +113,6 @@ def test_the_fixed_kernel_is_no_part_of_the_weights() -> None:
 
 def test_the_kernel_follows_the_numbers_format() -> None:
     assert Upscaler(scale=2, channels=4, blocks=1).double()(random_picture().double()).dtype == torch.float64
-
-
-def test_the_network_can_be_exported() -> None:
-    network, picture = trained(), random_picture()
-    exported = torch.export.export(network, (picture,)).module()
-    assert torch.allclose(exported(picture), network(picture), atol=1e-6)
-
-
-def test_it_is_the_same_network_in_onnx(tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX comes with the extra export")
-    network = Upscaler(scale=3).eval()
-    torch.onnx.export(network, (random_picture(),), tmp_path / "upscaler.onnx", verbose=False)
-    (found,) = onnxruntime.InferenceSession(tmp_path / "upscaler.onnx").run(None, {"x": random_picture().numpy()})
-    with torch.inference_mode():
-        assert torch.allclose(torch.from_numpy(found), network(random_picture()), atol=1e-5)
 
 
 def test_networks_are_built_by_name() -> None:

@@ -61,11 +61,11 @@ def test_a_program_for_a_printer_is_never_run() -> None:
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"])
-@pytest.mark.parametrize("share", [0.5, 0.9])
-def test_a_file_that_was_cut_off_is_truncated(format: str, share: float) -> None:
+def test_a_file_that_was_cut_off_is_truncated(format: str) -> None:
     content = encoded(noise(), format)
-    with pytest.raises(UnusablePicture, match=r"^truncated"):
-        decode(content[: int(len(content) * share)])
+    for share in (0.5, 0.9):
+        with pytest.raises(UnusablePicture, match=r"^truncated"):
+            pytest.fail(f"{decode(content[: int(len(content) * share)])} was read of {share} of the file")
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
@@ -126,25 +126,25 @@ def test_a_picture_that_was_good_when_it_was_listed_says_what_to_do(
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_picture_is_turned_upright_to_the_pixel(format: str, orientation: int) -> None:
+def test_a_picture_is_turned_upright_to_the_pixel(format: str) -> None:
     upright = noise()
     # What a camera stores: the inverse of what the orientation asks a viewer to do.
-    stored = {
-        1: lambda picture: picture,
-        2: lambda picture: picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
-        3: lambda picture: picture.transpose(Image.Transpose.ROTATE_180),
-        4: lambda picture: picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
-        5: lambda picture: picture.transpose(Image.Transpose.TRANSPOSE),
-        6: lambda picture: picture.transpose(Image.Transpose.ROTATE_90),
-        7: lambda picture: picture.transpose(Image.Transpose.TRANSVERSE),
-        8: lambda picture: picture.transpose(Image.Transpose.ROTATE_270),
-    }[orientation](upright)
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = orientation
-    reading = decode(encoded(stored, format, exif=exif))
-    np.testing.assert_array_equal(pixels(reading.picture), pixels(upright))
-    assert reading.notes == (["turned by EXIF"] if orientation > 1 else [])
+    transposes = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    for orientation in range(1, 9):
+        stored = upright.transpose(transposes[orientation]) if orientation > 1 else upright
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        reading = decode(encoded(stored, format, exif=exif))
+        np.testing.assert_array_equal(pixels(reading.picture), pixels(upright), f"orientation {orientation}")
+        assert reading.notes == (["turned by EXIF"] if orientation > 1 else [])
 
 
 def test_an_upright_picture_is_not_turned_again_when_it_was_written_and_read(tmp_path: Path) -> None:
@@ -261,26 +261,25 @@ def test_a_picture_survives_writing_and_reading_without_loss(tmp_path: Path) -> 
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("loaded", [False, True])
-@pytest.mark.parametrize("case", ["phone", "turned tiff", "alpha", "palette", "16 bit", "grey", "CMYK"])
-def test_an_open_picture_becomes_what_its_file_does(case: str, loaded: bool) -> None:
+def test_an_open_picture_becomes_what_its_file_does() -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     alpha = noise().convert("RGBA")
     alpha.putalpha(noise().getchannel("R"))
-    content = {
-        "phone": lambda: encoded(noise(), "JPEG", exif=exif),
-        "turned tiff": lambda: encoded(noise(), "TIFF", exif=exif),
-        "alpha": lambda: encoded(alpha, "PNG"),
-        "palette": lambda: encoded(noise().convert("P"), "GIF"),
-        "16 bit": lambda: encoded(Image.fromarray(np.arange(0, 65_536, 64, dtype=np.uint16).reshape(32, 32)), "PNG"),
-        "grey": lambda: encoded(noise().convert("L"), "PNG"),
-        "CMYK": lambda: encoded(noise().convert("CMYK"), "JPEG"),
-    }[case]()
-    image = Image.open(BytesIO(content))
-    if loaded:
-        image.load()
-    np.testing.assert_array_equal(pixels(to_rgb(image)), pixels(decode(content).picture))
+    contents = {
+        "phone": encoded(noise(), "JPEG", exif=exif),
+        "turned tiff": encoded(noise(), "TIFF", exif=exif),
+        "alpha": encoded(alpha, "PNG"),
+        "palette": encoded(noise().convert("P"), "GIF"),
+        "16 bit": encoded(Image.fromarray(np.arange(0, 65_536, 64, dtype=np.uint16).reshape(32, 32)), "PNG"),
+        "grey": encoded(noise().convert("L"), "PNG"),
+        "CMYK": encoded(noise().convert("CMYK"), "JPEG"),
+    }
+    for case, content in contents.items():
+        opened, loaded = Image.open(BytesIO(content)), Image.open(BytesIO(content))
+        loaded.load()
+        for image in (opened, loaded):
+            np.testing.assert_array_equal(pixels(to_rgb(image)), pixels(decode(content).picture), case)
 
 
 def test_the_picture_that_is_converted_is_left_as_it_is() -> None:

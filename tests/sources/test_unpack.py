@@ -63,15 +63,16 @@ def test_files_come_out_as_they_went_in(tmp_path, folder, make, kind):
 
 
 @pytest.mark.parametrize("kind", ["tar", "zip"])
-@pytest.mark.parametrize("name", ["../out.png", "a/../../out.png", "a/..", "..\\out.png"])
-def test_a_path_that_leads_out_is_refused(refused, make, kind, name):
-    assert "may lead out of the folder. Nothing of it was kept." in refused(make[kind]({"a.png": b"1", name: b"2"}))
+def test_a_path_that_leads_out_is_refused(refused, make, kind):
+    for name in ("../out.png", "a/../../out.png", "a/..", "..\\out.png"):
+        told = refused(make[kind]({"a.png": b"1", name: b"2"}))
+        assert "may lead out of the folder. Nothing of it was kept." in told, name
 
 
 @pytest.mark.parametrize("kind", ["tar", "zip"])
-@pytest.mark.parametrize("name", ["/out.png", "//out.png", "C:/out.png", "C:\\out.png", "\\out.png"])
-def test_an_absolute_path_is_refused(refused, make, kind, name):
-    assert "is an absolute path" in refused(make[kind]({name: b"1"}))
+def test_an_absolute_path_is_refused(refused, make, kind):
+    for name in ("/out.png", "//out.png", "C:/out.png", "C:\\out.png", "\\out.png"):
+        assert "is an absolute path" in refused(make[kind]({name: b"1"})), name
 
 
 @pytest.mark.parametrize("kind", LINKS.values(), ids=LINKS)
