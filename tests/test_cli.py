@@ -1,9 +1,16 @@
-"""What of an exception is for a person."""
+"""What of an exception is for a person, and which names are known."""
 
 import errno
+from pathlib import Path
 
-from uncrappify.cli import explained
+import pytest
+
+from uncrappify import cli
+from uncrappify.cli import explain
 from uncrappify.errors import UserError
+from uncrappify.pipeline_registry import register_pipelines
+
+OPTIONS = {"from_nodes": [], "to_nodes": [], "node_names": [], "tags": []}
 
 
 def chained(cause: BaseException) -> RuntimeError:
@@ -15,15 +22,39 @@ def chained(cause: BaseException) -> RuntimeError:
 
 
 def test_a_users_mistake_is_found_below_the_wrappings_of_libraries():
-    assert explained(chained(chained(UserError("no folder x")))) == "no folder x"
+    assert explain(chained(chained(UserError("no folder x")))) == "no folder x"
 
 
 def test_a_full_disk_and_a_missing_permission_are_told_wherever_they_happen():
-    full = explained(chained(OSError(errno.ENOSPC, "No space left on device", "/data/a.parquet")))
+    full = explain(chained(OSError(errno.ENOSPC, "No space left on device", "/data/a.parquet")))
     assert full == "the disk is full (/data/a.parquet). Free space and run again; what is done is kept."
-    forbidden = explained(chained(PermissionError(errno.EACCES, "Permission denied", "/data")))
+    forbidden = explain(chained(PermissionError(errno.EACCES, "Permission denied", "/data")))
     assert forbidden == "/data: no permission to write. Allow it and run again; what is done is kept."
 
 
 def test_a_fault_of_the_program_is_not_explained_away():
-    assert explained(chained(KeyError("psnr"))) is None
+    assert explain(chained(KeyError("psnr"))) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "said"),
+    [
+        (["supperres"], {}, 'There is no pipeline "supperres"; did you mean "superres"?'),
+        (["superres", "x"], {}, 'There is no pipeline "x"'),
+        (
+            ["superres"],
+            {"from_nodes": ["superres.evaluat"]},
+            'no node "superres.evaluat"; did you mean "superres.evaluate"?',
+        ),
+        (["superres"], {"tags": ["evaluate"]}, 'There is no tag "evaluate"; did you mean "evaluation"?'),
+    ],
+)
+def test_unknown_names_are_told_with_the_nearest(
+    names: list[str], options: dict[str, list[str]], said: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(Path(__file__).parents[1])
+    monkeypatch.setattr(cli, "pipelines", register_pipelines())
+    with pytest.raises(UserError) as caught:
+        cli._check_names(names, OPTIONS | options)
+    assert said in str(caught.value)
+    cli._check_names(["superres"], OPTIONS | {"tags": ["data"], "from_nodes": ["superres.train"]})

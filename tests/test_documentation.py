@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from mlflow.entities import Metric, Run, RunData, RunInfo, RunTag
+from omegaconf import OmegaConf
 from PIL import Image
 
 from uncrappify.datasets import RestorationDescription, TrainedModel, Weights
@@ -138,6 +139,13 @@ def test_every_shortcut_and_parameter_that_the_readme_types_exists():
             node = node[key]
         assert not isinstance(node, dict | list), name
     assert {"pictures", "smoke"} <= names
+
+
+def test_every_line_of_parameters_in_the_readme_is_accepted():
+    typed = re.findall(r"--params (\S+)", "".join(blocks("README.md", "bash")))
+    for line in (line for line in typed if "mirror" not in line):
+        given = OmegaConf.to_container(OmegaConf.from_dotlist(line.split(",")))
+        assert complete(merged(SUPERRES, given), SUPERRES)["superres"]["template"] == "restoration", line
 
 
 def test_the_model_of_the_page_learns_and_is_exact_in_tiles(monkeypatch, photograph):

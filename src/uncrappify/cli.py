@@ -51,18 +51,18 @@ class Run(click.Command):
             raise click.ClickException("stopped; the same command goes on from here.") from error
         except Exception as error:
             _stop("FAILED")
-            message = explained(error)
+            message = explain(error)
             if message is None or verbose:
                 raise
             raise click.ClickException(message) from error
         return results
 
 
-def explained(error: BaseException) -> str | None:
+def explain(error: BaseException) -> str | None:
     """Find what a person can mend in an exception or its causes.
 
     Returns:
-        The message, or nothing where the exception is a fault of the program.
+        The message, or None where the exception is a fault of the program.
     """
     for cause in _causes(error):
         if isinstance(cause, UserError):

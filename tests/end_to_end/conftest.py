@@ -66,6 +66,11 @@ class Project:
     def log(self) -> str:
         return (self.root / "uncrappify.log").read_text(encoding="utf-8")
 
+    @property
+    def smoke(self) -> Path:
+        """The folder in which smoke runs keep everything."""
+        return self.root / "data" / "smoke"
+
     def history(self) -> list[dict[str, Any]]:
         """What a training has measured so far."""
         file = self.root / "data/06_models/superres/checkpoints/history.jsonl"

@@ -9,17 +9,39 @@ from mlflow import MlflowClient
 
 
 def test_evaluate_alone_works_in_a_new_process_and_gives_the_same_scores(trained, smoke_run):
-    before = pd.read_parquet(trained.root / "data/08_reporting/superres/scores.parquet")
-    (trained.root / "data/08_reporting/superres/scores.parquet").unlink()
-    done = trained.kedro("run", "--from-nodes", "superres.evaluate")
+    before = pd.read_parquet(trained.smoke / "08_reporting/superres/scores.parquet")
+    (trained.smoke / "08_reporting/superres/scores.parquet").unlink()
+    done = trained.kedro("run", "--from-nodes", "superres.evaluate", "--params", "smoke=true")
     assert (done.returncode, done.stderr) == (0, "")
     assert "superres.evaluate" in done.stdout
     assert "superres.train" not in done.stdout
-    after = pd.read_parquet(trained.root / "data/08_reporting/superres/scores.parquet")
+    after = pd.read_parquet(trained.smoke / "08_reporting/superres/scores.parquet")
     pd.testing.assert_frame_equal(before, after)
     old, new = trained.runs()
     assert (new.info.run_name, new.info.status) == ("superres", "FINISHED")
     assert new.data.metrics["psnr"] == old.data.metrics["psnr"]
+    # Only what its node has read.
+    assert {name.split(".")[1] for name in new.data.params} == {"template", "recipe", "seed", "evaluation"}
+    assert "superres.source.kind" in old.data.params
+
+
+def test_a_parameter_that_only_left_out_nodes_read_is_refused(trained, pictures):
+    parameters = f"smoke=true,pictures={pictures}"
+    done = trained.kedro("run", "--from-nodes", "superres.evaluate", "--params", parameters)
+    assert done.returncode == 1
+    said = " ".join(done.stderr.split())
+    assert said.startswith(
+        'Error: superres.source.kind: superres.download, which this run leaves out, ran with "embedded"'
+    )
+    assert said.endswith("(--from-nodes superres.download), or leave superres.source.kind as it was.")
+    assert len(trained.runs()) == 1
+
+
+def test_where_nothing_is_missing_nothing_runs(trained):
+    done = trained.kedro("run", "--only-missing-outputs", "--params", "smoke=true")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == "Nothing to do: everything is there already."
+    assert len(trained.runs()) == 1
 
 
 def test_the_damage_can_be_seen_before_any_training(project):
@@ -89,7 +111,7 @@ def test_a_second_task_is_one_yaml_file_and_each_pipeline_has_its_own_run(projec
         assert run.info.status == "FINISHED"
         assert {name.split(".")[0] for name in run.data.params} == {run.info.run_name}
         assert run.data.metrics["psnr"] > 5
-    assert (project.root / "data/06_models/deblur/model.safetensors").is_file()
+    assert (project.smoke / "06_models/deblur/model.safetensors").is_file()
 
 
 def test_an_environment_changes_one_value_and_leaves_its_siblings(project):

@@ -94,21 +94,28 @@ def test_two_processes_train_in_one_run_and_stop_with_the_one_that_started_them(
     assert_measured_once(project, run.info.run_id, steps)
 
 
-def test_other_parameters_end_the_killed_run_and_start_a_new_one(project, pictures, started, wait_until):
+def test_other_parameters_end_the_killed_run_and_an_evaluations_keep_what_is_trained(
+    project, pictures, started, wait_until
+):
     command = long_training(project, pictures, 1000)
     process = started(project, *command)
     wait_until(measured(project, 3), process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert [run.info.status for run in project.runs()] == ["RUNNING"]
-    done = project.kedro(*command[:-1], f"smoke=true,{command[-1]}")
+    before = project.history()
+    done = project.kedro(*command[:-1], f"superres.evaluation.sheet_rows=1,{command[-1]}")
     assert (done.returncode, done.stderr) == (0, "")
     old, new = project.runs()
     assert (old.info.status, new.info.status) == ("KILLED", "FINISHED")
     assert old.data.tags["ended_because"] == "a later run had other parameters or data"
     assert "ended_because" not in new.data.tags
-    assert new.data.params["superres.training.stages.0.steps"] == "2"
-    assert_measured_once(project, new.info.run_id, 2)
+    assert_measured_once(project, new.info.run_id, 1000)
+    assert project.history()[: len(before)] == before
+    # Another training starts anew.
+    done = project.kedro(*command[:-1], f"superres.training.ema=0,{command[-1]}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert project.history()[: len(before)] != before
 
 
 @pytest.mark.slow

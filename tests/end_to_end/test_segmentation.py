@@ -68,10 +68,10 @@ def test_camvid_is_trained_on_train_and_tested_on_val(project, camvid, environme
         stage |= {"size": [48, 64], "batch_size": 2}
     file.write_text(yaml.safe_dump(tree))
     run(project, "--env", environment, "--params", f"smoke=true,mirror={camvid},{TINY}")
-    split = pd.read_parquet(project.root / "data/05_model_input/segmentation/split.parquet")
+    split = pd.read_parquet(project.smoke / "05_model_input/segmentation/split.parquet")
     assert split["split"].value_counts().to_dict() == {"valid": 4, "test": 2, "train": 1}
     assert split.loc[split["split"] == "test", "file"].str.startswith("camvid/val/").all()
-    classes = pd.read_parquet(project.root / "data/08_reporting/segmentation/class_scores.parquet")
+    classes = pd.read_parquet(project.smoke / "08_reporting/segmentation/class_scores.parquet")
     assert classes["class"].tolist()[:2] == ["sky", "building"]
     assert classes["share"].sum() == pytest.approx(1)
 

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from kedro.io.catalog_config_resolver import CatalogConfigResolver
 from mlflow.entities import Run
 
 import uncrappify
-from uncrappify.parameters.tree import complete, flatten
+from uncrappify.parameters.tree import complete, flatten, keep_below_smoke
+from uncrappify.pipeline_registry import register_pipelines
 
 NODES = ["download", "list", "crappify", "split", "train", "evaluate"]
 TIMED = re.compile(r"✓ superres\.(\w+) +\d+\.\d s")
@@ -37,9 +39,9 @@ def test_the_terminal_shows_a_line_a_node_the_comparison_and_where_everything_is
     assert lines[-1] == "A smoke run trains two steps a stage: its figures mean nothing."
     closing = [re.split(r"\s{2,}", line) for line in lines[-6:-1]]
     assert closing == [
-        ["superres.damage", "data/08_reporting/superres/damage.png"],
-        ["superres.model", "data/06_models/superres/model.safetensors"],
-        ["superres.sheet", "data/08_reporting/superres/sheet.png"],
+        ["superres.damage", "data/smoke/08_reporting/superres/damage.png"],
+        ["superres.model", "data/smoke/06_models/superres/model.safetensors"],
+        ["superres.sheet", "data/smoke/08_reporting/superres/sheet.png"],
         ["compare runs", "kedro mlflow ui"],
         ["see the pipeline", "kedro viz run"],
     ]
@@ -57,18 +59,20 @@ def test_no_library_speaks_on_the_terminal_and_the_log_file_has_the_rest(smoke_r
     assert "ERROR" not in log
 
 
-def test_every_file_of_the_catalog_is_there_and_nothing_half_written(smoke_run):
+def test_a_smoke_run_keeps_everything_in_a_place_of_its_own(smoke_run):
+    assert [path.name for path in (smoke_run.project.root / "data").iterdir()] == ["smoke"]
+
+
+def test_every_dataset_of_the_pipeline_is_there_and_nothing_half_written(smoke_run):
     root = smoke_run.project.root
     catalog = yaml.safe_load((root / "conf/base/catalog.yml").read_text())
-    places = {name: entry.get("filepath") or entry["path"] for name, entry in catalog.items()}
-    # What was sent is noted where there is a server; the others are those of a segmentation.
-    for name in ("sent", "class_pixels", "class_scores", "confusion"):
-        del places[f"{{pipeline}}.{name}"]
-    for name, place in places.items():
-        for stage in ("listing", "training", "test") if "{stage}" in place else ("",):
-            assert (root / place.format(pipeline="superres", stage=stage)).exists(), name
+    names = {name for name in register_pipelines()["superres"].datasets() if not name.startswith("params:")}
+    resolver = CatalogConfigResolver(keep_below_smoke(catalog))
+    for name in names:
+        entry = resolver.resolve_pattern(name)
+        assert (root / (entry.get("filepath") or entry["path"])).exists(), name
     assert smoke_run.project.leftovers() == []
-    state = json.loads((root / "data/06_models/superres/training.json").read_text())
+    state = json.loads((smoke_run.project.smoke / "06_models/superres/training.json").read_text())
     assert state["finished"] is True
 
 
@@ -78,7 +82,7 @@ def test_mlflow_has_one_finished_run_of_the_pipelines_name(run: Run):
 
 def test_all_parameters_are_in_mlflow_by_dotted_names_with_plain_values(smoke_run, run: Run):
     section = yaml.safe_load((smoke_run.project.root / "conf/base/parameters/superres.yml").read_text())
-    tree = complete(section | {"smoke": True}, {"superres": "restoration"})
+    tree = complete(section | {"smoke": True}, section)
     expected = {name: str(value) for name, value in flatten({"superres": tree["superres"]})}
     assert run.data.params == expected
     assert run.data.params["superres.training.stages.0.lr"] == "0.0015"
@@ -87,8 +91,8 @@ def test_all_parameters_are_in_mlflow_by_dotted_names_with_plain_values(smoke_ru
 
 
 def test_the_metrics_are_in_mlflow_and_agree_with_the_files(smoke_run, run: Run):
-    metrics, root = run.data.metrics, smoke_run.project.root
-    reporting = root / "data/08_reporting/superres"
+    metrics, root = run.data.metrics, smoke_run.project.smoke
+    reporting = root / "08_reporting/superres"
     for stage in ("listing", "training", "test"):
         for name, value in json.loads((reporting / f"{stage}_metrics.json").read_text()).items():
             assert metrics[name] == pytest.approx(value, abs=1e-9), name
@@ -100,14 +104,14 @@ def test_the_metrics_are_in_mlflow_and_agree_with_the_files(smoke_run, run: Run)
     assert 0 < metrics["ssim"] < 1
     assert 0 <= metrics["data_wait_share"] < 1
     assert metrics["pictures_unusable"] == 0
-    photographs = list((root / "data/01_raw/embedded").iterdir())
+    photographs = list((root / "01_raw/embedded").iterdir())
     assert metrics["pictures_usable"] == len(photographs) > 8
 
 
 @pytest.mark.parametrize("name", ["train_loss", "valid_loss", "valid_psnr"])
 def test_the_history_in_mlflow_is_that_of_the_file(smoke_run, run: Run, name: str):
     points = smoke_run.project.client.get_metric_history(run.info.run_id, name)
-    history = pd.read_parquet(smoke_run.project.root / "data/06_models/superres/history.parquet")
+    history = pd.read_parquet(smoke_run.project.smoke / "06_models/superres/history.parquet")
     measured = history[["step", name]].dropna()
     by_step = {point.step: point.value for point in points}
     assert len(points) == len(by_step) == len(measured)
@@ -137,7 +141,8 @@ def test_pictures_curves_scores_and_weights_are_artifacts(artifacts: Path):
     found = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
     wanted = {"sheet.png", "damage.png", "curves.json", "scores.parquet", "comparison.parquet", "snapshots/batch.png"}
     assert {f"reporting/{name}" for name in wanted} <= found
-    assert {"models/model.safetensors", "models/README.md", "models/history.parquet"} <= found
+    assert {"models/model.safetensors", "models/README.md", "models/history.parquet", "models/layers.csv"} <= found
+    assert "model_input/split.parquet" in found
 
 
 def test_the_logged_model_and_the_file_enlarge_a_picture_alike(smoke_run, run: Run):
@@ -148,12 +153,12 @@ def test_the_logged_model_and_the_file_enlarge_a_picture_alike(smoke_run, run: R
     enlarged = model.predict(picture)
     assert enlarged.shape == (1, 60, 90, 3)
     assert enlarged.dtype == np.uint8
-    restore = uncrappify.load(smoke_run.project.root / "data/06_models/superres/model.safetensors")
+    restore = uncrappify.load(smoke_run.project.smoke / "06_models/superres/model.safetensors")
     assert np.array_equal(restore(picture[0]), enlarged[0])
 
 
 def test_the_model_card_and_the_weights_name_the_run_and_the_commit(smoke_run, run: Run):
-    card = (smoke_run.project.root / "data/06_models/superres/README.md").read_text()
+    card = (smoke_run.project.smoke / "06_models/superres/README.md").read_text()
     assert run.info.run_id in card
     assert smoke_run.commit in card
     assert "public domain (NASA)" in card

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uncrappify.training.augmentation import AUGMENTATIONS, augmented, gamma, permute_channels, saturation, zoom
+from uncrappify.training.augmentation import (
+    AUGMENTATIONS,
+    apply_augmentations,
+    gamma,
+    permute_channels,
+    saturation,
+    zoom,
+)
 
 
 @pytest.fixture
@@ -57,6 +64,6 @@ def test_saturation_leaves_grey_alone_and_moves_colours() -> None:
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_only_what_is_asked_for_is_done_and_depends_on_the_draw_alone(picture: Image.Image, name: str) -> None:
-    first, again = (augmented(picture, [name, "flip"], np.random.default_rng(1)) for _ in range(2))
+    first, again = (apply_augmentations(picture, [name, "flip"], np.random.default_rng(1)) for _ in range(2))
     assert first == AUGMENTATIONS[name](picture, np.random.default_rng(1)) == again
-    assert augmented(picture, ["flip", "turn"], np.random.default_rng(1)) is picture
+    assert apply_augmentations(picture, ["flip", "turn"], np.random.default_rng(1)) is picture

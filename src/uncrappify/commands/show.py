@@ -90,6 +90,7 @@ def _command_again(command: str, pipeline: str) -> str:
 def _found(run_id: str) -> tuple[MlflowClient, Run]:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
     find_project()
     from uncrappify.settings import tracking_uri
@@ -98,7 +99,10 @@ def _found(run_id: str) -> tuple[MlflowClient, Run]:
     for store in filter(None, (tracking_uri(), address)):
         client = MlflowClient(store)
         try:
-            return client, client.get_run(run_id)
+            run = client.get_run(run_id)
+            # That of a model came about by its pipeline's.
+            parent = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
+            return client, client.get_run(parent) if parent else run
         except MlflowException as error:
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise UserError(f"{without_password(store)} cannot be asked: {server.in_short(error)}.") from error

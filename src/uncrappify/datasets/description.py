@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
@@ -64,6 +65,11 @@ class Description(BaseModel):
     git_commit: str | None = None
     run_id: str | None = None
 
+    @property
+    def network(self) -> dict[str, Any]:
+        """What builds the network: ``kind``, ``model`` and the options."""
+        return {"kind": self.kind, "model": self.model, **self.options}
+
 
 class RestorationDescription(Description):
     """A model that undoes damage.
@@ -97,6 +103,20 @@ class SegmentationDescription(Description):
         return self
 
 
+def compare_networks(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    """Say what differs between the network that is wanted and that of some weights.
+
+    Args:
+        mine: ``kind``, ``model`` and options of the network that is wanted.
+        theirs: The same of the weights' network; an option that is not there is None.
+
+    Returns:
+        Such as ``scale 2 instead of 3``; empty where the weights fit.
+    """
+    different = [name for name, value in mine.items() if theirs.get(name) != value]
+    return ", ".join(f"{name} {theirs.get(name)} instead of {mine[name]}" for name in different)
+
+
 AnyDescription = RestorationDescription | SegmentationDescription
 KINDS = tuple(str(kind.model_fields["kind"].default) for kind in (RestorationDescription, SegmentationDescription))
 _DESCRIPTION: TypeAdapter[AnyDescription] = TypeAdapter(Annotated[AnyDescription, Field(discriminator="kind")])
@@ -106,7 +126,7 @@ def parse_description(values: dict[str, Any]) -> AnyDescription:
     """Read what a weights file says of its model.
 
     Args:
-        values: From the file; those of version 0.1 have a ``task``, or nothing, in the place of ``kind``.
+        values: From the file; those of version 0.1 have a ``task``, or no word of it, in the place of ``kind``.
 
     Returns:
         The description of the model's kind.

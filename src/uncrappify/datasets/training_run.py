@@ -70,11 +70,12 @@ class TrainingRun:
         except (OSError, ValueError):
             return TrainingState()
 
-    def claim(self, fingerprint: str, provenance: dict[str, str]) -> TrainingState:
+    def claim(self, fingerprint: str, stages: int, provenance: dict[str, str]) -> TrainingState:
         """Take the folder for a training; what another one has left there is removed.
 
         Args:
             fingerprint: Of all that the result depends on.
+            stages: How many stages it has; one whose checkpoints are not all there has not ended.
             provenance: Version, commit and MLflow run that go on with it, unless it has ended before.
 
         Returns:
@@ -85,8 +86,8 @@ class TrainingRun:
             shutil.rmtree(self.checkpoints, ignore_errors=True)
             state = TrainingState(fingerprint=fingerprint)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        if not state.finished:
-            state = state.model_copy(update={"provenance": provenance})
+        if not (state.finished and all(self.checkpoint(stage).is_file() for stage in range(stages))):
+            state = TrainingState(fingerprint=fingerprint, provenance=provenance)
             self._write(state)
         return state
 

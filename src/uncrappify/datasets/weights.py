@@ -68,7 +68,7 @@ def read_weights(path: Path) -> TrainedModel:
         with safe_open(path, framework="pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except SafetensorError as error:
-        raise _damaged(path, error) from error
+        raise _report_damage(path, error) from error
     return TrainedModel(state, description)
 
 
@@ -86,7 +86,7 @@ def read_description(path: Path) -> AnyDescription:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
     except SafetensorError as error:
-        raise _damaged(path, error) from error
+        raise _report_damage(path, error) from error
     if METADATA_KEY not in metadata:
         raise UserError(f"{path}: these weights do not say which model they belong to. {HINT}")
     try:
@@ -104,7 +104,7 @@ def read_description(path: Path) -> AnyDescription:
         raise UserError(f"{path}: the description of the model cannot be read. {HINT}") from error
 
 
-def _damaged(path: Path, error: Exception) -> UserError:
+def _report_damage(path: Path, error: Exception) -> UserError:
     return UserError(f"{path}: not a whole safetensors file ({error}). Copy it again, or: {HINT}")
 
 

@@ -116,7 +116,9 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         super().before_pipeline_run(told | {"pipeline_names": [name]}, pipeline, catalog)
         runs.begin(self.run_id)
         _log_parameters(self.run_id, parameters)
-        mlflow.log_text(without_password(yaml.safe_dump(_nest(self._read(pipeline)), sort_keys=False)), PARAMETERS_FILE)
+        # Whoever runs a smoke run again wants no other.
+        again = _nest(self._read(pipeline)) | ({"smoke": True} if tree["smoke"] else {})
+        mlflow.log_text(without_password(yaml.safe_dump(again, sort_keys=False)), PARAMETERS_FILE)
         nodes = ", ".join(node.name.removeprefix(f"{name}.") for node in pipeline.nodes)
         mlflow.set_tags(_tags(run_params) | {FILES_TAG: files, "nodes": nodes})
         if address:
@@ -186,6 +188,8 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         try:
             while mlflow.active_run():
                 mlflow.end_run(status)
+            if self._runs:
+                self._runs.end_children(status)
         except MlflowException as error:
             if status == "FINISHED":
                 raise

@@ -66,14 +66,14 @@ class Segmenter(Predictor[SegmentationDescription]):
         Returns:
             (classes, H, W), float32, on the CPU; the sum over classes is 1.
         """
-        return torch.stack([_enlarged(score, picture) for score in self._scores(picture)]).softmax(0).cpu()
+        return torch.stack([_enlarge(score, picture) for score in self._scores(picture)]).softmax(0).cpu()
 
     def _classes(self, picture: Image.Image) -> npt.NDArray[np.uint8]:
         """Enlarge one class after the other: all of them would take much memory for a large picture."""
         highest = torch.tensor(-torch.inf)
         classes = torch.zeros(1, dtype=torch.uint8)
         for number, score in enumerate(self._scores(picture)):
-            large = _enlarged(score, picture).cpu()
+            large = _enlarge(score, picture).cpu()
             classes = torch.where(large > highest, torch.tensor(number, dtype=torch.uint8), classes)
             highest = torch.maximum(highest, large)
         found: npt.NDArray[np.uint8] = classes.numpy()
@@ -95,7 +95,7 @@ class Segmenter(Predictor[SegmentationDescription]):
         return logits[0]
 
 
-def _enlarged(score: Tensor, picture: Image.Image) -> Tensor:
+def _enlarge(score: Tensor, picture: Image.Image) -> Tensor:
     """Bring what is said of a class, (h, w), to the picture's own size."""
     size = (picture.height, picture.width)
     if score.shape == size:

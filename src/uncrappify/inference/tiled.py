@@ -95,7 +95,7 @@ def _predict(network: "nn.Module", pixels: np.ndarray, tile: int) -> np.ndarray:
         patch = _predict_patch(network, pixels[outer_top : bottom + halo, outer_left : right + halo], scale)
         rows = slice((top - outer_top) * scale, (bottom - outer_top) * scale)
         columns = slice((left - outer_left) * scale, (right - outer_left) * scale)
-        restored[top * scale : bottom * scale, left * scale : right * scale] = _rounded(patch[rows, columns])
+        restored[top * scale : bottom * scale, left * scale : right * scale] = _round(patch[rows, columns])
     return restored
 
 
@@ -115,7 +115,7 @@ def _predict_blended(network: "nn.Module", pixels: np.ndarray, tile: int) -> np.
         sums[place] += weight * patch
         weights[place] += weight
     sums /= weights
-    return _rounded(torch.from_numpy(sums))
+    return _round(torch.from_numpy(sums))
 
 
 def _ramp(start: int, end: int, side: int, scale: int) -> np.ndarray:
@@ -151,7 +151,7 @@ def _predict_patch(network: "nn.Module", patch: np.ndarray, scale: int) -> "Tens
         return outputs
 
 
-def _rounded(values: "Tensor") -> np.ndarray:
+def _round(values: "Tensor") -> np.ndarray:
     """Give values in 0..1 as 8 bit, the nearest of 256 steps."""
     import torch
 

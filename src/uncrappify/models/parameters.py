@@ -116,16 +116,14 @@ class Network(BaseModel):
         if self.weights is None:
             self.options.check()
             return
+        from uncrappify.datasets.description import compare_networks
         from uncrappify.datasets.weights import read_description
 
-        found = read_description(Path(self.weights))
         mine = {"kind": self.kind, "model": self.name, **self.options.architecture}
-        theirs = {"kind": found.kind, "model": found.model, **found.options}
-        if other := {name: value for name, value in mine.items() if theirs.get(name) != value}:
-            differences = ", ".join(f"{name} {theirs.get(name)} instead of {value}" for name, value in other.items())
+        if different := compare_networks(mine, read_description(Path(self.weights)).network):
             raise UserError(
-                f"model.weights: {self.weights} belongs to another network ({differences}). Train that network, or "
-                "start from other weights."
+                f"model.weights: {self.weights} belongs to another network ({different}). Train that network, or start "
+                "from other weights."
             )
 
 

@@ -52,7 +52,7 @@ def find_weights(given: str) -> Path:
     """
     # Path.expanduser raises where there is no such user.
     file = Path(os.path.expanduser(given))  # noqa: PTH111
-    if file.exists():
+    if file.is_file():
         return file
     # Here: the registry imports this module by way of the templates.
     from uncrappify.pipeline_registry import read_sections

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from uncrappify.errors import UserError
 from uncrappify.parameters.delivery import find_models
-from uncrappify.parameters.messages import empty
+from uncrappify.parameters.messages import report_empty
 
 RESERVED = ("checkpoints", "model", "sent", "snapshots", "training")
 """Names of folders and datasets in a pipeline's place, which a model must not have."""
@@ -28,7 +28,7 @@ class TemplateParameters(BaseModel):
     def _has_something_to_deliver(self) -> Self:
         if isinstance(self, SeveralModels) or _has_weights_in_the_end(self):
             return self
-        raise empty("training", "stages")
+        raise report_empty("training", "stages")
 
     @property
     def networks(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
-from uncrappify.parameters.messages import Location, explain, nearest, written
+from uncrappify.parameters.messages import Location, explain, format_value, nearest
 from uncrappify.parameters.template import SeveralModels, TemplateParameters, section_parameters
 from uncrappify.pipeline_registry import TEMPLATES, import_template
 
@@ -75,7 +75,7 @@ def complete(
     for name in tree:
         if name not in names:
             raise UserError(nearest("parameter", name, names))
-    shortcuts = _validated(Shortcuts, {name: tree[name] for name in Shortcuts.model_fields if name in tree}, ())
+    shortcuts = _validate(Shortcuts, {name: tree[name] for name in Shortcuts.model_fields if name in tree}, ())
     done: dict[str, Any] = {}
     for name, section in sections.items():
         parameters = parse_section(name, tree.get(name, {}), section)
@@ -98,7 +98,7 @@ def parse_section(name: str, given: Any, section: Mapping[str, Any]) -> Template
         UserError: If a name is unknown or a value does not fit.
     """
     template = import_template(section["template"]).Parameters
-    parameters: TemplateParameters = _validated(section_parameters(template, section), given, (name,))
+    parameters: TemplateParameters = _validate(section_parameters(template, section), given, (name,))
     return parameters
 
 
@@ -156,7 +156,7 @@ def write_schemas(folder: Path) -> None:
             path.write_text(json.dumps(schema(template), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _validated(model: type[BaseModel], section: Any, path: Location) -> Any:
+def _validate(model: type[BaseModel], section: Any, path: Location) -> Any:
     try:
         validated = model.model_validate(section)
     except ValidationError as error:
@@ -164,7 +164,7 @@ def _validated(model: type[BaseModel], section: Any, path: Location) -> Any:
     for name, value in flatten(validated.model_dump(), ".".join(map(str, path))):
         numbers = value if isinstance(value, list | tuple) else [value]
         if any(isinstance(number, float) and not isfinite(number) for number in numbers):
-            raise UserError(f"{name}: expected finite numbers, got {written(value)}.")
+            raise UserError(f"{name}: expected finite numbers, got {format_value(value)}.")
     return validated
 
 

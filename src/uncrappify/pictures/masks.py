@@ -10,7 +10,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from uncrappify.errors import UserError
-from uncrappify.parameters.messages import located
+from uncrappify.parameters.messages import report
 
 VOID = 255
 """The class of a pixel that is not trained on and not counted."""
@@ -88,17 +88,17 @@ class Labels(BaseModel):
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:
         if len(set(self.classes)) < len(self.classes):
-            raise located(("classes",), "a class is there more than once.")
+            raise report(("classes",), "a class is there more than once.")
         if len(set(self.colours)) < len(self.colours):
-            raise located(("colours",), "two classes have the same colour.")
+            raise report(("colours",), "two classes have the same colour.")
         wrong = [entry for entry in self.void if isinstance(entry, tuple) is not bool(self.colours)]
         if wrong:
             form = "colours, [red, green, blue], as labels.colours are" if self.colours else "values, whole numbers"
-            raise located(("void",), f"{wrong[0]} is not of the kind that the masks have: give {form}.")
+            raise report(("void",), f"{wrong[0]} is not of the kind that the masks have: give {form}.")
         if both := set(self.void) & set(self.colours or range(len(self.classes))):
-            raise located(("void",), f"{both.pop()} is a class already; take it out of one of them.")
+            raise report(("void",), f"{both.pop()} is a class already; take it out of one of them.")
         if self.colours and len(self.colours) != len(self.classes):
-            raise located(
+            raise report(
                 ("colours",), f"there are {len(self.classes)} classes and {len(self.colours)} colours; each needs one."
             )
         return self

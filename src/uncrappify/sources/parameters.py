@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from uncrappify.parameters.messages import located
+from uncrappify.parameters.messages import report
 
 
 def make_absolute(given: str) -> Path:
@@ -211,7 +211,7 @@ class MaskedSource(_ByKind):
     @model_validator(mode="after")
     def _check_archive_masks(self) -> Self:
         if self.kind == "archive" and self.archive and not self.archive.layout.masks:
-            raise located(("archive", "layout", "masks"), "it is empty; say which files are the masks, as globs.")
+            raise report(("archive", "layout", "masks"), "it is empty; say which files are the masks, as globs.")
         return self
 
     @property

@@ -11,7 +11,7 @@ from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 
 from uncrappify.errors import UserError
-from uncrappify.parameters.messages import written
+from uncrappify.parameters.messages import format_value
 from uncrappify.parameters.tree import flatten
 
 PARAMETER = "params:"
@@ -71,9 +71,10 @@ def check_left_out(
         # Of a node that has left no note nothing is known, which is no contradiction.
         then = dict(flatten(read[node.name])) if node.name in read else now
         for name in (name for name in {**then, **now} if then.get(name) != now.get(name)):
+            before, given = format_value(then.get(name)), format_value(now.get(name))
             raise UserError(
-                f"{name}: {node.name}, which this run leaves out, ran with {written(then.get(name))} and not with "
-                f"{written(now.get(name))}. Run from that node (--from-nodes {node.name}), or leave {name} as it was."
+                f"{name}: {node.name}, which this run leaves out, ran with {before} and not with {given}. Run from "
+                f"that node (--from-nodes {node.name}), or leave {name} as it was."
             )
         for name in (name for name in node.outputs if name in taken and not catalog.exists(name)):
             raise UserError(

@@ -21,7 +21,7 @@ def find_provenance() -> dict[str, str]:
 
 
 def git(*arguments: str) -> str | None:
-    """Ask git about the working directory; nothing where it is no checkout or git is missing."""
+    """Ask git about the working directory; None where it is no checkout or git is missing."""
     try:
         answer = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):

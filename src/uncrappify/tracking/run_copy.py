@@ -131,7 +131,7 @@ class RunCopy:
 
     def begin(self) -> None:
         """Note that there is something to send, before the first attempt: it must be found if there never is one."""
-        if self.sent.complete or _noted(self._file) != self.sent:
+        if self.sent.complete or _read_note(self._file) != self.sent:
             self._note(complete=False)
 
     def send(self) -> None:
@@ -340,7 +340,7 @@ class RunCopy:
 
     def _read(self) -> None:
         """Take what this or another process has noted; what another server has got does not count."""
-        noted = _noted(self._file)
+        noted = _read_note(self._file)
         if noted and noted.server == self.sent.server:
             self.sent = noted
 
@@ -383,12 +383,12 @@ def begun_elsewhere(folder: Path, server: str) -> Counter[str]:
 
 def _incomplete(folder: Path) -> Iterator[tuple[Path, Sent]]:
     for file in folder.glob("[!.]*.json"):
-        noted = _noted(file)
+        noted = _read_note(file)
         if noted and not noted.complete:
             yield file, noted
 
 
-def _noted(file: Path) -> Sent | None:
+def _read_note(file: Path) -> Sent | None:
     try:
         return Sent.model_validate_json(file.read_text(encoding="utf-8"))
     except (OSError, ValidationError):

@@ -123,6 +123,13 @@ class PipelineRuns:
         """Note the parameters that a node has read, now that its results are written."""
         self._write(read={**self.record.read, node: dict(read)})
 
+    def end_children(self, status: str) -> None:
+        """End the runs of models that go on, such as those that only an evaluation has logged to."""
+        for run_id in self.record.children.values():
+            run = _find_run(run_id)
+            if run is not None and run.info.status == "RUNNING":
+                mlflow.MlflowClient().set_terminated(run_id, status)
+
     def finish(self) -> None:
         """Note that nothing is left to go on with."""
         self._write(finished=True)

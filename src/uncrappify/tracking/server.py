@@ -18,7 +18,7 @@ TIMEOUT = 10
 
 @cache
 def address() -> str | None:
-    """Give the server that MLFLOW_TRACKING_URI names; nothing where it names a file or is not set.
+    """Give the server that MLFLOW_TRACKING_URI names; None where it names a file or is not set.
 
     Read once: MLflow itself sets the variable to the store that is in use.
     """
@@ -33,7 +33,7 @@ def why_away(server: str) -> str | None:
         server: Its address; user, password or token are in MLflow's own variables.
 
     Returns:
-        Nothing where it answers; else the reason, and it may come back.
+        None where it answers; else the reason, and it may come back.
 
     Raises:
         UserError: What answers is no MLflow server, is too old, or refuses the user.

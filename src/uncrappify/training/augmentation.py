@@ -48,7 +48,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
 }
 
 
-def augmented(picture: Image.Image, names: Collection[str], random: np.random.Generator) -> Image.Image:
+def apply_augmentations(picture: Image.Image, names: Collection[str], random: np.random.Generator) -> Image.Image:
     """Apply the augmentations that are asked for, in a fixed order.
 
     Args:

@@ -17,7 +17,7 @@ from uncrappify.datasets import PicturePairs
 from uncrappify.datasets.pairs import fit_sizes
 from uncrappify.degradations import Recipe
 from uncrappify.progress import track
-from uncrappify.training.augmentation import augmented
+from uncrappify.training.augmentation import apply_augmentations
 from uncrappify.training.hardware import pixels_that_fit
 from uncrappify.training.parameters import RestorationStage
 
@@ -82,13 +82,13 @@ class PairCrops:
         scale, size = self.pairs.scale, self.size
         top, left = (int(random.integers(max(0, side - size) + 1)) for side in degraded.shape[:2])
         sides = (
-            _filled(degraded[top : top + size, left : left + size], size),
-            _filled(target[top * scale : (top + size) * scale, left * scale : (left + size) * scale], size * scale),
+            _pad(degraded[top : top + size, left : left + size], size),
+            _pad(target[top * scale : (top + size) * scale, left * scale : (left + size) * scale], size * scale),
         )
-        return _augmented(sides, self.augment, random)
+        return _augment_pair(sides, self.augment, random)
 
 
-def _augmented(
+def _augment_pair(
     sides: tuple[Pixels, Pixels], augment: frozenset[str], random: np.random.Generator
 ) -> tuple[Pixels, Pixels]:
     """Do the same to input and target; views as far as possible."""
@@ -101,7 +101,7 @@ def _augmented(
     return a, b
 
 
-def _filled(crop: Pixels, size: int) -> Pixels:
+def _pad(crop: Pixels, size: int) -> Pixels:
     """Mirror a crop of a picture that is smaller than the crop should be."""
     short = [size - side for side in crop.shape[:2]]
     return np.pad(crop, [(0, short[0]), (0, short[1]), (0, 0)], mode="symmetric") if any(short) else crop
@@ -124,7 +124,7 @@ def decode_pairs(
         processes: How many hold them all.
 
     Returns:
-        Every picture with its variants, or nothing when they all take more than a quarter of the machine's memory.
+        Every picture with its variants; empty when they all take more than a quarter of the machine's memory.
     """
     copies = pixels_that_fit() // processes // max(1, pairs.pixels)
     if copies == 0:
@@ -138,7 +138,7 @@ def decode_pairs(
         if number == 0:
             return _arrays(pairs, name)
         random = np.random.default_rng([seed, number, *name.encode()])
-        good = augmented(pairs.targets[name], augment, random)
+        good = apply_augmentations(pairs.targets[name], augment, random)
         drawn = f"{name} {number}"
         bad = recipe.degrade(good, drawn, seed)
         return _as_arrays(fit_sizes(bad, recipe.crop_target(good, drawn, seed), pairs.scale, name))

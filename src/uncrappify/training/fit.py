@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from PIL import Image
 
-from uncrappify.datasets.description import Ancestor, AnyDescription, Description
+from uncrappify.datasets.description import Ancestor, AnyDescription, Description, compare_networks
 from uncrappify.datasets.training_run import TrainingRun
 from uncrappify.datasets.weights import TrainedModel
 from uncrappify.errors import UserError
@@ -109,7 +109,8 @@ def fit(
     if ancestor is not None:
         _start_from(ancestor, learner, description, run.name)
         origin = Ancestor(fingerprint=ancestor.fingerprint, run_id=ancestor.description.run_id)
-    state = run.claim(_fingerprint(learner, data, training, seed, description, origin), find_provenance())
+    fingerprint = _fingerprint(learner, data, training, seed, description, origin)
+    state = run.claim(fingerprint, len(training.stages), find_provenance())
     machine = hardware.describe() | {"precision": hardware.precision(training.precision)}
     log_tags({f"hardware.{name}": value for name, value in machine.items()})
     progress = _Progress(learner, data, training, seed, run, [stage.with_steps(len(data)) for stage in training.stages])
@@ -275,11 +276,10 @@ def find_learning_rate(
 def _start_from(ancestor: TrainedModel, learner: Learner, description: AnyDescription, name: str) -> None:
     """Give the network an ancestor's weights, and say where its task was another one."""
     theirs, mine = ancestor.description, description
-    networks = [(one.kind, one.model, one.options) for one in (theirs, mine)]
-    if networks[0] != networks[1]:
+    if different := compare_networks(mine.network, theirs.network):
         raise UserError(
-            f"{name}: the weights to start from belong to another network: {networks[0]} instead of {networks[1]}. "
-            "Train that network, or start from other weights."
+            f"{name}: the weights to start from belong to another network ({different}). Train that network, or start "
+            "from other weights."
         )
     learner.delivered.load_state_dict(ancestor.state)
     special = set(type(mine).model_fields) - set(Description.model_fields)

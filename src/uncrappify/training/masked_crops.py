@@ -148,7 +148,7 @@ def decode_masked(pictures: MaskedPictures, processes: int = 1) -> Decoded:
         processes: How many hold them all.
 
     Returns:
-        Every picture, or nothing when they take more than a quarter of the machine's memory.
+        Every picture; empty when they take more than a quarter of the machine's memory.
     """
     # A mask takes a third of what its picture takes.
     if pictures.pixels * 4 // 3 * processes > pixels_that_fit():

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from uncrappify.losses.parameters import Loss, check_weights
 from uncrappify.models.parameters import Side
-from uncrappify.parameters.messages import located, missing
+from uncrappify.parameters.messages import report, report_missing
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -55,15 +55,15 @@ class Stage(BaseModel):
     @model_validator(mode="after")
     def _has_one_length(self) -> Self:
         if self.steps is None and self.epochs is None:
-            raise missing("steps")
+            raise report_missing("steps")
         if self.steps and self.epochs:
-            raise located(("epochs",), "there are steps too; give one of both.")
+            raise report(("epochs",), "there are steps too; give one of both.")
         return self
 
     @model_validator(mode="after")
     def _only_what_is_frozen_has_a_frozen_batch_norm(self) -> Self:
         if self.freeze_batch_norm and not self.freeze_encoder:
-            raise located(("freeze_batch_norm",), "only a frozen encoder has it; set freeze_encoder: true too.")
+            raise report(("freeze_batch_norm",), "only a frozen encoder has it; set freeze_encoder: true too.")
         return self
 
     def with_steps(self, samples: int) -> Self:
@@ -77,7 +77,7 @@ class Stage(BaseModel):
         return self.model_copy(update={"steps": max(1, self.epochs * samples // self.batch_size), "epochs": None})
 
     def check(self) -> None:
-        """Look for what the stage needs: here nothing."""
+        """Look for what the stage needs; most need nothing."""
 
 
 class RestorationStage(Stage):
@@ -151,10 +151,10 @@ class Training(BaseModel):
     @model_validator(mode="after")
     def _can_be_shared(self) -> Self:
         if self.compile and self.devices > 1:
-            raise located(("compile",), "a network is not compiled for several devices; set compile: false.")
+            raise report(("compile",), "a network is not compiled for several devices; set compile: false.")
         for number, stage in enumerate(self.stages):
             if stage.batch_size % self.devices:
-                raise located(
+                raise report(
                     ("devices",),
                     f"{self.devices} devices cannot share the {stage.batch_size} crops of stages.{number}.batch_size "
                     f"evenly. Take fewer, or batch_size: {stage.batch_size + -stage.batch_size % self.devices}.",

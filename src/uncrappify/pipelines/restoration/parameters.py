@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from uncrappify.degradations import Recipe
 from uncrappify.errors import UserError
 from uncrappify.models.parameters import Model
-from uncrappify.parameters.messages import located
+from uncrappify.parameters.messages import report
 from uncrappify.parameters.template import TemplateParameters
 from uncrappify.sources import FolderOptions, Source
 from uncrappify.training.parameters import RestorationTraining
@@ -63,7 +63,7 @@ class Parameters(TemplateParameters):
     @model_validator(mode="after")
     def _a_test_of_pairs_is_paired(self) -> Self:
         if self.source.paired and self.test_source and not self.test_source.paired:
-            raise located(
+            raise report(
                 ("test_source", "kind"),
                 "the source has pairs, so there is no recipe that could degrade the pictures of the test source. Give "
                 "one with pairs too: kind: pairs, or an archive with layout.degraded.",
@@ -75,7 +75,7 @@ class Parameters(TemplateParameters):
         scale, factor = self.model.scale, self.recipe.scale
         if scale > 1 and scale != factor and not self.source.paired:
             made = "does not make pictures smaller by a fixed factor" if factor is None else f"has factor {factor}"
-            raise located(
+            raise report(
                 ("model", self.model.name, "scale"),
                 f"the scale is {scale}, but the recipe {made}. A model that enlarges needs one resize by its own "
                 f"scale, such as resize: {{factor: {scale}}}; with scale: 1 the degraded picture is first enlarged to "
@@ -83,7 +83,7 @@ class Parameters(TemplateParameters):
             )
         for number, stage in enumerate(self.training.stages):
             if stage.size % scale:
-                raise located(
+                raise report(
                     ("training", "stages", number, "size"),
                     f"{stage.size} is no multiple of the model's scale {scale}. "
                     f"Take {stage.size + -stage.size % scale}.",
@@ -97,7 +97,7 @@ class Parameters(TemplateParameters):
         for number, stage in enumerate(self.training.stages):
             given = {"freeze_encoder": stage.freeze_encoder, "lr": isinstance(stage.lr, tuple)}
             for option in (option for option, is_given in given.items() if is_given):
-                raise located(
+                raise report(
                     ("training", "stages", number, option),
                     f"the model {self.model.name} has no encoder. Take one learning rate and no freezing, or "
                     "model.name: unet.",

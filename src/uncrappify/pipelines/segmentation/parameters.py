@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from uncrappify.models.parameters import SegmentationModel
-from uncrappify.parameters.messages import missing
+from uncrappify.parameters.messages import report_missing
 from uncrappify.parameters.template import TemplateParameters
 from uncrappify.pictures.masks import Labels
 from uncrappify.sources import MaskedFolderOptions, MaskedSource
@@ -37,7 +37,7 @@ class Parameters(TemplateParameters):
     @model_validator(mode="after")
     def _has_a_size(self) -> Self:
         if self.model.size is None and not self.training.stages:
-            raise missing("model", "size")
+            raise report_missing("model", "size")
         return self
 
     @property
