@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from uncrappify import memory
 from uncrappify.training.parameters import Stage, Training
 
 
@@ -99,16 +98,6 @@ class Learner(pl.LightningModule):
     def example(self) -> Tensor | None:
         """Give what the delivered network takes in the stage, a batch of one; None to leave sizes out of its table."""
         return None
-
-    def on_fit_start(self) -> None:
-        """Leave out what costs time and changes no result; on a CPU, keep the memory that this process frees.
-
-        In each process that trains; ``fit`` has it all as it was in the end.
-        """
-        # With Lightning's `deterministic`, torch fills every new tensor, to show who reads what nobody wrote.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        if self.device.type == "cpu":
-            memory.keep_freed()
 
     def configure_optimizers(self) -> Any:
         """Give AdamW on what is not frozen, and the schedule, which moves every step."""

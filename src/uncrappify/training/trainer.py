@@ -42,7 +42,7 @@ def make_trainer(
         max_steps=-1,
         max_epochs=1,
         precision=hardware.precision(training.precision),
-        callbacks=callbacks,
+        callbacks=[QuickSettings(), *callbacks],
         logger=logger,
         log_every_n_steps=max(1, steps // LOGGED_STEPS_PER_STAGE),
         val_check_interval=max(1, steps // VALIDATIONS_PER_STAGE),
@@ -59,6 +59,20 @@ def make_trainer(
         enable_model_summary=False,
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
     )
+
+
+class QuickSettings(Callback):
+    """Leaves out what costs time and changes no result; on a CPU, keeps the memory that this process frees.
+
+    A callback, because each process that trains has to do it.
+    """
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Change the settings; :func:`settings_restored` has them as before in the end."""
+        # With Lightning's `deterministic`, torch fills every new tensor, to show who reads what nobody wrote.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        if pl_module.device.type == "cpu":
+            memory.keep_freed()
 
 
 @contextmanager
