@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from uncrappify.errors import UserError
+from uncrappify.parameters.sections import read_sections
 from uncrappify.parameters.tree import complete
-from uncrappify.pipeline_registry import read_sections, register_pipelines
+from uncrappify.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).parents[1]
 NODES = ["download", "list", "crappify", "split", "train", "evaluate"]

@@ -92,7 +92,9 @@ class Project:
 
     @property
     def _where(self) -> dict[str, Any]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+        # Compiled once: a command would else compile the whole package anew.
+        own = ("MLFLOW_", "PYTHONDONTWRITEBYTECODE")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         # One thread: tiny networks gain nothing from more, and lose much on a machine that is busy.
         fixed = {"PYTHONPATH": str(CHECKOUT / "src"), "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
         return {"cwd": self.root, "env": inherited | fixed | self.environment}

@@ -56,7 +56,7 @@ def wait_for_the_end_of(group: int) -> None:
 
 def test_a_stopped_training_goes_on_in_its_run_until_it_is_finished(project, pictures, started, wait_until):
     # Long enough to be stopped twice, also where the machine is so busy that this process is late to notice.
-    steps = 3000
+    steps = 1500
     command = long_training(project, pictures, steps)
     for number, sent in enumerate((signal.SIGINT, signal.SIGTERM), start=1):
         process = started(project, *command)
@@ -77,7 +77,7 @@ def test_a_stopped_training_goes_on_in_its_run_until_it_is_finished(project, pic
 
 
 def test_two_processes_train_in_one_run_and_stop_with_the_one_that_started_them(project, pictures, started, wait_until):
-    steps = 2000
+    steps = 800
     command = long_training(project, pictures, steps)
     command[-1] += ",superres.training.devices=2"
     process = started(project, *command)
@@ -97,7 +97,7 @@ def test_two_processes_train_in_one_run_and_stop_with_the_one_that_started_them(
 def test_other_parameters_end_the_killed_run_and_an_evaluations_keep_what_is_trained(
     project, pictures, started, wait_until
 ):
-    command = long_training(project, pictures, 1000)
+    command = long_training(project, pictures, 400)
     process = started(project, *command)
     wait_until(measured(project, 3), process)
     os.killpg(process.pid, signal.SIGKILL)
@@ -110,7 +110,7 @@ def test_other_parameters_end_the_killed_run_and_an_evaluations_keep_what_is_tra
     assert (old.info.status, new.info.status) == ("KILLED", "FINISHED")
     assert old.data.tags["ended_because"] == "a later run had other parameters or data"
     assert "ended_because" not in new.data.tags
-    assert_measured_once(project, new.info.run_id, 1000)
+    assert_measured_once(project, new.info.run_id, 400)
     assert project.history()[: len(before)] == before
     # Another training starts anew.
     done = project.kedro(*command[:-1], f"superres.training.ema=0,{command[-1]}")

@@ -108,7 +108,7 @@ def test_all_that_a_run_logs_is_on_the_server_and_its_model_works(worker, server
 def test_an_outage_in_the_middle_of_a_run_loses_nothing(
     outage, worker, server, pictures, started: Callable[..., subprocess.Popen[str]], wait_until
 ):
-    process = started(worker, *training(worker, pictures, 3000))
+    process = started(worker, *training(worker, pictures, 1500))
     wait_until(lambda: len(worker.history()) >= 5, process)
     server.send(outage)
     wait_until(lambda: len(worker.history()) >= 60, process)
@@ -157,7 +157,7 @@ def test_a_run_begins_without_the_server_and_is_sent_afterwards(worker, server):
 def test_a_run_that_goes_on_is_left_to_the_process_that_sends_it(
     worker, server, pictures, started: Callable[..., subprocess.Popen[str]], wait_until
 ):
-    process = started(worker, *training(worker, pictures, 3000))
+    process = started(worker, *training(worker, pictures, 1500))
     wait_until(lambda: len(worker.history()) >= 5, process)
     meanwhile = worker.uncrappify("sync", "superres")
     assert (meanwhile.returncode, meanwhile.stderr) == (0, "")

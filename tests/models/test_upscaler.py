@@ -121,4 +121,4 @@ def test_networks_are_built_by_name() -> None:
     assert (network.scale, network.receptive_radius) == (2, 8)
     with pytest.raises(KeyError):
         build("restoration", "downscaler", {})
-    assert list(MODELS) == ["upscaler", "unet"]
+    assert list(MODELS["restoration"]) == ["upscaler", "unet"]

@@ -10,8 +10,8 @@ import yaml
 
 from uncrappify.errors import UserError
 from uncrappify.parameters.messages import nearest
+from uncrappify.parameters.sections import TEMPLATES, import_template
 from uncrappify.parameters.tree import complete, flatten, keep_below_smoke, schema, write_schemas
-from uncrappify.pipeline_registry import TEMPLATES, import_template
 
 CONF = Path(__file__).parents[2] / "conf"
 TASKS = {"superres": {"template": "restoration"}}

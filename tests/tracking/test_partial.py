@@ -23,7 +23,8 @@ def whole() -> Pipeline:
             Node(same, ["params:source"], "raw", name="download"),
             Node(same, ["raw", "params:seed"], "split", name="split"),
             Node(same, ["split"], "model", name="train"),
-            Node(same, ["split", "model", "params:evaluation"], "scores", name="evaluate"),
+            Node(same, ["split", "model", "params:evaluation"], "scores", name="evaluate", tags="evaluation"),
+            Node(same, ["model"], "descendant", name="tune"),
         ],
         namespace="p",
     )
@@ -78,6 +79,21 @@ def test_a_model_that_is_optional_may_be_missing(whole, catalog, read) -> None:
     catalog["p.model"] = MemoryDataset()
     catalog["p.model"].optional = True
     check_left_out(whole, whole.filter(node_names=["p.evaluate"]), catalog, read, TREE)
+    # But not for a training that starts from it.
+    with pytest.raises(UserError, match=r"^p\.model is not there yet"):
+        check_left_out(whole, whole.filter(node_names=["p.tune"]), catalog, read, TREE)
+
+
+def test_a_model_that_is_there_was_to_be_made_as_is_said_now_though_it_is_optional(whole, catalog, read) -> None:
+    catalog["p.model"].optional = True
+    with pytest.raises(UserError, match=r"^p\.seed: p\.split"):
+        check_left_out(whole, whole.filter(node_names=["p.evaluate"]), catalog, read, changed("seed", 2))
+
+
+def test_results_that_are_older_than_what_they_were_made_from_are_refused(whole, catalog, read) -> None:
+    del read["p.split"]
+    with pytest.raises(UserError, match=r"^p\.split, which this run leaves out, has not run to its end since"):
+        check_left_out(whole, whole.filter(node_names=["p.evaluate"]), catalog, read, TREE)
 
 
 def test_where_nothing_is_missing_every_node_is_left_out(whole, catalog, read) -> None:

@@ -11,9 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from uncrappify.errors import UserError
-from uncrappify.tracking.runs import FILES_TAG, PipelineRuns, hash_files
-
-PARAMETERS = {"pair.seed": "42"}
+from uncrappify.tracking.runs import IDENTITY, PipelineRuns, identify
 
 
 @pytest.fixture
@@ -35,30 +33,25 @@ def opened(tmp_path: Path) -> Iterator[Callable[[], PipelineRuns]]:
 @pytest.fixture
 def killed(opened: Callable[[], PipelineRuns], experiment: str) -> str:
     """Leave what a process that was killed leaves: a run that seems to go on, and a note."""
-    client = mlflow.MlflowClient()
-    run_id: str = client.create_run(experiment, tags={FILES_TAG: "f"}).info.run_id
-    client.log_param(run_id, "pair.seed", "42")
+    run_id: str = mlflow.MlflowClient().create_run(experiment, tags={IDENTITY: "same"}).info.run_id
     opened().begin(run_id)
     return run_id
 
 
 def test_a_killed_run_goes_on_until_it_is_finished(opened: Callable[[], PipelineRuns], killed: str) -> None:
     runs = opened()
-    assert runs.find_unfinished(PARAMETERS, "f") == killed
+    assert runs.find_unfinished("same") == killed
     runs.begin(killed)
     runs.finish()
-    assert opened().find_unfinished(PARAMETERS, "f") is None
+    assert opened().find_unfinished("same") is None
     assert mlflow.get_run(killed).info.status == "RUNNING"
 
 
-@pytest.mark.parametrize("other", [({"pair.seed": "7"}, "f"), ({**PARAMETERS, "more": "1"}, "f"), (PARAMETERS, "g")])
-def test_a_run_with_other_parameters_or_pictures_is_ended(
-    opened: Callable[[], PipelineRuns], killed: str, other: tuple[dict[str, str], str]
-) -> None:
+def test_a_run_with_other_parameters_or_pictures_is_ended(opened: Callable[[], PipelineRuns], killed: str) -> None:
     runs = opened()
     runs.begin(killed)
     child = runs.find_child("cnn")
-    assert opened().find_unfinished(*other) is None
+    assert opened().find_unfinished("other") is None
     for ended in (killed, child):
         run = mlflow.get_run(ended)
         assert run.info.status == "KILLED"
@@ -67,9 +60,9 @@ def test_a_run_with_other_parameters_or_pictures_is_ended(
 
 def test_a_run_that_is_gone_from_the_store_is_no_obstacle(opened: Callable[[], PipelineRuns], killed: str) -> None:
     mlflow.delete_run(killed)
-    assert opened().find_unfinished(PARAMETERS, "f") is None
+    assert opened().find_unfinished("same") is None
     opened().begin("0" * 32)
-    assert opened().find_unfinished(PARAMETERS, "f") is None
+    assert opened().find_unfinished("same") is None
 
 
 def test_a_store_that_does_not_answer_loses_nothing(
@@ -81,8 +74,8 @@ def test_a_store_that_does_not_answer_loses_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(mlflow, "get_run", away)
         with pytest.raises(UserError, match=r"does not answer .* Run again"):
-            opened().find_unfinished(PARAMETERS, "f")
-    assert opened().find_unfinished(PARAMETERS, "f") == killed
+            opened().find_unfinished("same")
+    assert opened().find_unfinished("same") == killed
 
 
 def test_two_processes_do_not_run_one_pipeline(opened: Callable[[], PipelineRuns], tmp_path: Path) -> None:
@@ -118,7 +111,9 @@ def test_what_a_node_has_read_is_known_once_it_has_run_to_its_end(opened: Callab
     runs = opened()
     runs.finish_node("pair.list", {"pair.seed": 1})
     runs.finish_node("pair.split", {})
-    runs.begin_node("pair.list")
+    runs.finish_node("pair.train", {})
+    # What comes after it has been made from what is there no more.
+    runs.begin_node("pair.list", ["pair.train"])
     assert opened().record.read == {"pair.split": {}}
 
 
@@ -129,15 +124,28 @@ def test_a_note_that_cannot_be_read_is_that_of_no_run(
     (tmp_path / "pair").mkdir()
     (tmp_path / "pair" / "run.json").write_text(note)
     runs = opened()
-    assert runs.find_unfinished(PARAMETERS, "f") is None
+    assert runs.find_unfinished("same") is None
     runs.finish()
     assert json.loads((tmp_path / "pair" / "run.json").read_text())["finished"] is True
 
 
-def test_files_are_known_by_name_size_and_time(tmp_path: Path) -> None:
+def test_only_children_of_this_process_are_ended(opened: Callable[[], PipelineRuns], killed: str) -> None:
+    runs = opened()
+    runs.begin(killed)
+    before = runs.find_child("cnn")
+    again = opened()
+    again.begin(killed)
+    mine = again.find_child("resnet")
+    again.end_children("FINISHED")
+    assert [mlflow.get_run(run_id).info.status for run_id in (before, mine)] == ["RUNNING", "FINISHED"]
+
+
+def test_a_run_is_the_same_by_its_nodes_what_they_read_and_the_users_files(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"one")
-    before = hash_files([tmp_path])
-    assert hash_files([tmp_path]) == before
-    assert hash_files([tmp_path, tmp_path / "nowhere"]) == before
+    read = {"pair.list": {"pair.seed": 1}}
+    before = identify(read, [tmp_path])
+    assert identify({"pair.list": {"pair.seed": 1}}, [tmp_path, tmp_path / "nowhere"]) == before
+    assert identify({"pair.list": {"pair.seed": 2}}, [tmp_path]) != before
+    assert identify({**read, "pair.split": {}}, [tmp_path]) != before
     (tmp_path / "b.png").write_bytes(b"two")
-    assert hash_files([tmp_path]) != before
+    assert identify(read, [tmp_path]) != before

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 
 from uncrappify.datasets import PicturePairs, TrainedModel, TrainingRun
@@ -17,6 +18,7 @@ from uncrappify.learners.restoration import RestorationData, RestorationLearner
 from uncrappify.training import fit as fitting
 from uncrappify.training import hardware
 from uncrappify.training.fit import Fitted, find_learning_rate
+from uncrappify.training.learner import Best
 from uncrappify.training.parameters import RestorationStage, RestorationTraining
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -376,6 +378,29 @@ def test_training_needs_no_validation(train: Train, make_data: Callable[..., Res
     assert len(fitted.history) == 4
 
 
+class StoppingEarly(RestorationLearner):
+    """Stops when a validation is no better than the one before, which at once is so; keeps the first."""
+
+    best = Best("valid_psnr")
+
+    def configure_callbacks(self) -> list[Any]:
+        return [EarlyStopping("valid_loss", mode="max", patience=1, check_on_train_epoch_end=False)]
+
+
+def test_a_stage_may_stop_early_and_the_best_is_delivered_with_its_metrics(
+    train: Train, make_learner: Callable[..., Any], stumble: Stumble, tmp_path: Path
+) -> None:
+    plan = training(12, 4, ema=0)
+    first = train(plan, learner=make_learner(plan, StoppingEarly))
+    # Validated after each step: the second validation is not worse, which is what this one waits for.
+    assert position(tmp_path / "a", 0) < 12
+    assert first.history["step"].max() == 12 + position(tmp_path / "a", 1) - 1
+    watched = first.history[first.history["stage"] == 1]["valid_psnr"].dropna()
+    assert first.metrics["valid_psnr"] == watched.min() < watched.max()
+    again = train(plan, learner=make_learner(plan, StoppingEarly), data=stumble(plan, 1, 0))
+    assert difference(first, again) == 0
+
+
 def test_epochs_are_passes_over_the_pictures(train: Train) -> None:
     # Three pictures in batches of two: the fifth batch would begin a fourth pass.
     stage = RestorationStage(size=24, batch_size=2, epochs=3, lr=1e-3)
@@ -406,7 +431,7 @@ def test_a_training_starts_where_its_ancestor_ended(train: Train, caplog: pytest
         second = train(plan, "second", ancestor=TrainedModel(ancestor.state, other)).model
     moved = max(float((ancestor.state[name] - tensor).abs().max()) for name, tensor in second.state.items())
     assert moved < 1e-6
-    assert [line for line in caplog.messages if line == "second starts from a model of another recipe"]
+    assert [line for line in caplog.messages if line == "second starts from a model with other recipe"]
 
 
 def test_weights_of_another_network_are_refused(train: Train, description: Any) -> None:

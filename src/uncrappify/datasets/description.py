@@ -17,11 +17,13 @@ class TrainingData(BaseModel):
         source: Short name of the source.
         licence: Terms of the pictures, several joined by ``; ``.
         pictures: How many were trained on.
+        fingerprint: Hash of their content, and of that of the pictures that were watched.
     """
 
     source: str
     licence: str
     pictures: int
+    fingerprint: str = ""
 
 
 class Ancestor(BaseModel):
@@ -30,10 +32,12 @@ class Ancestor(BaseModel):
     Attributes:
         fingerprint: SHA-256 of its weights.
         run_id: MLflow run that made it.
+        data: What it had learned from.
     """
 
     fingerprint: str
     run_id: str | None = None
+    data: TrainingData | None = None
 
 
 class Description(BaseModel):
@@ -108,13 +112,13 @@ def compare_networks(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
 
     Args:
         mine: ``kind``, ``model`` and options of the network that is wanted.
-        theirs: The same of the weights' network; an option that is not there is None.
+        theirs: The same of the weights' network; an option that it does not have is one of a later version.
 
     Returns:
         Such as ``scale 2 instead of 3``; empty where the weights fit.
     """
-    different = [name for name, value in mine.items() if theirs.get(name) != value]
-    return ", ".join(f"{name} {theirs.get(name)} instead of {mine[name]}" for name in different)
+    different = [name for name, value in mine.items() if name in theirs and theirs[name] != value]
+    return ", ".join(f"{name} {theirs[name]} instead of {mine[name]}" for name in different)
 
 
 AnyDescription = RestorationDescription | SegmentationDescription

@@ -83,7 +83,8 @@ class TrainingRun:
         """
         state = self.state
         if state.fingerprint != fingerprint:
-            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            for folder in (self.checkpoints, self.snapshots):
+                shutil.rmtree(folder, ignore_errors=True)
             state = TrainingState(fingerprint=fingerprint)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         if not (state.finished and all(self.checkpoint(stage).is_file() for stage in range(stages))):

@@ -6,8 +6,9 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 
+from uncrappify.parameters.sections import read_sections
 from uncrappify.parameters.tree import complete, keep_below_smoke, parse_section
-from uncrappify.pipeline_registry import DEFAULT_PIPELINE, read_sections
+from uncrappify.pipeline_registry import DEFAULT_PIPELINE
 
 
 class ParameterHook:
@@ -43,4 +44,4 @@ class ParameterHook:
         sections = read_sections()
         for name in dict.fromkeys(namespace.partition(".")[0] for namespace in trained):
             models = [model for pipeline, _, model in (one.partition(".") for one in trained) if pipeline == name]
-            parse_section(name, self._tree[name], sections[name]).check(models)
+            parse_section(name, self._tree[name], sections[name]).check(name, models)

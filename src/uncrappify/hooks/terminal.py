@@ -43,7 +43,7 @@ class TerminalHook:
         self._saved.append(dataset_name)
 
     @hook_impl
-    def after_pipeline_run(self, run_params: dict[str, Any], catalog: DataCatalog) -> None:
+    def after_pipeline_run(self, catalog: DataCatalog) -> None:
         """Print the comparison with the baselines, and where everything is."""
         console = rich.get_console()
         outputs, self._saved = sorted(self._saved), []
@@ -60,18 +60,18 @@ class TerminalHook:
         grid.add_row("compare runs", without_password(address) if address else "kedro mlflow ui")
         grid.add_row("see the pipeline", "kedro viz run")
         console.print(grid)
-        if (run_params.get("runtime_params") or {}).get("smoke"):
+        if catalog.load("params:smoke"):
             console.print("A smoke run trains two steps a stage: its figures mean nothing.", style="yellow")
 
 
 def _comparison(pipeline: str, scores: Any) -> Table:
-    """Draw a table of methods, the first row being the model's."""
+    """Draw a table of methods, the model's row standing out."""
     table = Table(title=pipeline, title_style="bold", title_justify="left")
     for column in scores.columns:
         table.add_column(str(column).replace("_", " "), justify="left" if column == "method" else "right")
-    for position, row in enumerate(scores.itertuples(index=False)):
+    for row in scores.itertuples(index=False):
         cells = (f"{value:.3f}" if isinstance(value, float) else str(value) for value in row)
-        table.add_row(*cells, style="bold green" if position == 0 else "")
+        table.add_row(*cells, style="bold green" if row[0] == "model" else "")
     return table
 
 

@@ -28,16 +28,17 @@ from mlflow.exceptions import MlflowException
 
 from uncrappify.addresses import without_password
 from uncrappify.errors import UserError
-from uncrappify.parameters.delivery import delivered_model
+from uncrappify.parameters.delivery import find_delivered
+from uncrappify.parameters.sections import read_sections
 from uncrappify.parameters.tree import flatten, parse_section
-from uncrappify.pipeline_registry import DEFAULT_PIPELINE, read_sections
+from uncrappify.pipeline_registry import DEFAULT_PIPELINE
 from uncrappify.tracking import server
 from uncrappify.tracking.partial import check_left_out, find_missing, find_read
 from uncrappify.tracking.provenance import git
 from uncrappify.tracking.run_copy import RunCopy, unsent
-from uncrappify.tracking.runs import FILES_TAG, PipelineRuns, hash_files
+from uncrappify.tracking.runs import IDENTITY, PipelineRuns, identify
 from uncrappify.tracking.sender import Sender
-from uncrappify.tracking.store import PARAMETERS_FILE, log_file, log_model_file, log_values
+from uncrappify.tracking.store import PARAMETERS_FILE, log_file, log_values
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         self._catalog: DataCatalog
         self._runs: PipelineRuns | None = None
         self._sender: Sender | None = None
+        self._section: Mapping[str, Any] = {}
         self._unsaved: set[str] = set()
 
     @hook_impl
@@ -90,8 +92,19 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         Raises:
             UserError: If another process runs the pipeline, or what a partial run takes from earlier ones does not fit.
         """
-        (name,) = run_params["pipeline_names"] or [DEFAULT_PIPELINE]
+        name, *more = run_params["pipeline_names"] or ["__default__"]
+        if more:
+            raise UserError("one pipeline a run: kedro run --pipelines a,b gives each a run of its own.")
         name = DEFAULT_PIPELINE if name == "__default__" else name
+        self._section = read_sections()[name]
+        address = server.address()
+        away = server.why_away(address) if address else None
+        if address and away:
+            log.warning(
+                "%s does not answer (%s): the run begins here, and is sent when it does",
+                without_password(address),
+                away,
+            )
         if run_params["only_missing_outputs"]:
             pipeline = find_missing(pipeline, catalog)
         tree = self._context.config_loader["parameters"]
@@ -101,26 +114,19 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         if not pipeline.nodes:
             self._release()
             return
-        address = server.address()
-        away = server.why_away(address) if address else None
-        if address and away:
-            log.warning(
-                "%s does not answer (%s): the run begins here, and is sent when it does",
-                without_password(address),
-                away,
-            )
         parameters = self._find_parameters(pipeline, name)
-        files = hash_files(parse_section(name, tree[name], read_sections()[name]).folders)
-        self.mlflow_config.tracking.run.id = runs.find_unfinished(parameters, files)
+        read = {node.name: find_read(node, tree) for node in pipeline.nodes}
+        identity = identify(read, parse_section(name, tree[name], self._section).folders)
+        self.mlflow_config.tracking.run.id = runs.find_unfinished(identity)
         told = {key: value for key, value in run_params.items() if key not in TOLD_BETTER}
         super().before_pipeline_run(told | {"pipeline_names": [name]}, pipeline, catalog)
         runs.begin(self.run_id)
         _log_parameters(self.run_id, parameters)
-        # Whoever runs a smoke run again wants no other.
-        again = _nest(self._read(pipeline)) | ({"smoke": True} if tree["smoke"] else {})
+        # To run it again, whole: what was left out has been run with the same. A smoke run is to be one again.
+        again = {name: tree[name]} | ({"smoke": True} if tree["smoke"] else {})
         mlflow.log_text(without_password(yaml.safe_dump(again, sort_keys=False)), PARAMETERS_FILE)
         nodes = ", ".join(node.name.removeprefix(f"{name}.") for node in pipeline.nodes)
-        mlflow.set_tags(_tags(run_params) | {FILES_TAG: files, "nodes": nodes})
+        mlflow.set_tags(_tags(run_params) | {IDENTITY: identity, "nodes": nodes})
         if address:
             self._begin_sending(address, away=bool(away))
 
@@ -129,7 +135,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         """Make the run active that the node belongs to, and log what a training gets to see."""
         runs = self._running
         self._end_child()
-        runs.begin_node(node.name)
+        runs.begin_node(node.name, (later.name for later in pipelines[runs.name].from_nodes(node.name).nodes))
         self._unsaved = set(node.outputs)
         if mlflow.active_run() is None:
             # In another thread than the one that the run was started in.
@@ -148,25 +154,33 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         """Log metrics, and the files of the catalog's logged layers, in the run that the dataset belongs to."""
         runs = self._running
         namespace, _, name = dataset_name.rpartition(".")
-        run_id = runs.find_run_of(namespace)
+        # What is empty is said of a model that is not trained, and begins no run for it.
+        if not (isinstance(data, dict | str) and not data):
+            self._log(namespace, name, data, self._catalog.get(dataset_name))
+        self._unsaved.discard(dataset_name)
+        if not self._unsaved:
+            runs.finish_node(node.name, find_read(node, self._context.config_loader["parameters"]))
+
+    def _log(self, namespace: str, name: str, data: Any, dataset: Any) -> None:
+        """Log what a node has made in the run of its namespace."""
+        runs, run_id = self._running, self._find_run_of(namespace)
         if name.endswith("_metrics"):
             # The last validation's values are the ends of curves that are there already.
             values = {metric: value for metric, value in data.items() if not metric.startswith("valid_")}
-            for one in {run_id, runs.run_id} if self._is_delivered(namespace) else {run_id}:
+            delivered = namespace == f"{runs.name}.{find_delivered(self._section)}"
+            for one in {run_id, runs.run_id} if delivered else {run_id}:
                 log_values(values, one)
-        dataset = self._catalog.get(dataset_name)
         layer = ((getattr(dataset, "metadata", None) or {}).get("kedro-viz") or {}).get("layer")
         path = getattr(dataset, "_filepath", None)
         if layer in LOGGED_LAYERS and path is not None:
             log_file(Path(path), layer, run_id)
             if Path(path).suffix == ".safetensors":
-                log_model_file(Path(path))
+                from uncrappify.inference.mlflow_model import log_model
+
+                log_model(Path(path))
                 if self._sender:
                     # The largest of what is sent is on its way while the next node works.
                     self._sender.hurry()
-        self._unsaved.discard(dataset_name)
-        if not self._unsaved:
-            runs.finish_node(node.name, find_read(node, self._context.config_loader["parameters"]))
 
     @hook_impl
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -188,7 +202,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         try:
             while mlflow.active_run():
                 mlflow.end_run(status)
-            if self._runs:
+            if self._runs and self._runs.run_id:
                 self._runs.end_children(status)
         except MlflowException as error:
             if status == "FINISHED":
@@ -213,22 +227,23 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
     def _begin_child(self, node: Node, namespace: str) -> None:
         """Make the run of a model active, with the parameters that its node reads."""
-        run_id = self._running.find_run_of(namespace)
+        run_id = self._find_run_of(namespace)
         mlflow.start_run(run_id=run_id, nested=True)
-        read = flatten(find_read(node, self._context.config_loader["parameters"]))
+        read = _as_mlflow_has_it(find_read(node, self._context.config_loader["parameters"]))
         # Without the model's name, so that the models stand side by side on MLflow's page.
-        _log_parameters(run_id, {key.removeprefix(f"{namespace}."): str(value) for key, value in read})
-        if self._sender:
+        _log_parameters(run_id, {key.removeprefix(f"{namespace}."): value for key, value in read.items()})
+
+    def _find_run_of(self, namespace: str) -> str:
+        """Find the run of a namespace, which a server gets too."""
+        run_id = self._running.find_run_of(namespace)
+        if self._sender and run_id != self._running.run_id:
             self._sender.follow(self._copy_of(run_id))
+        return run_id
 
     def _end_child(self) -> None:
         active = mlflow.active_run()
         if active and active.info.run_id != self._running.run_id:
             mlflow.end_run()
-
-    def _is_delivered(self, namespace: str) -> bool:
-        name = self._running.name
-        return namespace == f"{name}.{delivered_model(read_sections()[name])}"
 
     def _begin_sending(self, address: str, *, away: bool) -> None:
         runs = self._running
@@ -243,32 +258,20 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         notes = self._running.folder / "sent" / f"{run_id}.json"
         return RunCopy(run_id, mlflow.get_tracking_uri(), address, notes)
 
-    def _read(self, pipeline: Pipeline) -> dict[str, Any]:
-        """Find what the nodes read, and which template the pipeline is made from."""
-        tree = self._context.config_loader["parameters"]
-        found = {f"{self._running.name}.template": tree[self._running.name]["template"]}
-        for node in pipeline.nodes:
-            found |= find_read(node, tree)
-        return dict(sorted(found.items()))
-
     def _find_parameters(self, pipeline: Pipeline, name: str) -> dict[str, str]:
-        """Find what the pipeline's own nodes read, as MLflow has it; that of a model's nodes belongs to its child."""
-        own = Pipeline([node for node in pipeline.nodes if node.namespace == name])
-        # A URL may hold a password.
-        values = {key: without_password(str(value)) for key, value in flatten(_nest(self._read(own)))}
-        return {key: value[:LONGEST_PARAMETER] for key, value in values.items()}
+        """Find what the pipeline's own nodes read; that of a model's nodes belongs to its child."""
+        tree = self._context.config_loader["parameters"]
+        found = {f"{name}.template": tree[name]["template"]}
+        for node in (node for node in pipeline.nodes if node.namespace == name):
+            found |= find_read(node, tree)
+        return _as_mlflow_has_it(found)
 
 
-def _nest(read: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn dotted names into a tree, as it stands in conf/."""
-    tree: dict[str, Any] = {}
-    for name, value in read.items():
-        *parents, last = name.split(".")
-        node = tree
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[last] = value
-    return tree
+def _as_mlflow_has_it(read: Mapping[str, Any]) -> dict[str, str]:
+    """Turn parameters into MLflow's: dotted names down to plain values, as text of limited length."""
+    plain = (entry for name, value in read.items() for entry in flatten(value, name))
+    # A URL may hold a password.
+    return {name: without_password(str(value))[:LONGEST_PARAMETER] for name, value in plain}
 
 
 def _log_parameters(run_id: str, parameters: Mapping[str, str]) -> None:

@@ -1,1 +1,1 @@
-"""Tasks: what a network learns from, by which loss, and what is watched meanwhile."""
+"""For each kind of task the learner and its data: by which loss, from what, and what is watched meanwhile."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from uncrappify.errors import UserError
-from uncrappify.parameters.delivery import find_weights
+from uncrappify.parameters.delivery import MODELS, find_weights
 
 Side = Annotated[int, Field(ge=32, le=4096)]
 
@@ -101,17 +101,20 @@ class Network(BaseModel):
         options: dict[str, Any] = self.options.architecture if self.weights else self.options.model_dump()
         return options
 
-    def find_weights(self) -> Self:
-        """Give the file in the place of a pipeline's name."""
+    def find_weights(self, *, smoke: bool) -> Self:
+        """Give the file in the place of a pipeline's name; those of smoke runs come first where ``smoke``."""
         if not self.weights:
             return self
-        return self.model_copy(update={"weights": str(find_weights(self.weights).absolute())})
+        return self.model_copy(update={"weights": str(find_weights(self.weights, smoke=smoke).absolute())})
 
-    def check(self) -> None:
+    def check(self, place: str) -> None:
         """Look for what building the network needs, and compare it with the weights to start from.
 
+        Args:
+            place: Namespace of the model, such as ``superres`` or ``digits.cnn``.
+
         Raises:
-            UserError: If weights are missing, or belong to another network.
+            UserError: If weights are missing, belong to another network, or are those that this model writes.
         """
         if self.weights is None:
             self.options.check()
@@ -119,11 +122,16 @@ class Network(BaseModel):
         from uncrappify.datasets.description import compare_networks
         from uncrappify.datasets.weights import read_description
 
+        if Path(self.weights).parts[-len(place.split(".")) - 2 : -1] == (MODELS, *place.split(".")):
+            raise UserError(
+                f"{place}.model.weights: {self.weights} is what this training writes. Copy the file, and start from "
+                "the copy."
+            )
         mine = {"kind": self.kind, "model": self.name, **self.options.architecture}
         if different := compare_networks(mine, read_description(Path(self.weights)).network):
             raise UserError(
-                f"model.weights: {self.weights} belongs to another network ({different}). Train that network, or start "
-                "from other weights."
+                f"{place}.model.weights: {self.weights} belongs to another network ({different}). Train that network, "
+                "or start from other weights."
             )
 
 

@@ -11,8 +11,9 @@ from kedro.utils import find_kedro_project
 
 from uncrappify.errors import UserError
 from uncrappify.parameters.messages import nearest
+from uncrappify.parameters.sections import read_sections
 
-MODELS_FOLDER = Path("data/06_models")
+DATA, SMOKE, MODELS = "data/", "data/smoke/", "06_models"
 
 
 def find_models(section: Mapping[str, Any]) -> list[str]:
@@ -29,23 +30,30 @@ def find_trained_models(section: Mapping[str, Any]) -> list[str]:
     return [
         name
         for name in find_models(section)
-        if section[name]["training"].get("stages") or (section[name]["model"] or {}).get("weights")
+        if (section[name]["training"] or {}).get("stages") or (section[name]["model"] or {}).get("weights")
     ]
 
 
-def delivered_model(section: Mapping[str, Any]) -> str | None:
+def find_delivered(section: Mapping[str, Any]) -> str | None:
     """Say which model a pipeline delivers: what ``delivers`` names, else the last.
 
     Returns:
         Its name; empty where the pipeline itself is the one model, and None where ``delivers`` is null.
     """
-    models = find_models(section)
+    models = find_trained_models(section)
     given: str | None = section.get("delivers", "")
     return models[-1] if models and given == "" else given
 
 
-def find_weights(given: str) -> Path:
+def find_weights(given: str, *, smoke: bool = False) -> Path:
     """Find a weights file by its path, or by the name of a pipeline (``superres``, ``digits.cnn``) of this project.
+
+    Args:
+        given: What a user has written.
+        smoke: Whether those of smoke runs come first.
+
+    Returns:
+        The file, which may be missing.
 
     Raises:
         UserError: If the pipeline has no such model, or delivers none.
@@ -54,9 +62,6 @@ def find_weights(given: str) -> Path:
     file = Path(os.path.expanduser(given))  # noqa: PTH111
     if file.is_file():
         return file
-    # Here: the registry imports this module by way of the templates.
-    from uncrappify.pipeline_registry import read_sections
-
     pipeline, _, model = given.partition(".")
     section = read_sections().get(pipeline)
     if section is None:
@@ -64,8 +69,10 @@ def find_weights(given: str) -> Path:
     models = find_models(section)
     if model and model not in models:
         raise UserError(nearest(f"model of {pipeline}", model, models))
-    delivered = model or delivered_model(section)
+    delivered = model or find_delivered(section)
     if delivered is None:
         raise UserError(f"{pipeline} delivers no model; name one of its own, such as {pipeline}.{models[-1]}.")
     root = find_kedro_project(Path.cwd()) or Path.cwd()
-    return root / MODELS_FOLDER / pipeline / delivered / "model.safetensors"
+    place = Path(MODELS) / pipeline / delivered / "model.safetensors"
+    candidates = [root / SMOKE / place] if smoke else []
+    return next((file for file in candidates if file.is_file()), root / DATA / place)

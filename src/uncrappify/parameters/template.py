@@ -12,8 +12,8 @@ from uncrappify.errors import UserError
 from uncrappify.parameters.delivery import find_models
 from uncrappify.parameters.messages import report_empty
 
-RESERVED = ("checkpoints", "model", "sent", "snapshots", "training")
-"""Names of folders and datasets in a pipeline's place, which a model must not have."""
+RESERVED = ("checkpoints", "data", "evaluation", "model", "sent", "snapshots", "training")
+"""Names of folders, datasets and tags in a pipeline's place, which a model must not have."""
 
 
 class TemplateParameters(BaseModel):
@@ -25,10 +25,10 @@ class TemplateParameters(BaseModel):
     seed: int = Field(42, ge=0, lt=2**32, description="Of everything random")
 
     @model_validator(mode="after")
-    def _has_something_to_deliver(self) -> Self:
-        if isinstance(self, SeveralModels) or _has_weights_in_the_end(self):
-            return self
-        raise report_empty("training", "stages")
+    def _delivers_weights(self) -> Self:
+        if not _has_weights_in_the_end(self):
+            raise report_empty("training", "stages")
+        return self
 
     @property
     def networks(self) -> dict[str, Any]:
@@ -60,14 +60,15 @@ class TemplateParameters(BaseModel):
         """Train two batches a stage, to see that all works."""
         return self._change_networks(lambda network: {"training": network.training.shorten()})
 
-    def find_weights(self) -> Self:
+    def find_weights(self, *, smoke: bool) -> Self:
         """Give a file for each pipeline's name that a model starts from."""
-        return self._change_networks(lambda network: {"model": network.model.find_weights()})
+        return self._change_networks(lambda network: {"model": network.model.find_weights(smoke=smoke)})
 
-    def check(self, trained: Collection[str]) -> None:
+    def check(self, pipeline: str, trained: Collection[str]) -> None:
         """Look for what trainings need, before anything is downloaded or computed for them.
 
         Args:
+            pipeline: Name of the pipeline.
             trained: Names of the models, as in :attr:`networks`.
 
         Raises:
@@ -75,10 +76,13 @@ class TemplateParameters(BaseModel):
         """
         for name in trained:
             network = self.networks[name]
+            place = f"{pipeline}.{name}".rstrip(".")
             if not _has_weights_in_the_end(network):
-                raise UserError(f"{name}.training.stages is empty, and {name}.model.weights names none to start from.")
+                raise UserError(
+                    f"{place}.training.stages is empty, and {place}.model.weights names none to start from."
+                )
             network.training.check()
-            network.model.check()
+            network.model.check(place)
 
     def _change_networks(self, change: Callable[[Any], dict[str, Any]]) -> Self:
         return self.model_copy(update=change(self))
@@ -96,6 +100,11 @@ class SeveralModels(TemplateParameters):
     delivers: str | None = Field(
         "", description="The model that the pipeline's name stands for; empty: the last; null: none"
     )
+
+    @model_validator(mode="after")
+    def _delivers_weights(self) -> Self:
+        # One model of several may be none; there are no nodes for it then.
+        return self
 
     @property
     def networks(self) -> dict[str, Any]:
@@ -121,7 +130,7 @@ def section_parameters(template: type[TemplateParameters], section: Mapping[str,
         return template
     names = find_models(section)
     for name in names:
-        if name in (*RESERVED, *template.model_fields) or not name.isidentifier():
+        if name in RESERVED or hasattr(template, name) or name in template.model_fields or not name.isidentifier():
             raise UserError(
                 f'"{name}" is no name for a model: it is reserved, or has other signs than letters, digits, _.'
             )

@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
+from uncrappify.parameters.delivery import DATA, SMOKE
 from uncrappify.parameters.messages import Location, explain, format_value, nearest
+from uncrappify.parameters.sections import TEMPLATES, import_template
 from uncrappify.parameters.template import SeveralModels, TemplateParameters, section_parameters
-from uncrappify.pipeline_registry import TEMPLATES, import_template
 
 SCHEMAS = Path("conf/schema")
-DATA, SMOKE = "data/", "data/smoke/"
 
 
 class Shortcuts(BaseModel):
@@ -81,7 +81,7 @@ def complete(
         parameters = parse_section(name, tree.get(name, {}), section)
         if running is None or name in running:
             parameters = shortcuts.apply(parameters)
-        done[name] = parameters.find_weights().model_dump(mode="json")
+        done[name] = parameters.find_weights(smoke=shortcuts.smoke).model_dump(mode="json")
     done |= shortcuts.model_dump(exclude_none=True)
     return done
 

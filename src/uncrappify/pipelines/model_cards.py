@@ -22,10 +22,10 @@ def origin_of(description: Description) -> str:
     options = ", ".join(
         f"{name} {value}" for name, value in description.options.items() if name not in WHERE_IT_STARTED
     )
-    licences = "\n".join(
-        f"- {licence}" for licence in (description.data.licence if description.data else "").split("; ")
-    )
     ancestor = description.ancestor
+    learned_from = [data for data in (description.data, ancestor.data if ancestor else None) if data]
+    terms = dict.fromkeys(term for data in learned_from for term in data.licence.split("; "))
+    licences = "\n".join(f"- {term}" for term in terms)
     started = (
         f"Started from the weights of MLflow run {ancestor.run_id or 'unknown'} (SHA-256 {ancestor.fingerprint}).\n"
         if ancestor

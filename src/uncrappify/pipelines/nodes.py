@@ -44,13 +44,16 @@ def count_pictures(manifest: pd.DataFrame) -> dict[str, float]:
 
 def hash_content(split: pd.DataFrame) -> str:
     """Hash what a training gets to see: the content of the pictures to learn from and to watch, twins and masks too."""
-    seen = split[split["split"] != "test"].filter(["name", "sha256", "degraded_sha256", "mask_sha256", "split"])
+    seen = split[split["split"] != "test"].filter(
+        ["name", "label", "sha256", "degraded_sha256", "mask_sha256", "split"]
+    )
     return hashlib.sha256(seen.to_csv(index=False).encode()).hexdigest()
 
 
-def describe_data(raw: PictureSource, pictures: int) -> TrainingData:
+def describe_data(raw: PictureSource, split: pd.DataFrame) -> TrainingData:
     """Say what a model has learned from, for its description."""
-    return TrainingData(source=raw.name, licence=raw.licence, pictures=pictures)
+    pictures = int((split["split"] == "train").sum())
+    return TrainingData(source=raw.name, licence=raw.licence, pictures=pictures, fingerprint=hash_content(split))
 
 
 def read_ancestor(model: Network) -> TrainedModel | None:

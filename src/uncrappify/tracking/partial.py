@@ -53,34 +53,44 @@ def check_left_out(
 
     Args:
         whole: The pipeline.
-        running: What runs of it; where nothing does, all is taken from earlier runs.
+        running: What runs of it; where that is no node, all is taken from earlier runs.
         catalog: Has the results.
-        read: Node to the parameters that it read when it last ran.
+        read: Node to the parameters that it read when it last ran; empty where nothing was noted yet.
         tree: All parameters.
 
     Raises:
-        UserError: If a result is missing, or was made with other parameters.
+        UserError: If a result is missing, is older than what it was made from, or was made with other parameters.
     """
     taken = (running.inputs() if running.nodes else whole.all_outputs()) & whole.all_outputs()
-    taken = {name for name in taken if not getattr(catalog.get(name), "optional", False)}
+    # A model that is only evaluated may be missing.
+    needed = {name for node in running.nodes if "evaluation" not in node.tags for name in node.inputs}
+    spared = {name for name in taken - needed if getattr(catalog.get(name), "optional", False)}
+    taken = {name for name in taken if name not in spared or catalog.exists(name)}
     if not taken:
         return
-    left_out = [node for node in whole.to_outputs(*sorted(taken)).nodes if node not in running.nodes]
-    for node in left_out:
-        now = dict(flatten(find_read(node, tree)))
-        # Of a node that has left no note nothing is known, which is no contradiction.
-        then = dict(flatten(read[node.name])) if node.name in read else now
-        for name in (name for name in {**then, **now} if then.get(name) != now.get(name)):
-            before, given = format_value(then.get(name)), format_value(now.get(name))
-            raise UserError(
-                f"{name}: {node.name}, which this run leaves out, ran with {before} and not with {given}. Run from "
-                f"that node (--from-nodes {node.name}), or leave {name} as it was."
-            )
+    for node in (node for node in whole.to_outputs(*sorted(taken)).nodes if node not in running.nodes):
         for name in (name for name in node.outputs if name in taken and not catalog.exists(name)):
             raise UserError(
                 f"{name} is not there yet: {node.name} makes it, and this run leaves that node out. Run the whole "
                 f"pipeline first, or from that node on (--from-nodes {node.name})."
             )
+        if read:
+            _check_parameters(node, read.get(node.name), find_read(node, tree))
+
+
+def _check_parameters(node: Node, before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> None:
+    if before is None:
+        raise UserError(
+            f"{node.name}, which this run leaves out, has not run to its end since a node before it has. Run the whole "
+            f"pipeline, or from that node on (--from-nodes {node.name})."
+        )
+    then, given = dict(flatten(dict(before))), dict(flatten(dict(now)))
+    for name in (name for name in {**then, **given} if then.get(name) != given.get(name)):
+        was, wanted = format_value(then.get(name)), format_value(given.get(name))
+        raise UserError(
+            f"{name}: {node.name}, which this run leaves out, ran with {was} and not with {wanted}. Run from that node "
+            f"(--from-nodes {node.name}), or leave {name} as it was."
+        )
 
 
 def _without_mirrors(value: Any) -> Any:

@@ -23,8 +23,8 @@ from uncrappify.sources.folder import find_pictures
 
 log = logging.getLogger(__name__)
 
-FILES_TAG = "source_files"
-"""Tag of a run: hash of names, sizes and times of the files in the user's folders."""
+IDENTITY = "uncrappify.identity"
+"""Tag of a run: hash of its nodes, of the parameters that they read, and of the user's files."""
 
 
 class Record(BaseModel):
@@ -61,6 +61,7 @@ class PipelineRuns:
         self.name = name
         self.folder = folder
         self.run_id = ""
+        self._begun: set[str] = set()
         self._lock = FileLock(folder / "run.lock")
         try:
             self._lock.acquire(blocking=False)
@@ -71,20 +72,19 @@ class PipelineRuns:
             ) from error
         self.record = self._read()
 
-    def find_unfinished(self, parameters: Mapping[str, str], files: str) -> str | None:
-        """Find the run to go on in: the last one, if it has not ended, with the same parameters and pictures.
+    def find_unfinished(self, identity: str) -> str | None:
+        """Find the run to go on in: the last one, if it has not ended, and had the same nodes, parameters and pictures.
 
-        One with others is ended. What it has trained is not lost with it: a training is known by its own fingerprint.
+        Another one is ended. What it has trained is not lost with it: a training is known by its own fingerprint.
 
         Args:
-            parameters: As they will be logged.
-            files: Value of ``FILES_TAG``.
+            identity: As :func:`identify` gives it.
         """
         last = None if self.record.finished or not self.record.run_id else _find_run(self.record.run_id)
         if last is None:
             return None
         run_id: str = last.info.run_id
-        if last.data.params == parameters and last.data.tags.get(FILES_TAG) == files:
+        if last.data.tags.get(IDENTITY) == identity:
             log.info("going on in run %s", run_id)
             return run_id
         for ended in (*self.record.children.values(), run_id):
@@ -101,11 +101,13 @@ class PipelineRuns:
     def find_child(self, model: str) -> str:
         """Give the run of a model below the pipeline's; it is made where there is none yet."""
         known = self.record.children.get(model)
-        if known and _find_run(known):
+        if known and (known in self._begun or _find_run(known)):
+            self._begun.add(known)
             return known
         parent = mlflow.get_run(self.run_id)
         tags = {MLFLOW_PARENT_RUN_ID: self.run_id}
         child = mlflow.MlflowClient().create_run(parent.info.experiment_id, run_name=model, tags=tags)
+        self._begun.add(child.info.run_id)
         self._write(children={**self.record.children, model: child.info.run_id})
         return str(child.info.run_id)
 
@@ -114,21 +116,27 @@ class PipelineRuns:
         model = namespace.removeprefix(self.name).lstrip(".")
         return self.find_child(model) if model else self.run_id
 
-    def begin_node(self, node: str) -> None:
-        """Forget what a node has read: until it has run to its end, its results are of nobody knows what."""
-        if node in self.record.read:
-            self._write(read={name: read for name, read in self.record.read.items() if name != node})
+    def begin_node(self, node: str, after: Iterable[str]) -> None:
+        """Forget what a node and those after it have read: their results are of nobody knows what until they have run.
+
+        Args:
+            node: That is about to run.
+            after: Those that take its results, also by way of others.
+        """
+        forgotten = {node, *after}
+        if forgotten & set(self.record.read):
+            self._write(read={name: read for name, read in self.record.read.items() if name not in forgotten})
 
     def finish_node(self, node: str, read: Mapping[str, Any]) -> None:
         """Note the parameters that a node has read, now that its results are written."""
         self._write(read={**self.record.read, node: dict(read)})
 
     def end_children(self, status: str) -> None:
-        """End the runs of models that go on, such as those that only an evaluation has logged to."""
-        for run_id in self.record.children.values():
-            run = _find_run(run_id)
-            if run is not None and run.info.status == "RUNNING":
-                mlflow.MlflowClient().set_terminated(run_id, status)
+        """End the runs of models that this process has logged to, and that go on."""
+        client = mlflow.MlflowClient()
+        for run_id in self._begun:
+            if client.get_run(run_id).info.status == "RUNNING":
+                client.set_terminated(run_id, status)
 
     def finish(self) -> None:
         """Note that nothing is left to go on with."""
@@ -155,15 +163,20 @@ class PipelineRuns:
             path.write_text(self.record.model_dump_json(indent=2), encoding="utf-8")
 
 
-def hash_files(folders: Iterable[Path]) -> str:
-    """Hash the pictures in a user's folders by name, size and time: quickly, before any is read."""
+def identify(read: Mapping[str, Mapping[str, Any]], folders: Iterable[Path]) -> str:
+    """Hash what makes a run the same as another: its nodes, what they read, and the user's files, before any is read.
+
+    Args:
+        read: Node to its parameters.
+        folders: The user's; their pictures count by name, size and time.
+    """
     files = [
         [str(path), path.stat().st_size, path.stat().st_mtime_ns]
         for folder in folders
         if folder.is_dir()
         for path in (folder / file for file in find_pictures(folder))
     ]
-    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([read, files], sort_keys=True).encode()).hexdigest()
 
 
 def _find_run(run_id: str) -> Run | None:

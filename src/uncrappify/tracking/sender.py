@@ -54,11 +54,13 @@ class Sender:
         self._thread.start()
 
     def follow(self, copy: RunCopy) -> None:
-        """Send one more run while it goes on; parents come before their children.
+        """Send one more run while it goes on, if it is not one of these; parents come before their children.
 
         Args:
             copy: The run.
         """
+        if any(followed.run_id == copy.run_id for followed in self._runs):
+            return
         # Noted at once: `uncrappify sync` finds it, even if this process is killed before it sends anything of it.
         with suppress(BeingSent, UserError, OSError), copy.alone():
             copy.begin()

@@ -1,4 +1,4 @@
-"""What goes to MLflow's store; without an active run everything here does nothing."""
+"""What goes to MLflow's store; of no run and without an active one, nothing does."""
 
 from __future__ import annotations
 
@@ -66,13 +66,5 @@ def watch_machine() -> Iterator[None]:
 
 def log_file(path: Path, folder: str, run_id: str | None = None) -> None:
     """Log a file as an artifact in a folder of this thread's run, or of another."""
-    if mlflow.active_run():
+    if run_id or mlflow.active_run():
         mlflow.log_artifact(str(path), artifact_path=folder, run_id=run_id)
-
-
-def log_model_file(weights: Path) -> None:
-    """Log a weights file as a model that ``mlflow.pyfunc.load_model`` gives back."""
-    if mlflow.active_run():
-        from uncrappify.inference.mlflow_model import log_model
-
-        log_model(weights)

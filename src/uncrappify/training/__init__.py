@@ -1,1 +1,1 @@
-"""Training: Lightning modules, and the one ``fit`` that every pipeline calls."""
+"""Training: the one ``fit`` that every pipeline calls, and what it takes and leaves behind."""

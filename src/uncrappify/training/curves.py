@@ -71,7 +71,7 @@ def _add_line(figure: "Figure", row: int, points: pd.DataFrame, name: str, colou
 
     # Lists, because plotly writes arrays as base64, which the plotly.js of a viewer may be too old to read.
     steps, values = points["step"].tolist(), points.iloc[:, 1]
-    noisy = len(points) > MANY_POINTS and name == "train"
+    noisy = len(points) > MANY_POINTS and str(points.columns[1]).startswith("train_")
     if noisy:
         faint = {"color": colour, "width": 1}
         figure.add_trace(

@@ -108,7 +108,11 @@ def fit(
     origin = None
     if ancestor is not None:
         _start_from(ancestor, learner, description, run.name)
-        origin = Ancestor(fingerprint=ancestor.fingerprint, run_id=ancestor.description.run_id)
+        known = ancestor.description
+        origin = Ancestor(fingerprint=ancestor.fingerprint, run_id=known.run_id, data=known.data)
+        if not training.stages:
+            # It can do what its ancestor can, whatever this pipeline is about.
+            description = known.model_copy(update={"metrics": {}})
     fingerprint = _fingerprint(learner, data, training, seed, description, origin)
     state = run.claim(fingerprint, len(training.stages), find_provenance())
     machine = hardware.describe() | {"precision": hardware.precision(training.precision)}
@@ -116,6 +120,8 @@ def fit(
     progress = _Progress(learner, data, training, seed, run, [stage.with_steps(len(data)) for stage in training.stages])
     if state.finished:
         log.info("%s: trained before with the same data and parameters", run.name)
+        for picture in sorted(run.snapshots.glob("*.png")):
+            log_file(picture, SNAPSHOTS)
     with settings_restored(), followed(run.history), watch_machine():
         progress.go_on()
     run.finish()
@@ -166,14 +172,23 @@ class _Progress:
             for seconds in clock.step_seconds
         ]
         in_steps = sum(sum(clock.step_seconds) for clock in self.clocks)
-        validated = history.filter(like="valid_").dropna()
         return {
             "train_seconds": seconds,
             "images_per_second": median(rates),
             "data_wait_share": sum(clock.batches.seconds_waited for clock in self.clocks) / in_steps,
             "peak_memory_mb": max(clock.peak_memory_mb for clock in self.clocks),
-            **({} if validated.empty else {str(name): float(value) for name, value in validated.iloc[-1].items()}),
+            **self._watched(history),
         }
+
+    def _watched(self, history: pd.DataFrame) -> dict[str, float]:
+        """Find what the validation has measured of the delivered weights: the last's metrics, or the best's."""
+        rows = history[history["stage"] == history["stage"].max()].filter(like="valid_").dropna(how="all").ffill()
+        if rows.empty:
+            return {}
+        best, place = self.learner.best, -1
+        if best and best.metric in rows:
+            place = int(rows[best.metric].argmax() if best.largest else rows[best.metric].argmin())
+        return {str(name): float(value) for name, value in rows.iloc[place].items()}
 
     def layers(self) -> pd.DataFrame:
         """Make the table of layers, as they are in the first stage."""
@@ -274,21 +289,24 @@ def find_learning_rate(
 
 
 def _start_from(ancestor: TrainedModel, learner: Learner, description: AnyDescription, name: str) -> None:
-    """Give the network an ancestor's weights, and say where its task was another one."""
+    """Give the network an ancestor's weights, and say where that has learned something else."""
     theirs, mine = ancestor.description, description
     if different := compare_networks(mine.network, theirs.network):
         raise UserError(
             f"{name}: the weights to start from belong to another network ({different}). Train that network, or start "
             "from other weights."
         )
+    wanted = {entry: tensor.shape for entry, tensor in learner.delivered.state_dict().items()}
+    if wanted != {entry: tensor.shape for entry, tensor in ancestor.state.items()}:
+        raise UserError(
+            f"{name}: the weights to start from have other layers than the network {mine.model} of this version."
+        )
     learner.delivered.load_state_dict(ancestor.state)
     special = set(type(mine).model_fields) - set(Description.model_fields)
     changed = sorted(field for field in special if getattr(theirs, field) != getattr(mine, field))
     if changed:
-        log.info("%s starts from a model of another %s", name, " and ".join(changed))
-    log_tags(
-        {"ancestor": theirs.run_id or ancestor.fingerprint, "ancestor.differs_in": ", ".join(changed) or "nothing"}
-    )
+        log.info("%s starts from a model with other %s", name, " and ".join(changed))
+    log_tags({"ancestor": theirs.run_id or ancestor.fingerprint, "ancestor.differs_in": ", ".join(changed)})
 
 
 def _fingerprint(
@@ -297,6 +315,6 @@ def _fingerprint(
     """Hash all that the result depends on: content of the data, parameters, weights to start from, the network."""
     what = description.model_dump(mode="json", exclude={"data", "metrics"})
     network = [[name, list(tensor.shape)] for name, tensor in learner.delivered.state_dict().items()]
-    parameters = training.model_dump(mode="json")
+    parameters = training.model_dump(mode="json", exclude={"lr_find"})
     values = [data.fingerprint, parameters, seed, what, ancestor and ancestor.fingerprint, network]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

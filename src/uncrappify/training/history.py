@@ -69,7 +69,7 @@ class History(Logger):
             UserError: If the loss is no number any more.
         """
         step = (step or 0) + self.offset
-        if not math.isfinite(metrics.get("train_loss", 0.0)):
+        if not all(math.isfinite(value) for name, value in metrics.items() if name.startswith("train_")):
             raise UserError(
                 f"training.stages.{self.stage}: the training diverged, its loss at step {step} is no number. "
                 "Take a lower lr, or limit the gradient by training.gradient_clip, such as 1.0."

@@ -46,7 +46,7 @@ class Best(NamedTuple):
 class Learner(pl.LightningModule):
     """A network that learns by the lesson's optimizer: AdamW on all parameters, and one cycle.
 
-    A task with two optimizers sets ``automatic_optimization`` to False, overrides :meth:`configure_optimizers` and
+    A learner with two optimizers sets ``automatic_optimization`` to False, overrides :meth:`configure_optimizers` and
     steps in its ``training_step``; Lightning's ``configure_callbacks`` may add callbacks, such as one that stops early.
 
     Args:
@@ -141,7 +141,8 @@ class Learner(pl.LightningModule):
         """
         loss = torch.stack(list(terms.values())).sum()
         self.log("train_loss", loss, sync_dist=True)
-        self.log("lr", self.trainer.optimizers[0].param_groups[-1]["lr"])
+        for number, optimizer in enumerate(self.trainer.optimizers):
+            self.log(f"lr_{number}" if number else "lr", optimizer.param_groups[-1]["lr"])
         if len(terms) > 1:
             self.log_dict({f"train_{name}": value for name, value in terms.items()}, sync_dist=True)
         return loss

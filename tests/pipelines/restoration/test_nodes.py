@@ -18,7 +18,7 @@ from uncrappify.datasets import (
     Weights,
     disjoint,
 )
-from uncrappify.datasets.description import Ancestor
+from uncrappify.datasets.description import Ancestor, TrainingData
 from uncrappify.degradations import Recipe
 from uncrappify.errors import UserError
 from uncrappify.models import build
@@ -45,7 +45,7 @@ def manifest(picture_source: PictureSource) -> pd.DataFrame:
 @pytest.fixture
 def degraded(picture_source: PictureSource, manifest: pd.DataFrame, tmp_path: Path) -> Pictures:
     dataset = PictureFolder(path=str(tmp_path / "degraded"))
-    dataset.save(nodes.crappify(picture_source, manifest, RECIPE, MODEL, 42)[0])
+    dataset.save(nodes.crappify(picture_source, manifest, RECIPE, 42)[0])
     return dataset.load()
 
 
@@ -83,7 +83,7 @@ def test_listing_counts_what_cannot_be_used(picture_source: PictureSource) -> No
 def test_crappify_plans_every_usable_picture_and_tabulates_its_draws(
     picture_source: PictureSource, manifest: pd.DataFrame
 ) -> None:
-    planned, draws, damage = nodes.crappify(picture_source, manifest, RECIPE, MODEL, 42)
+    planned, draws, damage = nodes.crappify(picture_source, manifest, RECIPE, 42)
     assert list(planned) == list("abcdef")
     assert draws.columns.tolist() == ["name", "resize.factor", "jpeg.quality"]
     assert draws["name"].tolist() == list("abcdef")
@@ -97,7 +97,7 @@ def test_crappify_plans_every_usable_picture_and_tabulates_its_draws(
 
 
 def test_crappify_draws_anew_under_another_seed(picture_source: PictureSource, manifest: pd.DataFrame) -> None:
-    first, again, other = (nodes.crappify(picture_source, manifest, RECIPE, MODEL, seed) for seed in (1, 1, 2))
+    first, again, other = (nodes.crappify(picture_source, manifest, RECIPE, seed) for seed in (1, 1, 2))
     assert first[1].equals(again[1])
     assert not first[1].equals(other[1])
     assert {picture.key for picture in first[0].values()}.isdisjoint(picture.key for picture in other[0].values())
@@ -107,7 +107,7 @@ def test_crappify_computes_no_more_than_the_six_that_it_shows(
     picture_source: PictureSource, manifest: pd.DataFrame
 ) -> None:
     more = pd.concat([manifest, manifest[manifest["name"] == "a"].assign(name="z", file="gone.png")])
-    planned, draws, _ = nodes.crappify(picture_source, more, RECIPE, MODEL, 42)
+    planned, draws, _ = nodes.crappify(picture_source, more, RECIPE, 42)
     assert len(planned) == len(draws) == 7
 
 
@@ -167,7 +167,9 @@ def test_training_gives_a_model_that_describes_itself(
     assert float(network.tail.weight.detach().abs().max()) > 0
     assert description.scale == 3
     assert description.recipe == RECIPE.model_dump(mode="json")
-    assert description.data.model_dump() == {"source": "good", "licence": "CC0", "pictures": 2}
+    assert description.data == TrainingData(
+        source="good", licence="CC0", pictures=2, fingerprint=shared.hash_content(split)
+    )
     assert description.metrics == metrics
     assert description.ancestor is None
     assert layers["parameters"].sum() == sum(tensor.numel() for tensor in model.state.values())
@@ -195,9 +197,11 @@ def test_the_card_holds_recipe_licences_and_scores(untrained: TrainedModel) -> N
 
 
 def test_the_card_names_what_the_model_has_started_from(untrained: TrainedModel) -> None:
-    ancestor = Ancestor(fingerprint="f" * 64, run_id="r0")
+    learned_from = TrainingData(source="other", licence="CC BY 4.0; a: CC0", pictures=9)
+    ancestor = Ancestor(fingerprint="f" * 64, run_id="r0", data=learned_from)
     comparison = pd.DataFrame(columns=["method", "psnr", "ssim", "gain_over_bicubic"])
     card = model_card(untrained.description.model_copy(update={"ancestor": ancestor}), comparison)
+    assert card.count("- a: CC0\n") == card.count("- CC BY 4.0\n") == 1
     assert f"Started from the weights of MLflow run r0 (SHA-256 {'f' * 64}).\n" in card
 
 
@@ -218,12 +222,22 @@ def test_a_training_starts_from_a_weights_file(
 def test_weights_of_another_network_are_refused_before_anything_runs(untrained: TrainedModel, tmp_path: Path) -> None:
     file = tmp_path / "first.safetensors"
     Weights(filepath=str(file)).save(untrained)
-    MODEL.model_copy(update={"weights": str(file)}).check()
+    MODEL.model_copy(update={"weights": str(file)}).check("superres")
     wider = Model.model_validate({"weights": str(file), "upscaler": {"scale": 2, "channels": 4, "blocks": 1}})
     with pytest.raises(UserError, match=r"first.safetensors belongs to another network \(scale 3 instead of 2\)"):
-        wider.check()
+        wider.check("superres")
     with pytest.raises(UserError, match=r"nowhere.safetensors: there is no such file"):
-        MODEL.model_copy(update={"weights": str(tmp_path / "nowhere.safetensors")}).check()
+        MODEL.model_copy(update={"weights": str(tmp_path / "nowhere.safetensors")}).check("superres")
+
+
+def test_a_training_does_not_start_from_what_it_writes(untrained: TrainedModel, tmp_path: Path) -> None:
+    for place in ("superres", "digits.cnn"):
+        file = tmp_path / "data/06_models" / Path(*place.split(".")) / "model.safetensors"
+        Weights(filepath=str(file)).save(untrained)
+        model = MODEL.model_copy(update={"weights": str(file)})
+        with pytest.raises(UserError, match=rf"{place}.model.weights: .* is what this training writes. Copy the file"):
+            model.check(place)
+        model.check("deblur")
 
 
 def test_test_pictures_are_no_part_of_what_a_training_is_known_by(split: pd.DataFrame) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from uncrappify.datasets import RestorationDescription
+from uncrappify.datasets import Pictures, RestorationDescription, TrainingRun
 from uncrappify.errors import UserError
 from uncrappify.models.parameters import Model
 from uncrappify.pipelines import nodes as shared
@@ -36,9 +36,8 @@ def source(picture_source: PictureSource, tmp_path: Path) -> Source:
     return Source(kind="pairs", pairs=PairsOptions(degraded=str(tmp_path / "bad"), target=str(picture_source.root)))
 
 
-def crappify(raw: PictureSource, scale: int = 3) -> tuple[Any, pd.DataFrame, Image.Image]:
-    model = Model.model_validate({"upscaler": {"scale": scale}})
-    return nodes.crappify(raw, nodes.list_pictures(raw)[0], parameters().recipe, model, 42)
+def crappify(raw: PictureSource) -> tuple[Any, pd.DataFrame, Image.Image]:
+    return nodes.crappify(raw, nodes.list_pictures(raw)[0], parameters().recipe, 42)
 
 
 def test_pairs_are_passed_through_and_nothing_is_drawn(source, tmp_path):
@@ -65,10 +64,13 @@ def test_only_the_test_may_be_paired(source, tmp_path):
     assert set(split.index[split == "test"]) == black
 
 
-def test_a_pair_of_another_scale_stops_before_anything_is_written(source, tmp_path):
+def test_a_pair_of_another_scale_stops_before_anything_is_trained(source, tmp_path):
     raw = nodes.download(source, None, tmp_path / "raw")
+    split = shared.split(raw, nodes.list_pictures(raw)[0])
+    model, run = Model.model_validate({"upscaler": {"scale": 2}}), TrainingRun(tmp_path / "run", tmp_path / "run")
+    done = parameters(source=PAIRS)
     with pytest.raises(UserError, match=r"a \(degraded 21x16, target 64x50\).* and 3 more\. The model's scale is 2:"):
-        crappify(raw, scale=2)
+        nodes.train(raw, Pictures({}), split, done.recipe, model, done.training, 42, run)
 
 
 def test_another_degraded_picture_is_another_training(source, tmp_path):

@@ -53,7 +53,7 @@ def list_pictures(raw: PictureSource) -> tuple[pd.DataFrame, dict[str, float]]:
 
 
 def crappify(
-    raw: PictureSource, manifest: pd.DataFrame, recipe: Recipe, model: Model, seed: int
+    raw: PictureSource, manifest: pd.DataFrame, recipe: Recipe, seed: int
 ) -> tuple[dict[str, Callable[[], Image.Image]], pd.DataFrame, Image.Image]:
     """Plan the degraded twin of every usable picture; the catalog computes and writes them when it saves.
 
@@ -63,20 +63,15 @@ def crappify(
         raw: The folder with good pictures.
         manifest: One row a picture; rows with ``usable`` false are left out.
         recipe: What happens to a picture, in order.
-        model: Pairs must fit its scale.
         seed: A picture is degraded by seed and name, whatever the others are.
 
     Returns:
         Name to a callable that gives the degraded picture; what each step drew for each picture; and good and
         degraded side by side, for six pictures.
-
-    Raises:
-        UserError: The sizes of a pair do not fit the model's scale.
     """
     from uncrappify.evaluation.sheet import draw_damage_sheet
 
     usable = manifest[manifest["usable"]]
-    sources.check_sizes(usable, model.scale)
     given = sources.find_given_pairs(raw, usable)
     planned: dict[str, Crappified | GivenPair] = {
         name: given.get(name) or Crappified(name, raw.root / file, sha256, recipe, seed)
@@ -112,6 +107,9 @@ def train(
 
     Returns:
         The model, the history, its curves, the table of layers, and the metrics of the training.
+
+    Raises:
+        UserError: The sizes of a pair do not fit the model's scale.
     """
     import lightning.pytorch as pl
 
@@ -119,6 +117,7 @@ def train(
     from uncrappify.models import build
     from uncrappify.training.fit import fit
 
+    sources.check_sizes(split, model.scale)
     pl.seed_everything(seed, verbose=False)
     learner = RestorationLearner(build(model.kind, model.name, model.to_build), training)
     train, valid = (
@@ -130,7 +129,7 @@ def train(
         options=model.options.architecture,
         scale=model.scale,
         recipe=recipe.model_dump(mode="json"),
-        data=describe_data(raw, len(data)),
+        data=describe_data(raw, split),
     )
     ancestor = read_ancestor(model)
     return fit(learner, data, training, seed=seed, run=run, description=description, ancestor=ancestor).outputs

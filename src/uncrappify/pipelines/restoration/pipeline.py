@@ -31,7 +31,7 @@ def create_pipeline(name: str, _: Mapping[str, Any]) -> Pipeline:
             Node(nodes.list_pictures, "raw", ["manifest", "listing_metrics"], name="list", tags="data"),
             Node(
                 nodes.crappify,
-                ["raw", "manifest", "params:recipe", "params:model", "params:seed"],
+                ["raw", "manifest", "params:recipe", "params:seed"],
                 ["degraded", "draws", "damage"],
                 name="crappify",
                 tags="data",
