@@ -18,6 +18,11 @@ from uncrappify.sources import PictureSource
 from uncrappify.tracking.run_copy import RunCopy
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run whole commands first: a worker takes a file at a time, and the longest must not be left for the end."""
+    items.sort(key=lambda item: "end_to_end" not in item.path.parts)
+
+
 def synthetic(seed: int, width: int, height: int) -> Image.Image:
     """Coloured waves and a sharp edge, another picture for every seed."""
     random = np.random.default_rng(seed)

@@ -115,12 +115,12 @@ def test_a_second_task_is_one_yaml_file_and_each_pipeline_has_its_own_run(projec
 
 
 def test_an_environment_changes_one_value_and_leaves_its_siblings(project):
-    project.environment_file("other", "superres: {source: {embedded: {valid: [chelsea]}}}")
+    project.environment_file("other", "superres: {source: {embedded: {valid: [astronaut]}}}")
     done = project.kedro("run", "--env", "other", "--to-nodes", "superres.list")
     assert (done.returncode, done.stderr) == (0, "")
     (run,) = project.runs()
     assert run.data.tags["env"] == "other"
-    wanted = {"kind": "embedded", "embedded.valid": "['chelsea']", "embedded.test": "['chelsea', 'coffee', 'flower']"}
+    wanted = {"kind": "embedded", "embedded.valid": "['astronaut']", "embedded.test": "['chelsea', 'coffee', 'flower']"}
     assert {name: run.data.params[f"superres.source.{name}"] for name in wanted} == wanted
     # What no node of the run has read is not said of it.
     assert {name.split(".")[1] for name in run.data.params} == {"template", "source", "test_source"}

@@ -56,7 +56,7 @@ def wait_for_the_end_of(group: int) -> None:
 
 def test_a_stopped_training_goes_on_in_its_run_until_it_is_finished(project, pictures, started, wait_until):
     # Long enough to be stopped twice, also where the machine is so busy that this process is late to notice.
-    steps = 1500
+    steps = 3000
     command = long_training(project, pictures, steps)
     for number, sent in enumerate((signal.SIGINT, signal.SIGTERM), start=1):
         process = started(project, *command)

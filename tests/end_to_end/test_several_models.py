@@ -196,6 +196,7 @@ def test_a_kill_in_the_second_training_costs_neither_the_first_nor_a_bit_of_the_
         mine, theirs = (load_file(project.root / name) for project in (worker, whole))
         assert all(mine[key].equal(theirs[key]) for key in theirs)
     assert_one_run_with_two_children(worker.runs())
+    assert [len(by_name(worker.runs())[model].outputs.model_outputs) for model in ("first", "second")] == [1, 1]
     here, there = by_name(worker.runs()), by_name(mlflow_server.runs())
     assert set(there) == set(here)
     for name, run in there.items():

@@ -43,13 +43,6 @@ def test_a_run_is_run_again_from_what_mlflow_holds(project, pictures, make_proje
     }
 
 
-def test_a_part_of_a_pipeline_is_run_again_as_that_part(trained):
-    done = trained.kedro("run", "--pipeline=superres", "--from-nodes", "superres.evaluate", "--params=smoke=true")
-    assert done.returncode == 0, done.stderr
-    told = trained.uncrappify("show", trained.runs()[-1].info.run_id).stdout
-    assert "    kedro run --env again --pipeline=superres --from-nodes superres.evaluate\n" in told
-
-
 def test_a_run_that_is_nowhere_is_told(trained):
     told = trained.uncrappify("show", "0123456789abcdef0123456789abcdef")
     assert told.returncode == 1

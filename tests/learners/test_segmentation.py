@@ -65,15 +65,22 @@ def test_a_network_learns_to_tell_light_from_dark(pictures: MaskedPictures, tmp_
     )
 
 
-def test_two_processes_train_as_one_does(pictures: MaskedPictures, tmp_path: Path) -> None:
-    alone, together = (train(pictures, tmp_path / str(devices), devices=devices) for devices in (1, 2))
+def test_two_processes_train_as_one_does_stage_after_stage(pictures: MaskedPictures, tmp_path: Path) -> None:
+    stages = [{"size": [48, 64], "batch_size": 2, "steps": steps, "lr": 0.3} for steps in (40, 8)]
+    alone, together = (
+        train(pictures, tmp_path / str(devices), devices=devices, stages=stages, ema=0.5) for devices in (1, 2)
+    )
     # The same crops in the same steps; the gradients of the halves are averaged, which rounds otherwise.
+    assert together.history["step"].tolist() == alone.history["step"].tolist() == list(range(48))
     losses = [fitted.history["train_loss"].dropna().tolist() for fitted in (alone, together)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
     for metric in ("valid_miou", "valid_accuracy"):
         watched = [fitted.history[metric].dropna().tolist() for fitted in (alone, together)]
         assert watched[1] == pytest.approx(watched[0], abs=0.01)
         assert watched[0][0] < 0.9 < watched[0][-1]
+    for name, tensor in alone.model.state.items():
+        torch.testing.assert_close(together.model.state[name], tensor, rtol=1e-3, atol=1e-3)
+    assert together.metrics["images_per_second"] > 0
 
 
 def test_what_is_watched_is_what_the_evaluation_measures(pictures: MaskedPictures) -> None:

@@ -201,21 +201,6 @@ def test_each_term_of_each_stages_loss_is_in_the_history(train: Train) -> None:
     assert second[terms].sum(axis=1).tolist() == pytest.approx(second["train_loss"].tolist(), rel=1e-4)
 
 
-def test_two_processes_train_as_one_does(train: Train) -> None:
-    plan = training(8, 4)
-    alone = train(plan, "alone")
-    shared = training(8, 4, devices=2)
-    together = train(shared, "together")
-    # The same crops in the same steps; the gradients of the halves are averaged, which rounds otherwise.
-    assert together.history["step"].tolist() == alone.history["step"].tolist()
-    assert together.history["train_loss"].tolist() == pytest.approx(alone.history["train_loss"].tolist(), rel=1e-3)
-    assert together.history["valid_psnr"].dropna().tolist() == pytest.approx(
-        alone.history["valid_psnr"].dropna().tolist(), abs=0.01
-    )
-    assert difference(alone, together) < 1e-3
-    assert together.metrics["images_per_second"] > 0
-
-
 def test_more_devices_than_there_are_is_a_mistake(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "devices", lambda: 2)
     plan = RestorationTraining.model_validate(

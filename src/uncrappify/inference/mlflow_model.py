@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,20 +32,27 @@ REQUIREMENTS = (
 )
 """What the package imports to load a model and apply it."""
 
+DIGEST = "uncrappify.weights_sha256"
+"""Tag of a logged model: hash of its weights file."""
+
 MORE_REQUIREMENTS = {"unet": ("huggingface_hub", "timm", "torchvision")}
 """What some models import besides."""
 
 
 def log_model(weights: Path, name: str = "model") -> None:
-    """Log a weights file as an MLflow model with a signature; `mlflow.pyfunc.load_model` gives it back.
+    """Log a weights file as a model of the active run, with a signature; `mlflow.pyfunc.load_model` gives it back.
 
-    The package's own code travels with it, as one file that Python imports from, so that loading needs no checkout; the
-    versions of its requirements are those that are installed now.
+    A run that goes on has it already, where its training had ended. The package's own code travels with it, as one file
+    that Python imports from, so that loading needs no checkout; the versions of its requirements are those that are
+    installed now.
 
     Args:
         weights: A ``model.safetensors``.
         name: Of the logged model.
     """
+    digest = sha256(weights.read_bytes()).hexdigest()
+    if any(tags.get(DIGEST) == digest for tags in _tags_of_logged_models()):
+        return
     description = read_description(weights)
     more = MORE_REQUIREMENTS.get(description.model, ())
     picture, output = (
@@ -59,9 +67,17 @@ def log_model(weights: Path, name: str = "model") -> None:
             python_model=str(Path(__file__).with_name("picture_model.py")),
             artifacts={"weights": str(weights), "code": str(code)},
             signature=ModelSignature(inputs=picture, outputs=output),
+            tags={DIGEST: digest},
             # Without what follows a plus: torch 2.9.0+cpu is no version that the package index has.
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in (*REQUIREMENTS, *more)],
         )
+
+
+def _tags_of_logged_models() -> list[dict[str, str]]:
+    run = mlflow.active_run()
+    outputs = mlflow.get_run(run.info.run_id).outputs if run else None
+    client = mlflow.MlflowClient()
+    return [client.get_logged_model(output.model_id).tags for output in (outputs.model_outputs if outputs else [])]
 
 
 def _pack(file: Path) -> None:

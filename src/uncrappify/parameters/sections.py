@@ -8,7 +8,6 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-import click
 import yaml
 from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
@@ -67,6 +66,9 @@ def import_template(template: str) -> Any:
 
 
 def _conf_source() -> Path:
+    # Here: whoever only loads a model runs no command.
+    import click
+
     context = click.get_current_context(silent=True)
     given = context.params.get("conf_source") if context else None
     return Path(given) if given else (find_kedro_project(Path.cwd()) or Path.cwd()) / settings.CONF_SOURCE
