@@ -6,25 +6,13 @@ import os
 import time
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
-if TYPE_CHECKING:
-    from uncrappify.training.data import Data
-    from uncrappify.training.parameters import Stage
-
-
-class BatchSource(Protocol):
-    """Whole batches, each a pure function of its number."""
-
-    @property
-    def workers(self) -> int:
-        """How many processes should make batches; 0 where making them is cheap."""
-
-    def __getitem__(self, step: int) -> Any:
-        """Give the batch of a step."""
+from uncrappify.training.data import BatchSource, Data
+from uncrappify.training.parameters import Stage
 
 
 class Batches:

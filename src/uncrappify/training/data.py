@@ -6,7 +6,16 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from uncrappify.training.batches import BatchSource
+
+class BatchSource(Protocol):
+    """Whole batches, each a pure function of its number."""
+
+    @property
+    def workers(self) -> int:
+        """How many processes should make batches; 0 where making them is cheap."""
+
+    def __getitem__(self, step: int) -> Any:
+        """Give the batch of a step."""
 
 
 class Data(Protocol):

@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torchmetrics import Metric
 
 from uncrappify.training.parameters import Stage, Training
 
@@ -90,6 +91,12 @@ class Learner(pl.LightningModule):
             self.network.freeze_encoder(batch_norm=stage.freeze_batch_norm)
         elif hasattr(self.network, "unfreeze_encoder"):
             self.network.unfreeze_encoder()
+
+    def on_fit_start(self) -> None:
+        """Empty the metrics that count: what a process is started with, all of them may share, the last stage's too."""
+        for module in self.modules():
+            if isinstance(module, Metric):
+                module.reset()
 
     def forward(self, x: Tensor) -> Any:
         """Run the delivered network."""
