@@ -116,6 +116,17 @@ def test_each_run_has_the_metrics_and_the_files_of_its_namespace(whole):
     assert delivered["models_trained"] == 2
 
 
+def test_show_tells_what_the_models_have_learned_from_and_where(whole):
+    runs = by_name(whole.runs())
+    (told,) = {whole.uncrappify("show", run.info.run_id).stdout for run in runs.values()}
+    lines = dict(line.split(maxsplit=1) for line in told.splitlines()[:8] if line)
+    assert lines["run"].startswith("pair, FINISHED, ")
+    digest = runs["second"].inputs.dataset_inputs[0].dataset.digest
+    assert lines["data"] == f"pair.split {digest}"
+    assert lines["machine"].endswith(f", GPU: {runs['second'].data.tags['hardware.gpu']}")
+    assert runs["second"].data.tags["hardware.torch"] in lines["versions"]
+
+
 def test_two_optimizers_see_every_batch_once_and_the_average_leaves_the_critic_alone(whole):
     history = pd.read_parquet(folder(whole, "first") / "history.parquet")
     assert history["step"].max() == 59

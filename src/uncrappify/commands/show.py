@@ -45,12 +45,18 @@ def _parameters(run_id: str) -> str:
 
 
 def _origin(run_id: str) -> str:
-    _, run = _found(run_id)
-    tags = run.data.tags
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+    client, run = _found(run_id)
+    # What a model has learned from, and where, its own run says.
+    children = f"tags.{MLFLOW_PARENT_RUN_ID} = '{run.info.run_id}'"
+    models = client.search_runs([run.info.experiment_id], children, order_by=["attributes.start_time"])
+    tags = {name: value for one in (*models, run) for name, value in one.data.tags.items()}
+    inputs = [given for one in (run, *models) if one.inputs for given in one.inputs.dataset_inputs]
     commit = tags.get("mlflow.source.git.commit")
     changed = " with changes that were not committed" if tags.get("git_dirty") == "true" else ""
     started = datetime.fromtimestamp(run.info.start_time / 1000).astimezone()
-    data = [f"{one.dataset.name} {one.dataset.digest}" for one in (run.inputs.dataset_inputs if run.inputs else [])]
+    data = dict.fromkeys(f"{given.dataset.name} {given.dataset.digest}" for given in inputs)
     known = {
         "run": f"{run.info.run_name}, {run.info.status}, {started:%Y-%m-%d %H:%M %Z}",
         "command": tags.get("kedro_command"),
