@@ -77,7 +77,7 @@ def test_a_stopped_training_goes_on_in_its_run_until_it_is_finished(project, pic
 
 
 def test_two_processes_train_in_one_run_and_stop_with_the_one_that_started_them(project, pictures, started, wait_until):
-    steps = 800
+    steps = 400
     command = long_training(project, pictures, steps)
     command[-1] += ",superres.training.devices=2"
     process = started(project, *command)

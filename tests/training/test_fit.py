@@ -301,6 +301,29 @@ def test_an_interrupt_in_the_middle_of_a_step_or_a_validation_loses_nothing(
     assert resumed.history["train_loss"].tolist() == whole.history["train_loss"].tolist()
 
 
+def test_a_training_that_is_interrupted_in_a_step_and_killed_later_watches_the_same_steps(
+    train: Train,
+    make_data: Callable[..., RestorationData],
+    make_learner: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fitting, "CHECKPOINT_EVERY", 0)
+    plan = training(20)
+    whole = train(plan, "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(plan, "cut", learner=make_learner(plan, StumblingLearner))
+    data = make_data(plan)
+    monkeypatch.setattr(
+        data, "batches", lambda stage, seed: Copying(RestorationData.batches(data, stage, seed), 9, tmp_path / "cut")
+    )
+    train(plan, "cut", data=data)
+    assert position(tmp_path / "killed") == 9
+    resumed = train(plan, "killed")
+    assert difference(whole, resumed) == 0
+    pd.testing.assert_frame_equal(resumed.history, whole.history, rtol=1e-6)
+
+
 def test_what_is_trained_is_not_trained_again(train: Train, stumble: Stumble, tmp_path: Path) -> None:
     plan = training(6, 4)
     first = train(plan)

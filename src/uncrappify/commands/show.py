@@ -69,7 +69,7 @@ def _origin(run_id: str) -> str:
     again = [
         *([f"git checkout {commit}"] if commit else []),
         "mkdir -p conf/again",
-        f"uncrappify show {run_id} --parameters > conf/again/parameters.yml",
+        f"uncrappify show {run.info.run_id} --parameters > conf/again/parameters.yml",
         _command_again(tags.get("kedro_command", ""), str(run.info.run_name)),
     ]
     lines = [f"{name:<12} {value}" for name, value in known.items() if value]

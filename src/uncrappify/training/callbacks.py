@@ -56,7 +56,14 @@ class Clock(Callback):
         self._validated = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
+        """Start the clock, and take back what a step that was interrupted has left in Lightning's counts.
+
+        Lightning does so for its count of the epoch alone, and finds by the other one at which batch it goes on: the
+        next checkpoint would then be gone on with a batch late, and the last validation left out.
+        """
+        loop = trainer.fit_loop.epoch_loop
+        if not loop.restarted_on_train_batch_end:
+            loop.batch_progress.total.reset_on_restart()
         self._ticked = time.perf_counter()
 
     def on_train_batch_start(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
