@@ -73,6 +73,7 @@ def assert_one_run_with_two_children(runs) -> None:
     assert {run.info.status for run in runs} == {"FINISHED"}
     for model in ("first", "second"):
         assert named[model].data.tags["mlflow.parentRunId"] == named["pair"].info.run_id
+        assert named[model].data.tags["mlflow.source.name"] == named["pair"].data.tags["mlflow.source.name"]
     assert "mlflow.parentRunId" not in named["pair"].data.tags
 
 

@@ -105,7 +105,9 @@ class PipelineRuns:
             self._begun.add(known)
             return known
         parent = mlflow.get_run(self.run_id)
-        tags = {MLFLOW_PARENT_RUN_ID: self.run_id}
+        # One command has made them all.
+        origin = {name: value for name, value in parent.data.tags.items() if name.startswith("mlflow.source.")}
+        tags = {MLFLOW_PARENT_RUN_ID: self.run_id, **origin}
         child = mlflow.MlflowClient().create_run(parent.info.experiment_id, run_name=model, tags=tags)
         self._begun.add(child.info.run_id)
         self._write(children={**self.record.children, model: child.info.run_id})
