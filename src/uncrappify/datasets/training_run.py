@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import shutil
 from pathlib import Path
 from typing import Any, NoReturn
@@ -116,7 +115,7 @@ class TrainingRun:
 
     def _write(self, state: TrainingState) -> None:
         with written_whole(self._note) as path:
-            path.write_text(json.dumps(state.model_dump(), indent=2), encoding="utf-8")
+            path.write_text(state.model_dump_json(indent=2), encoding="utf-8")
 
     def __repr__(self) -> str:
         return f"TrainingRun({self.folder})"

@@ -93,10 +93,9 @@ class PipelineRuns:
 
     def begin(self, run_id: str) -> None:
         """Note the pipeline's run; the children of another one are not its own."""
-        if run_id != self.record.run_id:
-            self._write(children={})
+        children = self.record.children if run_id == self.record.run_id else {}
         self.run_id = run_id
-        self._write(run_id=run_id, finished=False)
+        self._write(run_id=run_id, finished=False, children=children)
 
     def find_child(self, model: str) -> str:
         """Give the run of a model below the pipeline's; it is made where there is none yet."""
