@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from uncrappify.errors import UserError
@@ -14,7 +14,7 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path to write to, which replaces ``path`` when the block ends without an exception.
 
     The temporary file lies in the same folder (so that the final rename is one step of the file system), with the same
@@ -24,6 +24,8 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     Args:
         path: The file to write; an existing file is replaced.
+        durable: Whether file and folder are flushed to the disk, so that a crash of the machine cannot leave an empty
+            file under the name; not worth its time for the thousands of files that a hash in an index proves.
 
     Yields:
         The path to write to.
@@ -36,7 +38,11 @@ def written_whole(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        if durable:
+            flush(temporary)
         temporary.replace(path)
+        if durable:
+            flush(path.parent)
     except OSError as error:
         explanation = _explain(error, path, temporary)
         if explanation is None:
@@ -45,6 +51,19 @@ def written_whole(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Flush a file, or the names in a folder, from the system's memory to the disk.
+
+    Folders cannot be flushed on Windows, nor on some network file systems; that is not reported.
+    """
+    with suppress(OSError) if path.is_dir() else nullcontext():
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _explain(error: OSError, path: Path, temporary: Path) -> str | None:
