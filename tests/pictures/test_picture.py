@@ -1,5 +1,6 @@
 """Whatever kind of picture file comes in, an upright 8-bit RGB picture comes out, or the reason why not."""
 
+import os
 import struct
 import zlib
 from io import BytesIO
@@ -11,7 +12,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from uncrappify.errors import UserError
-from uncrappify.pictures import UnusablePicture, decode, read_content, read_picture, to_rgb, write_picture
+from uncrappify.pictures import UnusablePicture, crop_corner, decode, read_content, read_picture, to_rgb, write_picture
 
 
 def noise(width: int = 30, height: int = 40) -> Image.Image:
@@ -24,10 +25,11 @@ def encoded(picture: Image.Image, format: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def png(width: int, height: int, depth: int, colour: int, pixels: bytes) -> bytes:
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
+
+def png(width: int, height: int, depth: int, colour: int, pixels: bytes) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
@@ -292,3 +294,46 @@ def test_the_picture_that_is_converted_is_left_as_it_is() -> None:
 def test_a_path_is_no_picture() -> None:
     with pytest.raises(TypeError, match=r"expected a Pillow picture .* got str: 'a\.png'\. PIL\.Image\.open"):
         to_rgb("a.png")
+
+
+def test_a_picture_of_190_megapixels_is_read_turned_and_cropped() -> None:
+    line = b"\0" + b"\xff" * 2375
+    content = png(19_000, 10_000, 1, 0, line * 10_000)
+    exif = chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\3\0\0\0\0\0\0")
+    turned = content[:33] + exif + content[33:]
+    picture = decode(turned).picture
+    assert (picture.size, decode(turned).notes) == ((19_000, 10_000), ["turned by EXIF"])
+    assert crop_corner(picture, 18_999, 9_999).size == (18_999, 9_999)
+
+
+def test_crop_corner_keeps_the_upper_left_pixels() -> None:
+    np.testing.assert_array_equal(pixels(crop_corner(noise(), 20, 31)), pixels(noise())[:31, :20])
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(UnusablePicture, match=r"^not a file$"):
+        read_content(tmp_path / "pipe.png")
+
+
+def test_a_link_that_leads_nowhere_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(UnusablePicture, match=r"^a link that leads nowhere$"):
+        read_content(tmp_path / "a.png")
+
+
+def test_a_late_exif_turns_a_16_bit_picture_whose_transparent_colour_is_white() -> None:
+    stored = np.zeros((20, 30, 3), ">u2")
+    stored[0, 0] = 51_400
+    stored[0, 1] = 51_401
+    content = png(30, 20, 16, 2, b"".join(b"\0" + line.tobytes() for line in stored))
+    transparent = chunk(b"tRNS", stored[0, 0].tobytes())
+    late = chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0")
+    reading = decode(content[:33] + transparent + content[33:-12] + late + content[-12:])
+    assert reading.picture.size == (20, 30)
+    assert [reading.picture.getpixel(place) for place in ((19, 0), (19, 1), (0, 0))] == [
+        (255, 255, 255),
+        (200, 200, 200),
+        (0, 0, 0),
+    ]
+    assert reading.notes == ["16 bit to 8", "turned by EXIF", "alpha over white"]

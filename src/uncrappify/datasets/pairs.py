@@ -10,7 +10,7 @@ from PIL import Image
 from uncrappify.datasets.picture_folder import Pictures
 from uncrappify.degradations import Recipe
 from uncrappify.errors import UserError
-from uncrappify.pictures import is_enlargement
+from uncrappify.pictures import crop_corner, is_enlargement
 
 NO_DAMAGE = Recipe(())
 
@@ -71,4 +71,4 @@ def fit_sizes(degraded: Image.Image, target: Image.Image, scale: int, name: str)
             f"{name}: the target has {target.width}x{target.height} pixels and the degraded picture "
             f"{degraded.width}x{degraded.height}; a model of scale {scale} needs {width}x{height}."
         )
-    return degraded, target if target.size == (width, height) else target.crop((0, 0, width, height))
+    return degraded, crop_corner(target, width, height)

@@ -7,6 +7,7 @@ from PIL import Image
 from pydantic import Field
 
 from uncrappify.degradations.step import Range, Step, Within
+from uncrappify.pictures import open_picture
 
 
 class Jpeg(Step):
@@ -19,6 +20,6 @@ class Jpeg(Step):
         """Encode and decode the picture in memory."""
         file = BytesIO()
         picture.save(file, "JPEG", quality=quality)
-        decoded = Image.open(file)
+        decoded = open_picture(file, "JPEG")
         decoded.load()
         return decoded

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from uncrappify.degradations.step import Range, Step, Within
+from uncrappify.pictures import crop_corner
 
 
 class Resize(Step):
@@ -52,4 +53,4 @@ class Resize(Step):
 def crop_to_multiple(picture: Image.Image, factor: int) -> Image.Image:
     """Crop right and bottom to multiples of ``factor``; a side shorter than ``factor`` is not cropped."""
     width, height = (side - side % factor if side >= factor else side for side in picture.size)
-    return picture if (width, height) == picture.size else picture.crop((0, 0, width, height))
+    return crop_corner(picture, width, height)

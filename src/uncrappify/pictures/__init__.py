@@ -1,11 +1,9 @@
 """Decoding of picture files and masks."""
 
+from uncrappify.pictures.kinds import SUFFIXES, UNSUPPORTED
+from uncrappify.pictures.limits import LARGEST_MEGAPIXELS, SMALLEST_SIDE, crop_corner, open_picture
 from uncrappify.pictures.picture import (
-    LARGEST_MEGAPIXELS,
-    SMALLEST_SIDE,
-    SUFFIXES,
     Reading,
-    UnusablePicture,
     decode,
     is_enlargement,
     read_content,
@@ -13,15 +11,19 @@ from uncrappify.pictures.picture import (
     to_rgb,
     write_picture,
 )
+from uncrappify.pictures.unusable import UnusablePicture
 
 __all__ = [
     "LARGEST_MEGAPIXELS",
     "SMALLEST_SIDE",
     "SUFFIXES",
+    "UNSUPPORTED",
     "Reading",
     "UnusablePicture",
+    "crop_corner",
     "decode",
     "is_enlargement",
+    "open_picture",
     "read_content",
     "read_picture",
     "to_rgb",

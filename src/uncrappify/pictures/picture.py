@@ -1,9 +1,9 @@
 """Decoding of picture files of any supported kind to upright 8-bit RGB, or the reason why a file is unusable."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -11,25 +11,11 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
-"""Suffixes of picture files, in lower case with their dot."""
-
-SMALLEST_SIDE = 16
-"""Pixels; a picture with a shorter side is unusable."""
-
-LARGEST_MEGAPIXELS = 200
-"""A picture with more is refused by its header, before anything is decoded."""
-
-# Without this list Pillow would also try formats that start other programs (EPS) whatever a file's suffix is.
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-# A truncated TIFF has lost its directory at the end, so that Pillow does not recognise it as a picture.
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
-_opening = Lock()
-
-
-class UnusablePicture(Exception):  # noqa: N818 - a finding that is tabulated, not an error of the program
-    """A file that cannot be used as a picture; the message is the reason, in lower case."""
+from uncrappify.pictures import jpeg, png, tiff
+from uncrappify.pictures.kinds import is_read, recognise
+from uncrappify.pictures.limits import check_size, open_picture
+from uncrappify.pictures.samples import guess_range, round_to_bytes
+from uncrappify.pictures.unusable import UnusablePicture
 
 
 class Reading(NamedTuple):
@@ -96,9 +82,14 @@ def read_content(path: Path) -> bytes:
         UnusablePicture: The file cannot be read.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise UnusablePicture("not a file")  # a pipe would be waited for without end
         return path.read_bytes()
     except PermissionError as error:
         raise UnusablePicture("no permission to read it") from error
+    except FileNotFoundError as error:
+        gone = "a link that leads nowhere" if path.is_symlink() else "cannot be read (no such file or directory)"
+        raise UnusablePicture(gone) from error
     except OSError as error:
         raise UnusablePicture(f"cannot be read ({(error.strerror or str(error)).lower()})") from error
 
@@ -106,32 +97,39 @@ def read_content(path: Path) -> bytes:
 def decode(content: bytes) -> Reading:
     """Turn a picture file's bytes into upright 8-bit RGB.
 
-    EXIF orientation is applied, palettes are resolved, and an alpha channel is composited over white. Grey and CMYK are
-    converted to RGB, and 16 bits to 8 by ``round(v / 257)`` (for 16-bit *colour*, Pillow gives only the upper byte).
-    The first of several frames is taken. Colour profiles are not applied.
+    EXIF orientation is applied, palettes are resolved, and an alpha channel or a transparent colour is composited over
+    white. Grey and CMYK are converted to RGB, and integers of more than 8 bits by rounding: 16 bits by
+    ``round(v / 257)``. The range of floats and of 32 bits is guessed, and noted
+    (:func:`~uncrappify.pictures.samples.guess_range`). The first of several frames is taken. Colour profiles are not
+    applied. A PNG's own checksums are verified.
 
     Args:
-        content: All bytes of a jpg, png, webp, tiff, bmp or gif file.
+        content: All bytes of a jpg, png, webp, tiff, bmp, gif or avif file.
 
     Returns:
         The picture, the file's own mode, and notes on what was changed.
 
     Raises:
-        UnusablePicture: The file is empty, not a picture, truncated, damaged, too small or too large.
+        UnusablePicture: The file is empty, not a picture, of a kind that is not supported, truncated, damaged, too
+            small or too large.
     """
     if not content:
         raise UnusablePicture("0 bytes")
-    image = _open(content)
-    _check_size(image)
-    mode = image.mode
+    kind = recognise(content)
+    if kind is None:
+        raise UnusablePicture("not a picture")
+    if not is_read(kind):
+        raise UnusablePicture(f"not supported: {kind}")
     try:
-        notes = _note_conversions(image)
-        picture, transparent = _convert(image)
+        if kind == "TIFF":
+            return _decode_tiff(content)
+        return _decode(png.check(content) if kind == "PNG" else content, kind)
+    except UnusablePicture:
+        raise
     except MemoryError as error:
         raise UnusablePicture("not enough memory to decode it") from error
     except Exception as error:  # Pillow's exceptions for broken data differ by format and version
-        raise UnusablePicture(_describe_damage(error)) from error
-    return Reading(picture, mode, [*notes, "alpha over white"] if transparent else notes)
+        raise UnusablePicture(_explain(error, content, kind)) from error
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -159,33 +157,43 @@ def is_enlargement(degraded: Sequence[int], target: Sequence[int], scale: int) -
     return all(0 <= good - bad * scale < 2 * scale for bad, good in zip(degraded, target, strict=True))
 
 
-def _open(content: bytes) -> ImageFile.ImageFile:
-    # Pillow's own limit warns from 89 megapixels and refuses from 179. It is a global, hence the lock; reading a header
-    # is quick, and the limit is back in place before any pixel is decoded.
-    with _opening:
-        limit = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = None
-        try:
-            return Image.open(BytesIO(content), formats=_FORMATS)
-        except UnidentifiedImageError as error:
-            begun = content.startswith(_SIGNATURES)
-            raise UnusablePicture("truncated or damaged" if begun else "not a picture") from error
-        except Exception as error:  # as in decode
-            raise UnusablePicture(_describe_damage(error)) from error
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+def _decode_tiff(content: bytes) -> Reading:
+    layout = tiff.describe(content)
+    if layout.is_plain:
+        # Pillow does not know every combination of channels.
+        with suppress(UnidentifiedImageError):
+            return _decode(content, "TIFF")
+    picture, mode, notes = tiff.read(content, layout)
+    frames = [f"first frame of {layout.pages}"] if layout.pages > 1 else []
+    return _finish(picture, mode, [*frames, *notes, *(["turned by EXIF"] if _is_turned(picture) else [])])
 
 
-def _describe_damage(error: Exception) -> str:
+def _decode(content: bytes, kind: str) -> Reading:
+    image = open_picture(BytesIO(content), kind)
+    check_size(*image.size)
+    mode, notes = image.mode, _note_conversions(image)
+    if kind == "PNG":
+        return _finish(png.read(content, image), mode, notes)
+    return _finish(_drop_unset_alpha(image) if kind == "BMP" else image, mode, notes)
+
+
+def _finish(image: Image.Image, mode: str, notes: list[str]) -> Reading:
+    picture, transparent = _convert(image)
+    return Reading(picture, mode, [*notes, "alpha over white"] if transparent else notes)
+
+
+def _drop_unset_alpha(image: Image.Image) -> Image.Image:
+    """Take a BMP as opaque whose alpha is 0 everywhere, as browsers do: many programs leave the fourth byte unset."""
+    return image.convert("RGB") if image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0) else image
+
+
+def _explain(error: Exception, content: bytes, kind: str) -> str:
+    """Say why Pillow refuses a picture; two letters alone are no sign of a BMP."""
+    if kind == "JPEG" and (reason := jpeg.explain_refusal(content)):
+        return reason
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture" if kind == "BMP" else "truncated or damaged"
     return "truncated" if "truncated" in str(error).lower() else "truncated or damaged"
-
-
-def _check_size(image: Image.Image) -> None:
-    width, height = image.size
-    if min(width, height) < SMALLEST_SIDE:
-        raise UnusablePicture(f"{width}x{height}, smaller than {SMALLEST_SIDE}x{SMALLEST_SIDE}")
-    if width * height > LARGEST_MEGAPIXELS * 1_000_000:
-        raise UnusablePicture(f"{width}x{height}, over {LARGEST_MEGAPIXELS} megapixels")
 
 
 def _note_conversions(image: ImageFile.ImageFile) -> list[str]:
@@ -198,7 +206,6 @@ def _note_conversions(image: ImageFile.ImageFile) -> list[str]:
         "palette": image.mode in {"P", "PA"},
         "CMYK": image.mode == "CMYK",
         "16 bit to 8": sixteen,
-        "32 bit to 8": image.mode in {"I", "F"} and not sixteen,
         "turned by EXIF": _is_turned(image),
     }
     return [note for note, holds in found.items() if holds]
@@ -238,12 +245,6 @@ def _convert(image: Image.Image) -> tuple[Image.Image, bool]:
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 16 bits by 1/257, and 32-bit modes by the smallest usual maximum (1, 255, 65535) not below their peak."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
-    peak = float(values.max())
-    if image.mode.startswith("I;16"):
-        white = 65535.0
-    else:
-        usual = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-        white = next((value for value in usual if peak <= value), peak)
-    return Image.fromarray(np.rint(values * (255 / white)).clip(0, 255).astype(np.uint8))
+    values = np.asarray(image)
+    black, white = (0, 65535) if image.mode.startswith("I;16") else guess_range(values)
+    return Image.fromarray(round_to_bytes(values, black, white))

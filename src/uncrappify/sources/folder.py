@@ -2,15 +2,18 @@
 
 import logging
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from uncrappify.errors import UserError
-from uncrappify.pictures import SUFFIXES
+from uncrappify.pictures import SUFFIXES, UNSUPPORTED
 from uncrappify.sources.parameters import FolderOptions, PictureSource, make_absolute
 
 logger = logging.getLogger(__name__)
 
-_ADVICE = "Give a folder with pictures (jpg, png, webp, tiff, bmp, gif), for example\n  --params pictures=~/Pictures"
+_LISTED = SUFFIXES | UNSUPPORTED.keys()
+_ADVICE = (
+    "Give a folder with pictures (jpg, png, webp, tiff, bmp, gif, avif), for example\n  --params pictures=~/Pictures"
+)
 
 
 def point_at(options: FolderOptions) -> PictureSource:
@@ -57,25 +60,66 @@ def find_folder(given: str, parameter: str) -> Path:
 
 
 def find_pictures(root: Path) -> list[str]:
-    """Find every picture file by its suffix, at any depth.
+    """Find every picture file by its suffix, at any depth, also of kinds that are not read.
 
-    Hidden files and folders are left out. Symbolic links to files are followed; links to folders are not, so that there
-    are no loops.
+    Hidden files and folders are left out. Symbolic links are followed, those to folders after the folders themselves,
+    so that a folder that is reached twice is listed once, and a loop ends.
 
     Args:
         root: The folder to search.
 
     Returns:
-        Paths relative to ``root`` with forward slashes, sorted.
+        Paths relative to ``root`` with forward slashes, sorted, those of kinds that are not read last: the picture
+        beside a camera's raw file keeps its name.
     """
-    found = []
-    for folder, subfolders, files in os.walk(root, onerror=_warn):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        for name in files:
-            path = Path(folder, name)
-            if not name.startswith(".") and path.suffix.lower() in SUFFIXES and path.is_file():
-                found.append(path.relative_to(root).as_posix())
-    return sorted(found)
+    found: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    linked = [root]
+    while linked:
+        links: list[Path] = []
+        for folder in linked:
+            _walk(folder, root, seen, found, links)
+        linked = sorted(links)
+    return sorted(found, key=lambda file: (_suffix(file) in UNSUPPORTED, file))
+
+
+def find_pairable(root: Path) -> list[str]:
+    """Find the pictures that may have a twin, as :func:`find_pictures`.
+
+    A file of a kind that is not read does not count beside one of the same name that is: a phone keeps both.
+
+    Args:
+        root: The folder to search.
+
+    Returns:
+        Paths relative to ``root`` with forward slashes.
+    """
+    files = find_pictures(root)
+    read = {PurePosixPath(file).with_suffix("") for file in files if _suffix(file) in SUFFIXES}
+    return [file for file in files if _suffix(file) in SUFFIXES or PurePosixPath(file).with_suffix("") not in read]
+
+
+def _walk(start: Path, root: Path, seen: set[tuple[int, int]], found: list[str], links: list[Path]) -> None:
+    """Add the pictures below a folder to ``found``, and the links to folders to ``links``."""
+    for folder, subfolders, files in os.walk(start, onerror=_warn):
+        try:
+            status = Path(folder).stat()
+        except OSError as error:
+            _warn(error)
+            continue
+        # The file system's own numbers: names do not tell that two folders are the same one.
+        if (status.st_dev, status.st_ino) in seen:
+            subfolders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        links += [path for name in subfolders if (path := Path(folder, name)).is_symlink()]
+        pictures = [name for name in files if not name.startswith(".") and _suffix(name) in _LISTED]
+        found += [Path(folder, name).relative_to(root).as_posix() for name in pictures]
+
+
+def _suffix(file: str) -> str:
+    return PurePosixPath(file).suffix.lower()
 
 
 def _warn(error: OSError) -> None:

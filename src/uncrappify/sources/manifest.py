@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from uncrappify.errors import UserError
-from uncrappify.pictures import UnusablePicture, decode, read_content
+from uncrappify.pictures import UNSUPPORTED, UnusablePicture, decode, read_content
 from uncrappify.progress import track
 from uncrappify.sources.folder import find_pictures
 from uncrappify.sources.layout import match_globs, name_files
@@ -119,7 +119,7 @@ def _examine(root: Path, name: str, file: str) -> Row:
         row |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         picture, mode, notes = decode(content)
     except UnusablePicture as reason:
-        return row | {"reason": str(reason)}
+        return row | {"reason": _name_kind(str(reason), file)}
     return row | {
         "width": picture.width,
         "height": picture.height,
@@ -127,6 +127,12 @@ def _examine(root: Path, name: str, file: str) -> Row:
         "usable": True,
         "notes": ", ".join(notes),
     }
+
+
+def _name_kind(reason: str, file: str) -> str:
+    """Name the kind by the suffix where the content does not tell it, as Targa's."""
+    kind = UNSUPPORTED.get(Path(file).suffix.lower())
+    return f"not supported: {kind}" if kind and reason == "not a picture" else reason
 
 
 def _escape(name: str) -> str:
@@ -167,7 +173,7 @@ def _format_count(number: int) -> str:
 
 def _explain_nothing_usable(root: Path, rows: list[Row]) -> str:
     if not rows:
-        return f"there are no pictures in {root}. Give a folder with pictures (jpg, png, webp, tiff, bmp, gif)."
+        return f"there are no pictures in {root}. Give a folder with pictures (jpg, png, webp, tiff, bmp, gif, avif)."
     reasons = Counter(_classify(row["reason"]) for row in rows)
     counted = ", ".join(f"{number} {kind}" for kind, number in sorted(reasons.items()))
     return (

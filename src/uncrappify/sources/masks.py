@@ -16,7 +16,7 @@ from PIL import Image
 from uncrappify.errors import UserError
 from uncrappify.pictures.masks import FORMATS, SUFFIXES, VOID, Labels, UnlistedValue
 from uncrappify.progress import track
-from uncrappify.sources.folder import find_folder, find_pictures
+from uncrappify.sources.folder import find_folder, find_pairable
 from uncrappify.sources.layout import key_by_name, match_twins, shorten_list
 from uncrappify.sources.parameters import MaskedFolderOptions, PictureSource, make_absolute
 
@@ -53,7 +53,7 @@ def point_at(options: MaskedFolderOptions) -> PictureSource:
         find_folder(str(root / name), f"source.masked_folder.{which}")
         for name, which in ((options.pictures, "pictures"), (options.masks, "masks"))
     )
-    found, theirs = (key_by_name(find_pictures(folder)) for folder in (pictures, masks))
+    found, theirs = (key_by_name(find_pairable(folder)) for folder in (pictures, masks))
     twins = match_twins(found, theirs, f"source.masked_folder ({pictures} and {masks})", TWINS)
     return PictureSource(
         name=root.name,

@@ -9,7 +9,7 @@ from PIL import Image
 
 from uncrappify.errors import UserError
 from uncrappify.pictures import is_enlargement, read_picture
-from uncrappify.sources.folder import find_folder, find_pictures
+from uncrappify.sources.folder import find_folder, find_pairable
 from uncrappify.sources.layout import key_by_name, match_twins, shorten_list
 from uncrappify.sources.parameters import PairsOptions, PictureSource
 
@@ -74,7 +74,7 @@ def point_at(options: PairsOptions) -> PictureSource:
             f"source.pairs: degraded and target are the same folder, {target}. Give one folder with bad pictures and "
             "another with good ones of the same names."
         )
-    bad, good = (key_by_name(find_pictures(root)) for root in (degraded, target))
+    bad, good = (key_by_name(find_pairable(root)) for root in (degraded, target))
     twins = match_twins(good, bad, "source.pairs", TWINS)
     return PictureSource(
         name=target.name,

@@ -51,7 +51,7 @@ class FolderOptions(BaseModel):
 
     path: str = Field(
         min_length=1,
-        description="Folder with pictures (jpg, png, webp, tiff, bmp, gif) at any depth; ~ is the home folder. "
+        description="Folder with pictures (jpg, png, webp, tiff, bmp, gif, avif) at any depth; ~ is the home folder. "
         "Pictures are read there and never changed.",
     )
 

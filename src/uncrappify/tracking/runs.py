@@ -172,10 +172,11 @@ def identify(read: Mapping[str, Mapping[str, Any]], folders: Iterable[Path]) -> 
         folders: The user's; their pictures count by name, size and time.
     """
     files = [
-        [str(path), path.stat().st_size, path.stat().st_mtime_ns]
+        [str(path), status.st_size, status.st_mtime_ns]
         for folder in folders
         if folder.is_dir()
         for path in (folder / file for file in find_pictures(folder))
+        for status in [path.stat() if path.exists() else path.lstat()]  # a link may lead nowhere
     ]
     return hashlib.sha256(json.dumps([read, files], sort_keys=True).encode()).hexdigest()
 
