@@ -1,12 +1,13 @@
 """The user's own folder: checked, never copied, never changed."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from uncrappify.errors import UserError
 from uncrappify.sources import FolderOptions, Source, fetch
-from uncrappify.sources.folder import find_pictures
+from uncrappify.sources.folder import find_pairable, find_pictures
 
 EXAMPLE = "\n  --params pictures=~/Pictures"
 
@@ -68,11 +69,40 @@ def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
     assert find_pictures(tmp_path) == ["seen.png"]
 
 
-def test_linked_files_count_and_a_loop_of_links_ends(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
-    (tmp_path / "elsewhere.png").touch()
+def test_links_are_followed_and_a_loop_of_links_ends(tmp_path: Path) -> None:
+    root, other = tmp_path / "root", tmp_path / "other"
+    for folder in (root / "deep", other / "deeper"):
+        folder.mkdir(parents=True)
+    for file in (tmp_path / "elsewhere.png", other / "deeper" / "b.png", root / "deep" / "a.png"):
+        file.touch()
     (root / "link.png").symlink_to(tmp_path / "elsewhere.png")
     (root / "broken.png").symlink_to(tmp_path / "nowhere.png")
     (root / "again").symlink_to(root, target_is_directory=True)
-    assert find_pictures(root) == ["link.png"]
+    (root / "a link").symlink_to(root / "deep", target_is_directory=True)
+    (root / "album").symlink_to(other, target_is_directory=True)
+    (other / "back").symlink_to(root / "album", target_is_directory=True)
+    assert find_pictures(root) == ["album/deeper/b.png", "broken.png", "deep/a.png", "link.png"]
+
+
+def test_kinds_that_are_not_read_are_found_after_those_that_are(tmp_path: Path) -> None:
+    files = ["a.jpg", "b.jfif", "c.AVIF", "A.HEIC", "b.NEF", "c.tga"]
+    for file in [*files, "film.mp4", "Thumbs.db"]:
+        (tmp_path / file).touch()
+    assert find_pictures(tmp_path) == files
+
+
+def test_of_two_files_of_a_name_the_one_that_is_read_has_a_twin(tmp_path: Path) -> None:
+    for file in ["a.jpg", "a.heic", "b.heic"]:
+        (tmp_path / file).touch()
+    assert find_pairable(tmp_path) == ["a.jpg", "b.heic"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="nothing is closed to this user")
+def test_a_subfolder_that_cannot_be_entered_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for closed, mode in (("unreadable", 0o300), ("unsearchable", 0o600)):
+        (tmp_path / closed).mkdir()
+        (tmp_path / closed / "a.png").touch()
+        (tmp_path / closed).chmod(mode)
+    (tmp_path / "b.png").touch()
+    assert "b.png" in find_pictures(tmp_path)
+    assert f"the folder {tmp_path / 'unreadable'} was left out: Permission denied" in caplog.messages

@@ -177,6 +177,44 @@ def test_no_usable_picture_is_an_error_that_counts_the_reasons(tmp_path: Path) -
         manifest_of(tmp_path)
 
 
+def test_what_is_intact_and_not_read_is_told_by_its_kind(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    noise(1).save(tmp_path / "a.jfif", "JPEG")
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+    for file, content in {
+        "a.HEIC": heic,
+        "b.jpg": heic,
+        "c.tga": b"\0\0\2",
+        "d.psd": b"8BPS\0\1",
+        "e.jxl": b"",
+    }.items():
+        (tmp_path / file).write_bytes(content)
+    noise(2).save(tmp_path / "f.heic", "JPEG")
+    (tmp_path / "g.png").symlink_to(tmp_path / "gone.png")
+    noise(3).save(tmp_path / "h.png")
+    damaged = bytearray((tmp_path / "h.png").read_bytes())
+    damaged[60] ^= 1
+    (tmp_path / "h.png").write_bytes(damaged)
+    assert manifest_of(tmp_path)["reason"].to_dict() == {
+        "a": "",
+        "a.HEIC": "not supported: HEIC",
+        "b": "not supported: HEIC",
+        "c": "not supported: Targa",
+        "d": "not supported: Photoshop",
+        "e": "0 bytes",
+        "f": "",
+        "g": "a link that leads nowhere",
+        "h": "damaged: a checksum is wrong",
+    }
+    assert "2 pictures left out, not supported: HEIC: a.HEIC, b.jpg" in caplog.messages
+
+
+def test_a_folder_of_unsupported_pictures_alone_counts_their_kinds(tmp_path: Path) -> None:
+    for file in ("a.heic", "b.heic", "c.psd"):
+        (tmp_path / file).write_bytes(b"x")
+    with pytest.raises(UserError, match=r"\(2 not supported: HEIC, 1 not supported: Photoshop\)"):
+        manifest_of(tmp_path)
+
+
 def test_no_picture_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there are no pictures in"):
         manifest_of(tmp_path)

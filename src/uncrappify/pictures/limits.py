@@ -1,5 +1,7 @@
 """How small and how large a picture may be, and opening without Pillow's own limit, which is another one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import IO
 
@@ -13,7 +15,7 @@ SMALLEST_SIDE = 16
 LARGEST_MEGAPIXELS = 200
 """A picture with more is refused by its header, before anything is decoded."""
 
-_opening = Lock()
+_changing = Lock()
 
 
 def check_size(width: int, height: int) -> None:
@@ -31,9 +33,6 @@ def check_size(width: int, height: int) -> None:
 def open_picture(file: IO[bytes], format: str) -> ImageFile.ImageFile:
     """Open a picture whatever its size is; nothing but its header is read.
 
-    Pillow's own limit warns from 89 megapixels and refuses from 179. It is a global, hence the lock; reading a header
-    is quick, and the limit is back in place before any pixel is decoded.
-
     Args:
         file: The file.
         format: The one format that is tried, by Pillow's name.
@@ -41,11 +40,27 @@ def open_picture(file: IO[bytes], format: str) -> ImageFile.ImageFile:
     Returns:
         The picture, whose size is still to be checked.
     """
-    with _opening:
+    with _without_pillows_limit():
+        return Image.open(file, formats=(format,))
+
+
+def prepare_tiff(image: ImageFile.ImageFile) -> None:
+    """Allocate a TIFF's pixels, whose number is checked; Pillow asks its own limit again where it does so itself."""
+    with _without_pillows_limit():
+        image.load_prepare()
+
+
+@contextmanager
+def _without_pillows_limit() -> Iterator[None]:
+    """Lift Pillow's own limit, which warns from 89 megapixels and refuses from 179.
+
+    It is a global, hence the lock; what is done meanwhile is quick, and it is back before any pixel is decoded.
+    """
+    with _changing:
         limit = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None
         try:
-            return Image.open(file, formats=(format,))
+            yield
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 

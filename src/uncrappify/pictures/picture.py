@@ -13,7 +13,7 @@ from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
 from uncrappify.pictures import jpeg, png, tiff
 from uncrappify.pictures.kinds import is_read, recognise
-from uncrappify.pictures.limits import check_size, open_picture
+from uncrappify.pictures.limits import check_size, open_picture, prepare_tiff
 from uncrappify.pictures.samples import guess_range, round_to_bytes
 from uncrappify.pictures.unusable import UnusablePicture
 
@@ -172,6 +172,8 @@ def _decode(content: bytes, kind: str) -> Reading:
     image = open_picture(BytesIO(content), kind)
     check_size(*image.size)
     mode, notes = image.mode, _note_conversions(image)
+    if kind == "TIFF":
+        prepare_tiff(image)
     if kind == "PNG":
         return _finish(png.read(content, image), mode, notes)
     return _finish(_drop_unset_alpha(image) if kind == "BMP" else image, mode, notes)

@@ -41,7 +41,7 @@ def check(content: bytes) -> bytes:
             raise UnusablePicture("not supported: PNG for iOS (CgBI)")
         start, end = place, place + 12 + length
         if end > len(content):
-            raise UnusablePicture("truncated or damaged")
+            raise UnusablePicture("truncated")
         if zlib.crc32(view[start + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
             raise UnusablePicture("damaged: a checksum is wrong")
         if name in _NEEDED or _tells_orientation(name, content[start + 8 : end - 4]):

@@ -113,7 +113,8 @@ def _walk(start: Path, root: Path, seen: set[tuple[int, int]], found: list[str],
             continue
         seen.add((status.st_dev, status.st_ino))
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        links += [path for name in subfolders if (path := Path(folder, name)).is_symlink()]
+        # Unlike Path.is_symlink, it raises nothing in a folder that cannot be entered.
+        links += [path for name in subfolders if os.path.islink(path := Path(folder, name))]  # noqa: PTH114
         pictures = [name for name in files if not name.startswith(".") and _suffix(name) in _LISTED]
         found += [Path(folder, name).relative_to(root).as_posix() for name in pictures]
 

@@ -178,5 +178,5 @@ def _explain_nothing_usable(root: Path, rows: list[Row]) -> str:
     counted = ", ".join(f"{number} {kind}" for kind, number in sorted(reasons.items()))
     return (
         f"none of the pictures in {root} can be used ({counted}). Give a folder with whole pictures of at least "
-        "16x16 pixels, for example\n  --params pictures=~/Pictures"
+        "16x16 pixels (jpg, png, webp, tiff, bmp, gif, avif), for example\n  --params pictures=~/Pictures"
     )

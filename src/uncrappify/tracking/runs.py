@@ -172,13 +172,21 @@ def identify(read: Mapping[str, Mapping[str, Any]], folders: Iterable[Path]) -> 
         folders: The user's; their pictures count by name, size and time.
     """
     files = [
-        [str(path), status.st_size, status.st_mtime_ns]
+        [str(folder / file), *_read_status(folder / file)]
         for folder in folders
         if folder.is_dir()
-        for path in (folder / file for file in find_pictures(folder))
-        for status in [path.stat() if path.exists() else path.lstat()]  # a link may lead nowhere
+        for file in find_pictures(folder)
     ]
     return hashlib.sha256(json.dumps([read, files], sort_keys=True).encode()).hexdigest()
+
+
+def _read_status(path: Path) -> list[int]:
+    """Size and time of a file; nothing of a link that leads nowhere, or where the folder cannot be entered."""
+    try:
+        status = path.stat()
+    except OSError:
+        return []
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _find_run(run_id: str) -> Run | None:
