@@ -99,11 +99,11 @@ def _make_tiffs(grey: Pixels, colours: Pixels, alpha: Pixels) -> Iterator[Case]:
         for dtype, scale in ((byte, 1), (word, 257)):
             bits = f"{8 * np.dtype(dtype).itemsize} bit{name}"
             grey_n, colours_n, alpha_n = ((part * scale).astype(dtype) for part in (grey, colours, alpha))
-            white = dtype(255 * scale)
+            white = 255 * scale
             yield f"tiff grey {bits}", _tiff(grey_n, photometric="minisblack", **options), _grey(grey), WORST
             yield (
                 f"tiff grey {bits} white is 0",
-                _tiff(white - grey_n, photometric="miniswhite", **options),
+                _tiff((white - grey * scale).astype(dtype), photometric="miniswhite", **options),
                 _grey(grey),
                 WORST,
             )
@@ -155,8 +155,8 @@ def _make_tiffs(grey: Pixels, colours: Pixels, alpha: Pixels) -> Iterator[Case]:
     )
     for bits in (1, 2, 4, 9, 10, 12, 14):
         for order in "<>":
-            for photometric in (0, 1):
-                yield from _make_odd_tiff(grey, colours, bits, order, photometric)
+            for meaning in (0, 1):
+                yield from _make_odd_tiff(grey, colours, bits, order, meaning)
 
 
 def _premultiply(colours: Pixels, alpha: Pixels, scale: int, dtype: Any) -> Pixels:

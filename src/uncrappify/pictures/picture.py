@@ -82,7 +82,7 @@ def read_content(path: Path) -> bytes:
         UnusablePicture: The file cannot be read.
     """
     try:
-        if path.exists() and not path.is_file():
+        if not path.is_file() and path.exists():
             raise UnusablePicture("not a file")  # a pipe would be waited for without end
         return path.read_bytes()
     except PermissionError as error:
