@@ -153,10 +153,10 @@ def _make_tiffs(grey: Pixels, colours: Pixels, alpha: Pixels) -> Iterator[Case]:
         _grey(grey),
         WORST,
     )
-    for bits in (1, 2, 4, 9, 10, 12, 14):
+    for depth in (1, 2, 4, 9, 10, 12, 14):
         for order in "<>":
             for meaning in (0, 1):
-                yield from _make_odd_tiff(grey, colours, bits, order, meaning)
+                yield from _make_odd_tiff(grey, colours, depth, order, meaning)
 
 
 def _premultiply(colours: Pixels, alpha: Pixels, scale: int, dtype: Any) -> Pixels:
