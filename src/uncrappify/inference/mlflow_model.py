@@ -65,7 +65,8 @@ def log_model(weights: Path, name: str = "model") -> None:
         mlflow.pyfunc.log_model(
             name=name,
             python_model=str(Path(__file__).with_name("picture_model.py")),
-            artifacts={"weights": str(weights), "code": str(code)},
+            # As URLs: MLflow takes a plain path for one, in which `?` and `%41` mean something else.
+            artifacts={"weights": weights.absolute().as_uri(), "code": code.absolute().as_uri()},
             signature=ModelSignature(inputs=picture, outputs=output),
             tags={DIGEST: digest},
             # Without what follows a plus: torch 2.9.0+cpu is no version that the package index has.

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
 
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
@@ -24,7 +23,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from pydantic import BaseModel, ValidationError
 from requests import RequestException
 
-from uncrappify.addresses import without_password
+from uncrappify.addresses import local_path, without_password
 from uncrappify.atomic import written_whole
 from uncrappify.tracking.server import in_short
 from uncrappify.tracking.store import POINTS_A_BATCH, Point
@@ -260,7 +259,7 @@ class RunCopy:
         Returns:
             Why the first of those that were refused was; while the run goes on, a file is refused once.
         """
-        root, refused = _folder(uri), None
+        root, refused = local_path(uri), None
         waiting: list[tuple[Path, str, Signature]] = []
         for path in sorted(path for path in root.rglob("*") if path.is_file()):
             stat = path.stat()
@@ -410,8 +409,3 @@ def _latest(run: Run) -> set[Point]:
 
 def _plain(metric: Metric) -> Point:
     return metric.key, metric.value, metric.timestamp, metric.step
-
-
-def _folder(uri: str) -> Path:
-    """Give the folder of artifacts in the project's own store."""
-    return Path(unquote(urlparse(uri).path)) if uri.startswith("file:") else Path(uri)
