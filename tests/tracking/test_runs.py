@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from uncrappify.errors import UserError
-from uncrappify.tracking.runs import IDENTITY, PipelineRuns, identify
+from uncrappify.tracking.runs import IDENTITY, PipelineRuns, find_given, identify
 
 
 @pytest.fixture
@@ -149,3 +149,88 @@ def test_a_run_is_the_same_by_its_nodes_what_they_read_and_the_users_files(tmp_p
     assert identify({**read, "pair.split": {}}, [tmp_path]) != before
     (tmp_path / "b.png").write_bytes(b"two")
     assert identify(read, [tmp_path]) != before
+
+
+@pytest.fixture
+def unnoted(opened: Callable[[], PipelineRuns], experiment: str) -> str:
+    """Leave what a process leaves that was killed after its run had begun, and before it was noted."""
+    return opened().create(experiment, "same")
+
+
+def status(run_id: str) -> str:
+    return str(mlflow.get_run(run_id).info.status)
+
+
+def test_a_run_that_was_killed_before_it_was_noted_goes_on(
+    opened: Callable[[], PipelineRuns], unnoted: str, experiment: str
+) -> None:
+    runs = opened()
+    runs.find_dead()
+    assert runs.find_unfinished("same", experiment) == unnoted
+    runs.begin(unnoted)
+    assert status(unnoted) == "RUNNING"
+    assert opened().find_unfinished("same", experiment) == unnoted
+
+
+@pytest.mark.parametrize("note", ["", "{", "[]", '{"run_id": 5}', "\x00", '{"read": null}'])
+def test_a_broken_note_forgets_neither_run_nor_children(
+    opened: Callable[[], PipelineRuns], unnoted: str, tmp_path: Path, note: str
+) -> None:
+    runs = opened()
+    runs.begin(unnoted)
+    child = runs.find_child("cnn")
+    (tmp_path / "pair" / "run.json").write_text(note)
+    again = opened()
+    again.find_dead()
+    assert again.find_unfinished("same") == unnoted
+    again.begin(unnoted)
+    assert again.find_child("cnn") == child
+    (tmp_path / "pair" / "run.json").write_text(note)
+    other = opened()
+    other.find_dead()
+    assert other.find_unfinished("other") is None
+    assert [status(run_id) for run_id in (unnoted, child)] == ["KILLED", "KILLED"]
+
+
+def test_a_killed_run_ends_with_the_next_one_of_another_pipeline_unless_its_process_is_there(
+    opened: Callable[[], PipelineRuns], unnoted: str, tmp_path: Path
+) -> None:
+    other = PipelineRuns("other", tmp_path / "other")
+    other.find_dead()
+    assert status(unnoted) == "RUNNING"
+    runs = opened()
+    runs.begin(unnoted)
+    runs.release()
+    other.find_dead()
+    other.release()
+    assert status(unnoted) == "KILLED"
+    assert opened().find_unfinished("same") == unnoted
+
+
+def test_a_run_of_another_project_in_the_same_store_is_left_alone(
+    opened: Callable[[], PipelineRuns], unnoted: str, tmp_path: Path
+) -> None:
+    other = PipelineRuns("pair", tmp_path / "another clone" / "pair")
+    other.find_dead()
+    assert other.find_unfinished("same") is None
+    other.release()
+    assert status(unnoted) == "RUNNING"
+
+
+def test_a_killed_run_ends_where_nothing_is_left_to_do(opened: Callable[[], PipelineRuns], unnoted: str) -> None:
+    runs = opened()
+    runs.find_dead()
+    runs.end_dead()
+    assert status(unnoted) == "KILLED"
+
+
+def test_a_run_that_is_given_has_to_be_there_and_to_have_the_same_parameters(experiment: str) -> None:
+    run = mlflow.MlflowClient().create_run(experiment)
+    mlflow.log_params({"pair.seed": "1"}, run_id=run.info.run_id)
+    assert find_given(run.info.run_id, {"pair.seed": "1", "pair.new": "2"}).info.run_id == run.info.run_id
+    with pytest.raises(UserError, match=r"MLFLOW_RUN_ID: the run \w+ has pair\.seed=1, and a run's parameters never"):
+        find_given(run.info.run_id, {"pair.seed": "2"})
+    mlflow.delete_run(run.info.run_id)
+    for nothing in (run.info.run_id, "0" * 32, "no id/at all", ".."):
+        with pytest.raises(UserError, match="MLFLOW_RUN_ID: there is no run"):
+            find_given(nothing, {})

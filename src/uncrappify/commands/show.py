@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from uncrappify.addresses import without_password
+from uncrappify.addresses import store_file, without_password
 from uncrappify.commands.project import find_project
 from uncrappify.errors import UserError
 from uncrappify.tracking import server
 from uncrappify.tracking.store import PARAMETERS_FILE
+from uncrappify.tracking.store_file import prepare_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -101,8 +102,14 @@ def _found(run_id: str) -> tuple[MlflowClient, Run]:
     find_project()
     from uncrappify.settings import tracking_uri
 
-    address = server.address()
-    for store in filter(None, (tracking_uri(), address)):
+    address, own = server.address(), tracking_uri()
+    file = store_file(own)
+    # A project in which nothing ran yet has no store, and to look for a run makes none.
+    if file is None or file.exists():
+        prepare_store(own, writing=False)
+    else:
+        own = ""
+    for store in filter(None, (own, address)):
         client = MlflowClient(store)
         try:
             run = client.get_run(run_id)

@@ -7,10 +7,8 @@ import logging
 import os
 import platform
 import shlex
-import sqlite3
 import sys
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_ALREADY_EXISTS, ErrorCode
 
 from uncrappify.addresses import without_password
 from uncrappify.errors import UserError
@@ -36,9 +35,10 @@ from uncrappify.tracking import server
 from uncrappify.tracking.partial import check_left_out, find_missing, find_read
 from uncrappify.tracking.provenance import git
 from uncrappify.tracking.run_copy import RunCopy, unsent
-from uncrappify.tracking.runs import IDENTITY, PipelineRuns, identify
+from uncrappify.tracking.runs import IDENTITY, PLACE, PipelineRuns, find_given, identify
 from uncrappify.tracking.sender import Sender
 from uncrappify.tracking.store import PARAMETERS_FILE, log_file, log_values
+from uncrappify.tracking.store_file import explain_store, prepare_store
 
 log = logging.getLogger(__name__)
 
@@ -76,14 +76,30 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
                 "sqlite:///runs.db."
             )
         store = context.config_loader["mlflow"]["server"]["mlflow_tracking_uri"]
+        prepare_store(store)
         try:
-            _try_to_write(store)
-            super().after_context_created(context)
+            self._open(context)
+        except UserError:
+            raise
         except Exception as error:
-            raise UserError(
-                f"MLflow's store {without_password(store)} cannot be opened: {server.in_short(error)}. "
-                "Make it readable and writable, or set MLFLOW_TRACKING_URI to a store that is."
-            ) from error
+            raise UserError(explain_store(store, error)) from error
+
+    def _open(self, context: KedroContext) -> None:
+        """Open the store, and the experiment in it.
+
+        Raises:
+            UserError: MLflow does not take the experiment's name.
+        """
+        try:
+            super().after_context_created(context)
+        except MlflowException as error:
+            if error.error_code == ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+                # Another first run was quicker to make the experiment.
+                super().after_context_created(context)
+            elif error.error_code == ErrorCode.Name(INVALID_PARAMETER_VALUE) and "MLFLOW_EXPERIMENT_NAME" in os.environ:
+                raise UserError(f"MLFLOW_EXPERIMENT_NAME: {server.in_short(error)}.") from error
+            else:
+                raise
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -110,14 +126,16 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         tree = self._context.config_loader["parameters"]
         runs = PipelineRuns(name, catalog.load(f"{name}.records"))
         self._runs, self._catalog = runs, catalog
+        runs.find_dead()
         check_left_out(pipelines[name], pipeline, catalog, runs.record.read, tree)
         if not pipeline.nodes:
+            runs.end_dead()
             self._release()
             return
         parameters = self._find_parameters(pipeline, name)
         read = {node.name: find_read(node, tree) for node in pipeline.nodes}
         identity = identify(read, parse_section(name, tree[name], self._section).folders)
-        self.mlflow_config.tracking.run.id = runs.find_unfinished(identity)
+        self.mlflow_config.tracking.run.id = self._find_run(identity, parameters)
         told = {key: value for key, value in run_params.items() if key not in TOLD_BETTER}
         super().before_pipeline_run(told | {"pipeline_names": [name]}, pipeline, catalog)
         runs.begin(self.run_id)
@@ -126,7 +144,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         again = {name: tree[name]} | ({"smoke": True} if tree["smoke"] else {})
         mlflow.log_text(without_password(yaml.safe_dump(again, sort_keys=False)), PARAMETERS_FILE)
         nodes = ", ".join(node.name.removeprefix(f"{name}.") for node in pipeline.nodes)
-        mlflow.set_tags(_tags(run_params) | {IDENTITY: identity, "nodes": nodes})
+        mlflow.set_tags(_tags(run_params) | {IDENTITY: identity, PLACE: runs.place, "nodes": nodes})
         if address:
             self._begin_sending(address, away=bool(away))
 
@@ -187,7 +205,6 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         """End the run, and note that it needs no resume."""
         if self._runs is None:
             return
-        self._runs.finish()
         self._end_child()
         super().after_pipeline_run(run_params, pipeline, catalog)
         self.stop("FINISHED")
@@ -204,6 +221,12 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
                 mlflow.end_run(status)
             if self._runs and self._runs.run_id:
                 self._runs.end_children(status)
+                if status == "FINISHED":
+                    # Not before the store has it: until then the same command goes on in this run.
+                    self._runs.finish()
+            elif self._runs:
+                # Nothing has begun, and so nothing goes on in what was killed.
+                self._runs.end_dead()
         except MlflowException as error:
             if status == "FINISHED":
                 raise
@@ -214,6 +237,21 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
             if self._sender:
                 sender, self._sender = self._sender, None
                 sender.finish()
+
+    def _find_run(self, identity: str, parameters: Mapping[str, str]) -> str:
+        """Find the run to go on in, or make one.
+
+        Raises:
+            UserError: MLFLOW_RUN_ID names one that cannot be gone on with.
+        """
+        experiment_id = self.mlflow_config.tracking.experiment._experiment.experiment_id
+        # For one pipeline, as MLflow has it: the next one of the same command gets a run of its own.
+        if given := os.environ.pop("MLFLOW_RUN_ID", None):
+            run = find_given(given, parameters)
+            self._running.take(given)
+            mlflow.set_experiment(experiment_id=run.info.experiment_id)
+            return given
+        return self._running.find_unfinished(identity, experiment_id) or self._running.create(experiment_id, identity)
 
     @property
     def _running(self) -> PipelineRuns:
@@ -278,16 +316,6 @@ def _log_parameters(run_id: str, parameters: Mapping[str, str]) -> None:
     entries = list(parameters.items())
     for start in range(0, len(entries), PARAMETERS_A_BATCH):
         mlflow.log_params(dict(entries[start : start + PARAMETERS_A_BATCH]), run_id=run_id)
-
-
-def _try_to_write(store: str) -> None:
-    """Lock a store that is a file, for a moment; MLflow tries ten times, for more than a minute, before it says so."""
-    if store.startswith("sqlite:///"):
-        path = Path(store.removeprefix("sqlite:///"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(path, timeout=30)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.rollback()
 
 
 def _tags(run_params: dict[str, Any]) -> dict[str, str]:

@@ -5,26 +5,35 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+import platform
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import mlflow
 from filelock import FileLock, Timeout
+from kedro.utils import find_kedro_project
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from pydantic import BaseModel
 
-from uncrappify.atomic import written_whole
+from uncrappify.addresses import without_password
 from uncrappify.errors import UserError
 from uncrappify.sources.folder import find_pictures
+from uncrappify.state import recover_state, write_state
 
 log = logging.getLogger(__name__)
 
 IDENTITY = "uncrappify.identity"
 """Tag of a run: hash of its nodes, of the parameters that they read, and of the user's files."""
+
+PLACE = "uncrappify.place"
+"""Tag of a run: a hash of machine and project, and the pipeline's folder below the project's; its lock says whether the
+run's process is there."""
 
 
 class Record(BaseModel):
@@ -62,6 +71,12 @@ class PipelineRuns:
         self.folder = folder
         self.run_id = ""
         self._begun: set[str] = set()
+        # Runs that were going on in the store when their process had gone; this pipeline's, with those of its models.
+        self._left: list[Run] = []
+        root = find_kedro_project(Path(os.path.abspath(folder))) or folder.parent  # noqa: PTH100 - links stay links
+        self._root = Path(root)
+        self._project = hashlib.sha256(f"{platform.node()}:{root}".encode(errors="surrogateescape")).hexdigest()[:12]
+        self.place = f"{self._project}:{Path(os.path.relpath(folder, root)).as_posix()}"
         self._lock = FileLock(folder / "run.lock")
         try:
             self._lock.acquire(blocking=False)
@@ -72,24 +87,69 @@ class PipelineRuns:
             ) from error
         self.record = self._read()
 
-    def find_unfinished(self, identity: str) -> str | None:
+    def find_dead(self) -> None:
+        """Find the project's runs that seem to go on, and whose process was killed.
+
+        Those of other pipelines are ended as KILLED, which is no obstacle to going on in them.
+        """
+        client = mlflow.MlflowClient()
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        going_on = f"attributes.status = 'RUNNING' and tags.`{PLACE}` LIKE '{self._project}:%'"
+        for run in client.search_runs(experiments, going_on):
+            place = run.data.tags[PLACE]
+            if place == self.place:
+                self._left.append(run)
+            elif self._is_free(place):
+                client.set_terminated(run.info.run_id, "KILLED")
+
+    def end_dead(self) -> None:
+        """End those of this pipeline too, where nothing goes on in them."""
+        noted = [] if self.record.finished else [self.record.run_id, *self.record.children.values()]
+        for run_id in dict.fromkeys(filter(None, (*noted, *(run.info.run_id for run in self._left)))):
+            if (run := _find_run(run_id)) and run.info.status == "RUNNING":
+                mlflow.MlflowClient().set_terminated(run_id, "KILLED")
+
+    def find_unfinished(self, identity: str, experiment_id: str | None = None) -> str | None:
         """Find the run to go on in: the last one, if it has not ended, and had the same nodes, parameters and pictures.
 
-        Another one is ended. What it has trained is not lost with it: a training is known by its own fingerprint.
+        Another one is ended. What it has trained is not lost with it: a training is known by its own fingerprint. A
+        run that was killed before it was noted, or whose note is broken, is known by its tags.
 
         Args:
             identity: As :func:`identify` gives it.
+            experiment_id: Where the run has to be; default: anywhere.
         """
-        last = None if self.record.finished or not self.record.run_id else _find_run(self.record.run_id)
-        if last is None:
-            return None
-        run_id: str = last.info.run_id
-        if last.data.tags.get(IDENTITY) == identity:
-            log.info("going on in run %s", run_id)
-            return run_id
-        for ended in (*self.record.children.values(), run_id):
-            _give_up(ended)
+        noted = None if self.record.finished or not self.record.run_id else _find_run(self.record.run_id)
+        left = [run for run in self._left if MLFLOW_PARENT_RUN_ID not in run.data.tags]
+        for run in filter(None, (noted, *left)):
+            elsewhere = experiment_id is not None and run.info.experiment_id != experiment_id
+            if run.data.tags.get(IDENTITY) == identity and not elsewhere:
+                log.info("going on in run %s", run.info.run_id)
+                self.take(run.info.run_id)
+                return str(run.info.run_id)
+        self._give_up_all_but(None)
         return None
+
+    def take(self, run_id: str) -> None:
+        """Go on in a run, and give up the others that have not ended."""
+        self._give_up_all_but(run_id)
+        known = self.record.children if run_id == self.record.run_id else {}
+        found = {
+            run.info.run_name: run.info.run_id
+            for run in self._left
+            if run.data.tags.get(MLFLOW_PARENT_RUN_ID) == run_id
+        }
+        self.record = self.record.model_copy(update={"run_id": run_id, "children": found | known})
+
+    def create(self, experiment_id: str, identity: str) -> str:
+        """Make a run, which is known by its tags from its first moment on.
+
+        Returns:
+            Its id.
+        """
+        tags = resolve_tags({IDENTITY: identity, PLACE: self.place})
+        made = mlflow.MlflowClient().create_run(experiment_id, tags=tags, run_name=self.name)
+        return str(made.info.run_id)
 
     def begin(self, run_id: str) -> None:
         """Note the pipeline's run; the children of another one are not its own."""
@@ -106,7 +166,7 @@ class PipelineRuns:
         parent = mlflow.get_run(self.run_id)
         # One command has made them all.
         origin = {name: value for name, value in parent.data.tags.items() if name.startswith("mlflow.source.")}
-        tags = {MLFLOW_PARENT_RUN_ID: self.run_id, **origin}
+        tags = {MLFLOW_PARENT_RUN_ID: self.run_id, PLACE: self.place, **origin}
         child = mlflow.MlflowClient().create_run(parent.info.experiment_id, run_name=model, tags=tags)
         self._begun.add(child.info.run_id)
         self._write(children={**self.record.children, model: child.info.run_id})
@@ -152,16 +212,30 @@ class PipelineRuns:
         return self.folder / "run.json"
 
     def _read(self) -> Record:
-        try:
-            return Record.model_validate_json(self._file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            # Of no run, or of one that cannot be known: a new one begins.
-            return Record()
+        return recover_state(self._file, Record, Record, "an unfinished run is looked for in MLflow's store")
 
     def _write(self, **changes: Any) -> None:
         self.record = self.record.model_copy(update=changes)
-        with written_whole(self._file) as path:
-            path.write_text(self.record.model_dump_json(indent=2), encoding="utf-8")
+        write_state(self._file, self.record)
+
+    def _give_up_all_but(self, kept: str | None) -> None:
+        """End what has not ended of this pipeline, but for a run with its children."""
+        unfinished = {run.info.run_id: run.data.tags.get(MLFLOW_PARENT_RUN_ID) for run in self._left}
+        if self.record.run_id and not self.record.finished:
+            unfinished |= dict.fromkeys(self.record.children.values(), self.record.run_id) | {self.record.run_id: None}
+        for run_id, parent in unfinished.items():
+            if kept is None or kept not in (run_id, parent):
+                _give_up(run_id)
+
+    def _is_free(self, place: str) -> bool:
+        """Say whether no process works on the pipeline of a place."""
+        folder = self._root / place.partition(":")[2]
+        try:
+            if folder.is_dir():
+                FileLock(folder / "run.lock").acquire(blocking=False).lock.release()
+        except Timeout:
+            return False
+        return True
 
 
 def identify(read: Mapping[str, Mapping[str, Any]], folders: Iterable[Path]) -> str:
@@ -189,6 +263,31 @@ def _read_status(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
+def find_given(run_id: str, parameters: Mapping[str, str]) -> Run:
+    """Find the run that MLFLOW_RUN_ID names.
+
+    Args:
+        run_id: Its id.
+        parameters: What will be logged of it.
+
+    Raises:
+        UserError: There is none, or it has other parameters, which MLflow never changes.
+    """
+    run = _find_run(run_id)
+    if run is None:
+        raise UserError(
+            f"MLFLOW_RUN_ID: there is no run {run_id} in {without_password(mlflow.get_tracking_uri())}. Give the id of "
+            "one that is there, or unset it, and a new run begins."
+        )
+    for name, value in parameters.items():
+        if (before := run.data.params.get(name, value)) != value:
+            raise UserError(
+                f"MLFLOW_RUN_ID: the run {run_id} has {name}={before}, and a run's parameters never change. Run with "
+                "the same, or unset MLFLOW_RUN_ID, and a new run begins."
+            )
+    return run
+
+
 def _find_run(run_id: str) -> Run | None:
     """Ask the store for a run; None where it is deleted or was never there.
 
@@ -198,7 +297,8 @@ def _find_run(run_id: str) -> Run | None:
     try:
         run = mlflow.get_run(run_id)
     except MlflowException as error:
-        if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+        # What is no id at all is that of no run.
+        if error.error_code in map(ErrorCode.Name, (RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE)):
             return None
         raise UserError(
             f"MLflow does not answer whether the unfinished run {run_id} is there: {error}. Run again when it does."
