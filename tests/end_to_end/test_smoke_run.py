@@ -42,7 +42,7 @@ def test_the_terminal_shows_a_line_a_node_the_comparison_and_where_everything_is
         ["superres.damage", "data/smoke/08_reporting/superres/damage.png"],
         ["superres.model", "data/smoke/06_models/superres/model.safetensors"],
         ["superres.sheet", "data/smoke/08_reporting/superres/sheet.png"],
-        ["compare runs", "kedro mlflow ui"],
+        ["compare runs", "uncrappify ui"],
         ["see the pipeline", "kedro viz run"],
     ]
     # Nodes, the table's title, frame, head (in as many lines as its names need) and rows, and the closing lines.

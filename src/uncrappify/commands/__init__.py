@@ -8,6 +8,7 @@ import click
 
 from uncrappify.commands.show import show
 from uncrappify.commands.sync import sync
+from uncrappify.commands.ui import ui
 from uncrappify.errors import UserError
 
 
@@ -33,3 +34,4 @@ def main() -> None:
 
 main.add_command(show)
 main.add_command(sync)
+main.add_command(ui)

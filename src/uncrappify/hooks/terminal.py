@@ -57,7 +57,7 @@ class TerminalHook:
             if isinstance(dataset := catalog[name], Picture | Weights):
                 grid.add_row(name, _short(dataset))
         address = server.address()
-        grid.add_row("compare runs", without_password(address) if address else "kedro mlflow ui")
+        grid.add_row("compare runs", without_password(address) if address else "uncrappify ui")
         grid.add_row("see the pipeline", "kedro viz run")
         console.print(grid)
         if catalog.load("params:smoke"):
