@@ -37,8 +37,8 @@ class Run(click.Command):
         """
         verbose = ctx.params.pop("verbose")
         names = ctx.params["pipelines"] or [ctx.params["pipeline"] or DEFAULT_PIPELINE]
-        # A machine that shuts down sends SIGTERM: the same clean stop as Ctrl-C.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # A machine that shuts down sends SIGTERM, a terminal that is closed SIGHUP: the same clean stop as Ctrl-C.
+        _heed(signal.default_int_handler)
         _calm()
         results = {}
         try:
@@ -47,6 +47,8 @@ class Run(click.Command):
                 ctx.params |= {"pipeline": None, "pipelines": [name]}
                 results[name] = super().invoke(ctx)
         except KeyboardInterrupt as error:
+            # Who sends one often sends the other right after it; the stop must not be stopped.
+            _heed(lambda *_: None)
             _stop("KILLED")
             raise click.ClickException("stopped; the same command goes on from here.") from error
         except Exception as error:
@@ -95,6 +97,14 @@ def _check_names(names: list[str], params: dict[str, Any]) -> None:
         for given in (given for option in options for given in params[option]):
             if given not in there:
                 raise UserError(nearest(kind, given, sorted(there)))
+
+
+def _heed(handler: Any) -> None:
+    """Set what happens when somebody other than the user at the keyboard ends the program."""
+    for name in ("SIGTERM", "SIGHUP"):
+        # Windows has no SIGHUP; nohup ignores it, and that holds.
+        if (number := getattr(signal, name, None)) and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -58,7 +58,7 @@ def test_a_stopped_training_goes_on_in_its_run_until_it_is_finished(project, pic
     # Long enough to be stopped twice, also where the machine is so busy that this process is late to notice.
     steps = 3000
     command = long_training(project, pictures, steps)
-    for number, sent in enumerate((signal.SIGINT, signal.SIGTERM), start=1):
+    for number, sent in enumerate((signal.SIGINT, signal.SIGHUP), start=1):
         process = started(project, *command)
         wait_until(measured(project, 5 * number), process)
         os.killpg(process.pid, sent)
