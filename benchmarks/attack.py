@@ -18,7 +18,9 @@ from pathlib import Path
 
 import attacks
 
-KINDS = sorted(module.name for module in pkgutil.iter_modules(attacks.__path__) if module.name != "mutation")
+KINDS = sorted(
+    module.name for module in pkgutil.iter_modules(attacks.__path__) if module.name not in ("mutation", "project")
+)
 
 
 def main() -> None:
