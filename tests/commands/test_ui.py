@@ -1,6 +1,7 @@
 """MLflow's page opens on a port that is free, or says that it is not."""
 
 import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -25,7 +26,7 @@ def test_a_port_that_is_taken_is_told(taken: int) -> None:
 
 
 def test_where_the_usual_port_is_taken_another_one_is_found(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("uncrappify.commands.ui.USUAL_PORT", taken)
+    monkeypatch.setattr(sys.modules["uncrappify.commands.ui"], "USUAL_PORT", taken)
     assert _find_port(None) not in (taken, 0)
 
 
