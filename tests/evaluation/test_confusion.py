@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from mlflow.utils.validation import MAX_ENTITY_KEY_LENGTH, _validate_metric_name
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_jaccard_index
 
-from uncrappify.evaluation.confusion import Confusion, Counts, draw_confusion
+from uncrappify.evaluation.confusion import Confusion, Counts, draw_confusion, name_metrics
 from uncrappify.pictures.masks import VOID
 
 MATRIX = np.array([[6, 2, 0], [0, 1, 0], [0, 0, 0]])
@@ -32,6 +33,23 @@ def test_they_are_torchmetrics_own() -> None:
     accuracy = multiclass_accuracy(prediction, target, 4, average="micro", ignore_index=VOID)
     assert counts.miou == pytest.approx(miou.item(), abs=1e-6)
     assert counts.accuracy == pytest.approx(accuracy.item(), abs=1e-6)
+
+
+def test_every_class_has_a_metric_that_mlflow_takes() -> None:
+    classes = ["Stra\u00dfe", "\u9053\u8def", "\u0938\u093f", "\u0938\u0940", "e\u0301", "tree top", "..", "x" * 260]
+    named = name_metrics(classes)
+    assert list(named) == classes
+    assert [named[name] for name in classes[:6]] == [
+        "iou_Stra\u00dfe",
+        "iou_\u9053\u8def",
+        "iou_\u0938_",
+        "iou_\u0938__3",
+        "iou_\u00e9",
+        "iou_tree top",
+    ]
+    for metric in named.values():
+        _validate_metric_name(metric)
+        assert len(metric) <= MAX_ENTITY_KEY_LENGTH
 
 
 def test_counting_leaves_determinism_as_it_was() -> None:

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from pydantic import ValidationError
 
 from uncrappify.errors import UserError
-from uncrappify.pictures.masks import VOID, Labels, UnlistedValue, as_picture, read_mask
+from uncrappify.pictures.mask_codes import UnlistedValue
+from uncrappify.pictures.mask_file import convert_pixels
+from uncrappify.pictures.masks import VOID, Labels, as_picture, read_mask
 
 VALUES = Labels(classes=["sky", "road", "tree"], void=[11])
 COLOURS = Labels(classes=["sky", "road"], colours=[(128, 128, 128), (128, 64, 128)], void=[(0, 0, 0)])
@@ -64,12 +66,23 @@ def test_each_class_needs_a_colour_where_there_are_colours() -> None:
     ("changes", "said"),
     [
         ({"void": [0]}, "0 is a class already"),
-        ({"void": [(0, 0, 11)]}, "is not of the kind that the masks have: give values"),
+        ({"void": [(0, 0, 11)]}, r"\[0, 0, 11\] is not of the kind that the masks have: give values"),
         ({"colours": [(1, 1, 1), (2, 2, 2)], "void": [255]}, "255 is not of the kind .* give colours"),
         ({"colours": [(1, 1, 1), (1, 1, 1)]}, "two classes have the same colour"),
-        ({"colours": [(1, 1, 1), (2, 2, 2)], "void": [(2, 2, 2)]}, r"\(2, 2, 2\) is a class already"),
-        ({"void": [-1]}, "greater than or equal to 0"),
-        ({"classes": ["a", "sky & sea"]}, "match pattern"),
+        ({"colours": [(1, 1, 1), (2, 2, 2)], "void": [(2, 2, 2)]}, r"\[2, 2, 2\] is a class already"),
+        ({"void": [-1]}, "expected a value, a whole number from 0 to 65535, .* got -1"),
+        ({"void": [True]}, "got true"),
+        ({"void": ["white"]}, r'write "white" as \[255, 255, 255\]'),
+        ({"colours": ["#00a000", "red"]}, r'write "#00a000" as \[0, 160, 0\]'),
+        ({"colours": [None, None]}, "in YAML, a # begins a comment"),
+        ({"colours": [0, 255]}, r"write the value 255 as \[255, 255, 255\]"),
+        ({"colours": [(0, 0, 0), (0, 65536, 0)]}, r"\[red, green, blue\], whole numbers from 0, got \[0, 65536, 0\]"),
+        ({"classes": ["a", "sky & sea"]}, '"sky & sea" has "&"'),
+        ({"classes": ["a", "road/kerb"]}, 'consists of letters, digits, spaces, .* "road/kerb" has "/"'),
+        ({"classes": ["a", " b"]}, 'begins with a letter, a digit or "_"; " b" does not'),
+        ({"classes": [False, True]}, 'Write a class\'s name in quotes: "no"'),
+        ({"classes": [1, 2]}, 'Write a class\'s name in quotes: "1"'),
+        ({"classes": [None, "a"]}, 'in quotes if it is "null"'),
     ],
 )
 def test_labels_that_contradict_themselves_are_refused(changes: dict[str, object], said: str) -> None:
@@ -85,7 +98,56 @@ def test_no_value_outside_the_list_passes_however_odd(value: int) -> None:
 
 def test_a_fraction_is_no_class() -> None:
     fractions = Image.fromarray(np.array([[1.0, 0.9]], dtype=np.float32))
-    assert VALUES.decode(fractions) == UnlistedValue("value -1", 1, 0, 1)
+    assert VALUES.decode(fractions) == UnlistedValue("value 0.9", 1, 0, 1)
+
+
+def test_a_number_that_is_none_is_no_class() -> None:
+    numbers = Image.fromarray(np.array([[1.0, np.nan, np.inf, np.nan]], dtype=np.float32))
+    assert VALUES.decode(numbers) == UnlistedValue("value nan", 1, 0, 2, others=1)
+
+
+def test_a_value_over_255_is_not_the_colour_white() -> None:
+    labels = Labels(classes=["a", "b"], colours=[(0, 0, 0), (255, 255, 255)])
+    for dtype in (np.uint16, np.int32, np.float32):
+        found = labels.decode(Image.fromarray(np.array([[0, 1000, 2000]], dtype=dtype)))
+        assert found == UnlistedValue("colour [1000, 1000, 1000]", 1, 0, 1, others=1)
+
+
+def test_sixteen_bits_of_grey_may_be_classes_as_colours() -> None:
+    labels = Labels(classes=["a", "b", "c"], colours=[(0, 0, 0), (1000, 1000, 1000), (2000, 2000, 2000)])
+    assert labels.decode(Image.fromarray(np.array([[2000, 0, 1000]], dtype=np.uint16))).tolist() == [[2, 0, 1]]
+    assert len(set(labels.palette)) == 3
+    assert max(value for colour in labels.palette for value in colour) <= 255
+    as_picture(np.array([[0, VOID]], dtype=np.uint8), labels)
+
+
+def test_blended_edges_are_told_from_a_class_that_is_missing() -> None:
+    labels = Labels(classes=["a", "b"], colours=[(0, 0, 0), (0, 160, 0)])
+    large = Image.new("RGB", (80, 60))
+    ImageDraw.Draw(large).ellipse((15, 9, 61, 47), fill=(0, 160, 0))
+    blended = labels.decode(large.resize((40, 30), Image.Resampling.BILINEAR))
+    assert blended.blended
+    assert blended.others >= 5
+    areas = Image.new("RGB", (40, 30))
+    for place in range(4):
+        areas.paste((0, 30 * place, 0), (10 * place, 0, 10 * place + 10, 30))
+    assert labels.decode(areas) == UnlistedValue("colour [0, 30, 0]", 10, 0, 300, others=2)
+
+
+def test_what_is_unlisted_is_counted_over_the_whole_of_a_large_mask() -> None:
+    values = np.zeros((1300, 1000), dtype=np.uint8)
+    values[10, 5] = values[1290, 7] = 9
+    values[1291, 8] = 10
+    assert VALUES.decode(Image.fromarray(values)) == UnlistedValue("value 9", 5, 10, 2, others=1)
+
+
+def test_classes_in_the_alpha_channel_are_seen() -> None:
+    pixels = np.full((2, 2, 4), 255, dtype=np.uint8)
+    pixels[0, 0, 3] = 0
+    assert VALUES.has_classes_in_alpha(convert_pixels(Image.fromarray(pixels)))
+    pixels[0, 0, :3] = 1
+    assert not VALUES.has_classes_in_alpha(convert_pixels(Image.fromarray(pixels)))
+    assert not VALUES.has_classes_in_alpha(convert_pixels(mask([[0, 1]])))
 
 
 def test_a_class_is_there_once() -> None:

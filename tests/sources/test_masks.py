@@ -1,5 +1,7 @@
 """Pictures with masks: matched by name, and every mask looked at once."""
 
+import re
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import pytest
 from PIL import Image
 
 from uncrappify.errors import UserError
-from uncrappify.pictures.masks import Labels
+from uncrappify.pictures import read_picture
+from uncrappify.pictures.masks import Labels, read_mask
 from uncrappify.scenes.streets import CLASSES, draw_street
 from uncrappify.sources import (
     MaskedFolderOptions,
@@ -84,7 +87,8 @@ def test_a_mask_that_is_void_everywhere_makes_its_picture_unusable(tmp_path: Pat
 def test_masks_that_are_all_void_are_a_mistake(tmp_path: Path, write: Write) -> None:
     write("a", (9, 9))
     assert failure(tmp_path) == (
-        f"none of the 1 masks can be used. The first is {tmp_path}/masks/a.png: mask is void everywhere."
+        f"none of the 1 masks can be used. The first is {tmp_path}/masks/a.png: mask is void everywhere. "
+        "labels.void takes out 9."
     )
 
 
@@ -114,7 +118,8 @@ def test_a_value_that_is_not_listed_is_named_with_its_file_and_place(tmp_path: P
     assert failure(tmp_path) == (
         f"{tmp_path}/masks/a.png: the mask has value 7 at x 0, y 10 (such pixels: 320); labels have the values 0 road, "
         "1 sky, and void 9. Say in conf/local/parameters.yml what your masks hold: a class more in labels.classes, or "
-        "a value more in labels.void; values that are no places in a list go into labels.colours, as [7, 7, 7]."
+        "a value more in labels.void; values that are no places in a list go into labels.colours, as [7, 7, 7]. If 0, "
+        "7 are the classes in their order: colours: [[0, 0, 0], [7, 7, 7]]."
     )
 
 
@@ -140,6 +145,152 @@ def test_a_jpeg_is_no_mask(tmp_path: Path, write: Write) -> None:
     write("a")
     (tmp_path / "masks/a.png").rename(tmp_path / "masks/a.jpg")
     assert "a mask has to keep every value, which a .jpg file does not" in failure(tmp_path)
+
+
+def tagged(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+def test_a_mask_is_turned_as_its_own_exif_says(tmp_path: Path, write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    write("a")
+    for file in ("images/a.png", "masks/a.png"):
+        Image.open(tmp_path / file).save(tmp_path / file, exif=tagged(8))
+    manifest, _ = examined(tmp_path)
+    assert manifest[["width", "height"]].values.tolist() == [[20, 32]]
+    classes = read_mask(tmp_path / "masks/a.png", LABELS)
+    # The upper half, which is road, lies on the left once it is turned against the clock.
+    assert classes.tolist() == [[0] * 10 + [1] * 10] * 32
+    assert "orientation" not in caplog.text
+
+
+@pytest.mark.parametrize(("picture", "mask"), [(3, 1), (1, 3), (2, 4)])
+def test_a_picture_and_a_mask_that_are_turned_differently_are_told(
+    tmp_path: Path, write: Write, caplog: pytest.LogCaptureFixture, picture: int, mask: int
+) -> None:
+    write("a")
+    for file, orientation in (("images/a.png", picture), ("masks/a.png", mask)):
+        Image.open(tmp_path / file).save(tmp_path / file, exif=tagged(orientation))
+    manifest, _ = examined(tmp_path)
+    assert manifest["usable"].all()
+    assert "the orientation in EXIF turns these pictures and not their masks in the same way" in caplog.text
+
+
+def test_a_mask_drawn_on_the_turned_picture_is_as_it_should_be(
+    tmp_path: Path, write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    write("a", size=(20, 32))
+    Image.open(tmp_path / "images/a.png").save(tmp_path / "images/a.png", exif=tagged(6))
+    assert examined(tmp_path)[0]["usable"].all()
+    assert "orientation" not in caplog.text
+
+
+def test_a_mask_drawn_on_the_picture_as_it_is_stored_is_told_why_it_does_not_fit(tmp_path: Path, write: Write) -> None:
+    write("a")
+    Image.open(tmp_path / "images/a.png").save(tmp_path / "images/a.png", exif=tagged(6))
+    assert "the mask has 32x20 pixels and its picture 20x32" in failure(tmp_path)
+    assert "stored with the same size, but the orientation of their EXIF turns them differently" in failure(tmp_path)
+
+
+def test_names_in_two_forms_of_unicode_are_the_same(tmp_path: Path, write: Write) -> None:
+    write("Stra\u00dfe \u00e9\u00e8")
+    (tmp_path / "masks/Stra\u00dfe \u00e9\u00e8.png").rename(tmp_path / "masks/Stra\u00dfe e\u0301e\u0300.png")
+    assert examined(tmp_path)[0]["usable"].tolist() == [True]
+
+
+def test_a_mask_of_another_size_is_not_decoded(tmp_path: Path, write: Write) -> None:
+    write("a", size=(16, 10))
+    file = tmp_path / "masks/a.png"
+    file.write_bytes(with_broken_pixels(file.read_bytes()))
+    assert "the mask has 16x10 pixels and its picture 32x20" in failure(tmp_path)
+
+
+def with_broken_pixels(content: bytes) -> bytes:
+    """Give a PNG whose checksums are right and whose pixels cannot be inflated."""
+    start = content.index(b"IDAT")
+    length = int.from_bytes(content[start - 4 : start])
+    data = b"IDAT" + bytes(length)
+    return content[:start] + data + zlib.crc32(data).to_bytes(4) + content[start + 8 + length :]
+
+
+def test_the_class_void_that_hides_another_is_told(tmp_path: Path, write: Write) -> None:
+    write("a", (0, 255))
+    assert failure(tmp_path, Labels(classes=["background", "leaf"], void=[255])) == (
+        "labels.classes: no mask has a pixel of leaf, so there is nothing to tell apart; labels.void takes out 255, "
+        "50.0% of the pixels. If that is a class, take it out of labels.void, and say which values the classes have, "
+        "as colours: [[0, 0, 0], [255, 255, 255]]."
+    )
+
+
+def test_classes_in_the_alpha_channel_are_told(tmp_path: Path, write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    write("a")
+    alpha = Image.open(tmp_path / "masks/a.png").point(lambda value: 255 * value)
+    for colour, labels in ((7, LABELS), (1, LABELS), (9, LABELS)):
+        picture = Image.merge("LA", (Image.new("L", (32, 20), colour), alpha))
+        picture.save(tmp_path / "masks/a.png")
+        assert "the classes seem to be in it. Save masks without alpha" in failure(tmp_path, labels)
+
+
+def test_an_alpha_channel_that_is_passed_over_is_told(
+    tmp_path: Path, write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    write("a")
+    mask = Image.open(tmp_path / "masks/a.png")
+    mask.putalpha(Image.linear_gradient("L").resize(mask.size))
+    mask.save(tmp_path / "masks/a.png")
+    assert examined(tmp_path)[1].drop(columns="name").values.tolist() == [[320, 320]]
+    assert "the alpha channel of these masks is not read" in caplog.text
+
+
+LABELS_OF_CASES = Labels(classes=["background", "leaf", "stem"])
+DRAWN = [(0, 0, 0), (0, 160, 0), (120, 80, 40)]
+GREYS = [[value] * 3 for value in (0, 1000, 2000)]
+
+
+@pytest.fixture
+def cases(request: pytest.FixtureRequest) -> Path:
+    """Masks that people have brought, of a disc and a bar."""
+    folder = request.config.rootpath.parent / "shared/cases/masks"
+    if not folder.is_dir():
+        pytest.skip("the cases are not there")
+    return folder
+
+
+@pytest.mark.parametrize(("case", "colours"), [("exif3_tagged", []), ("sixteen_big", GREYS)])
+def test_the_disc_and_the_bar_have_their_classes(cases: Path, case: str, colours: list[list[int]]) -> None:
+    labels = Labels(classes=LABELS_OF_CASES.classes, colours=colours)
+    manifest, pixels = examined(cases / case, labels)
+    assert manifest["usable"].all()
+    assert pixels.iloc[0].tolist() == ["p0", 2740, 272, 60]
+    picture = np.asarray(read_picture(cases / case / "images/p0.jpg")).astype(int)
+    classes = read_mask(next((cases / case / "masks").glob("p0.*")), labels)
+    background, leaf = (picture[classes == number].mean(axis=0) for number in (0, 1))
+    # The disc is green where the mask says so: it lies on the right and not, as its mirror image would, on the left.
+    assert np.abs(leaf - background).max() > 30
+    assert np.abs(picture[classes[::-1, ::-1] == 1].mean(axis=0) - background).max() < 10
+
+
+@pytest.mark.parametrize(
+    ("case", "labels", "said"),
+    [
+        ("pages", LABELS_OF_CASES, "p0.tif: the mask has 3 pages, .* a page for each class is not supported"),
+        ("sixteen_big", LABELS_OF_CASES, r"If 0, 1000, 2000 are the classes in their order: colours: \[\[0, 0, 0\], "),
+        ("jpegaspng", LABELS_OF_CASES, "p0.png: the mask is a JPEG, whatever its name says"),
+        (
+            "antialias",
+            Labels(classes=LABELS_OF_CASES.classes, colours=DRAWN),
+            "and 43 other colours that labels do not have.* the edges are blended .* without antialiasing",
+        ),
+        ("bin255", Labels(classes=["a", "b"]), r"If 0, 255 are .*: colours: \[\[0, 0, 0\], \[255, 255, 255\]\]"),
+        ("bin255", Labels(classes=["a", "b"], void=[255]), "no mask has a pixel of b.* labels.void takes out 255, "),
+        ("alpha_only", LABELS_OF_CASES, "the classes seem to be in it"),
+    ],
+)
+def test_a_mask_that_cannot_be_meant_stops_the_run_with_its_remedy(
+    cases: Path, case: str, labels: Labels, said: str
+) -> None:
+    assert re.search(said, failure(cases / case, labels))
 
 
 def test_a_picture_without_a_mask_is_named(tmp_path: Path, write: Write) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -17,6 +19,10 @@ from uncrappify.pictures.masks import VOID
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+
+# Of a name of a metric, without a number that is added; MLflow takes 250.
+_LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,21 @@ class Confusion(MulticlassConfusionMatrix):
     def compute_counts(self) -> Counts:
         """Return the counts so far."""
         return Counts(self.compute().cpu().numpy())
+
+
+def name_metrics(classes: Sequence[str]) -> dict[str, str]:
+    """Name each class's IoU as MLflow allows it: letters, digits, and ``_-. ``, of at most 250 characters.
+
+    Other characters, such as the vowel signs of Hindi, become ``_``; names that are the same then get a number.
+
+    Returns:
+        Class to the name of its metric, ``iou_<class>``.
+    """
+    named: dict[str, str] = {}
+    for place, name in enumerate(classes):
+        metric = "iou_" + re.sub(r"[^\w. -]", "_", normalize("NFC", name))[:_LONGEST]
+        named[name] = f"{metric}_{place}" if metric in named.values() else metric
+    return named
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from uncrappify.datasets import MaskedPictures
-from uncrappify.evaluation.confusion import Confusion, Counts
+from uncrappify.evaluation.confusion import Confusion, Counts, name_metrics
 from uncrappify.pictures.masks import VOID, Classes
 
 MODEL = "model"
@@ -169,11 +169,11 @@ class Scores:
             ``miou`` (mean over classes of the intersection over union, over all pixels) and ``accuracy`` (share of the
             pixels that are right), both without void; ``iou_<class>``; and ``miou_<method>`` of each baseline.
         """
-        counts = self.get_counts(MODEL)
+        counts, named = self.get_counts(MODEL), name_metrics(self.classes)
         return {
             "miou": counts.miou,
             "accuracy": counts.accuracy,
-            **{f"iou_{name}": float(iou) for name, iou in zip(self.classes, counts.iou, strict=True) if iou == iou},
+            **{named[name]: float(iou) for name, iou in zip(self.classes, counts.iou, strict=True) if iou == iou},
             **{f"miou_{_to_key(name)}": self.get_counts(name).miou for name in self._totals if name != MODEL},
         }
 

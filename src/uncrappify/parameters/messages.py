@@ -102,6 +102,10 @@ def _write_sentence(details: dict[str, Any], schema: dict[str, Any], path: Locat
         return f"{where} is missing: expected {expected}."
     if kind == "literal_error":
         return f"{where}: {_lower_first(nearest('choice', given, _list_choices(node)))}"
+    if kind in ("too_short", "too_long") and details["ctx"]["actual_length"]:
+        short, context = kind == "too_short", details["ctx"]
+        bound = f"at least {context['min_length']}" if short else f"at most {context['max_length']}"
+        return f"{where}: expected {bound} entries, got {context['actual_length']}."
     if kind in ("too_short", "string_too_short"):
         return f"{where} is empty: expected {expected}."
     if kind.startswith(("greater_than", "less_than", "too_long", "int_from")) or kind.endswith(("_type", "_parsing")):

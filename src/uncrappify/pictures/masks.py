@@ -1,8 +1,9 @@
 """Masks: the class of every pixel, or void."""
 
+from collections.abc import Iterator
 from colorsys import hsv_to_rgb
 from pathlib import Path
-from typing import Annotated, NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +12,21 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from uncrappify.errors import UserError
 from uncrappify.parameters.messages import report
+from uncrappify.pictures.label_entries import LARGEST, ClassName, Colour, StoredColour, VoidEntry, show_entry
+from uncrappify.pictures.mask_codes import (
+    Codes,
+    Unlisted,
+    UnlistedValue,
+    encode_colour,
+    encode_colours,
+    encode_greys,
+    encode_values,
+)
+from uncrappify.pictures.mask_file import Pixels, UnfitMask, convert_pixels, open_mask
+from uncrappify.pictures.picture import UnusablePicture
 
 VOID = 255
 """The class of a pixel that is not trained on and not counted."""
-
-SUFFIXES = frozenset({".png", ".bmp", ".gif", ".tif", ".tiff"})
-"""Suffixes of lossless formats; JPEG would mix the values of neighbouring pixels."""
-
-FORMATS = ("PNG", "BMP", "GIF", "TIFF")
-"""Pillow's names of these formats; Pillow goes by a file's content, not by its suffix."""
 
 # Easy to distinguish, also side by side and for most colour-blind people. Further classes get hues by the golden angle.
 _PALETTE = (
@@ -38,35 +45,15 @@ _PALETTE = (
 )
 _GOLDEN_ANGLE = 0.381966
 _GREYS = [(grey, grey, grey) for grey in (0, 255, 128, *range(1, 255))]
-# Added to the code of a colour where values are expected, so that it never equals the value of a class.
-_COLOURED = 1 << 40
+# Pixels that are looked at together, so that the codes, of 8 bytes, take little memory.
+_PIXELS_AT_ONCE = 1 << 20
 _CHANGED = (
     "The mask has gone or changed since it was listed. Put it back, or run again from the node list (the whole "
     "pipeline, without --from-nodes)."
 )
 
-ClassName = Annotated[str, Field(pattern=r"^\w[\w .-]*$")]
-Value = Annotated[int, Field(ge=0, le=65535)]
-Byte = Annotated[int, Field(ge=0, le=255)]
-Colour = tuple[Byte, Byte, Byte]
 Classes = npt.NDArray[np.uint8]
 """(H, W), index into the classes, or ``VOID``."""
-
-
-class UnlistedValue(NamedTuple):
-    """A value of a mask that the labels do not have.
-
-    Attributes:
-        value: The value or colour, as text.
-        x: Column of the first pixel that has it.
-        y: Its row.
-        pixels: How many have it.
-    """
-
-    value: str
-    x: int
-    y: int
-    pixels: int
 
 
 class Labels(BaseModel):
@@ -77,11 +64,11 @@ class Labels(BaseModel):
     classes: list[ClassName] = Field(
         ..., min_length=2, max_length=VOID, description="Names; a mask's value is the place in this list, from 0"
     )
-    colours: list[Colour] = Field(
+    colours: list[StoredColour] = Field(
         [],
         description="The colour of each class, [red, green, blue], in coloured masks; empty: they hold values",
     )
-    void: list[Value | Colour] = Field(
+    void: list[VoidEntry] = Field(
         [], description="Values (or colours, where masks are coloured) of pixels that do not count"
     )
 
@@ -94,56 +81,89 @@ class Labels(BaseModel):
         wrong = [entry for entry in self.void if isinstance(entry, tuple) is not bool(self.colours)]
         if wrong:
             form = "colours, [red, green, blue], as labels.colours are" if self.colours else "values, whole numbers"
-            raise report(("void",), f"{wrong[0]} is not of the kind that the masks have: give {form}.")
+            raise report(("void",), f"{show_entry(wrong[0])} is not of the kind that the masks have: give {form}.")
         if both := set(self.void) & set(self.colours or range(len(self.classes))):
-            raise report(("void",), f"{both.pop()} is a class already; take it out of one of them.")
+            raise report(("void",), f"{show_entry(both.pop())} is a class already; take it out of one of them.")
         if self.colours and len(self.colours) != len(self.classes):
             raise report(
                 ("colours",), f"there are {len(self.classes)} classes and {len(self.colours)} colours; each needs one."
             )
         return self
 
-    def decode(self, mask: Image.Image) -> Classes | UnlistedValue:
+    def decode(self, mask: Image.Image | Pixels) -> Classes | UnlistedValue:
         """Convert a mask, as it is in its file, to classes.
 
         Args:
-            mask: Picture of any mode; palette indices are values, unless the labels have colours.
+            mask: Pixels, or a picture of any mode; palette indices are values, unless the labels have colours.
 
         Returns:
             The class of each pixel, uint8 (H, W), or the first value that is not in the labels.
         """
-        codes = _encode_colours(mask) if self.colours else _read_codes(mask)
+        pixels = convert_pixels(mask) if isinstance(mask, Image.Image) else mask
         known = np.array(sorted(self._meaning))
         meanings = np.array([self._meaning[code] for code in known], dtype=np.uint8)
-        places = np.searchsorted(known, codes).clip(max=len(known) - 1)
-        unlisted = known[places] != codes
-        if unlisted.any():
-            y, x = np.argwhere(unlisted)[0]
-            value = codes[y, x]
-            coloured = self.colours or value >= _COLOURED
-            shown = f"colour {list(_decode_colour(int(value) % _COLOURED))}" if coloured else f"value {value}"
-            return UnlistedValue(shown, int(x), int(y), int((codes == value).sum()))
-        found: Classes = meanings[places]
-        return found
+        classes = np.empty(pixels.values.shape[:2], dtype=np.uint8)
+        unlisted = Unlisted(pixels, known, bool(self.colours))
+        for first, codes in self._encode(pixels):
+            places = np.searchsorted(known, codes).clip(max=len(known) - 1)
+            unlisted.add(first, codes, known[places] != codes)
+            classes[first : first + len(codes)] = meanings[places]
+        return unlisted.summarise() or classes
+
+    def list_values(self, mask: Pixels) -> list[int]:
+        """List the different numbers of a mask that are values of a mask, in order; none if it has colours as well."""
+        found: set[int] = set()
+        for _, codes in self._encode(mask):
+            found.update(np.unique(codes).tolist())
+        return sorted(found) if not self.colours and all(0 <= code <= LARGEST for code in found) else []
+
+    def has_classes_in_alpha(self, mask: Pixels) -> bool:
+        """Tell whether pixels of the same value, or colour, differ in their alpha."""
+        if mask.alpha is None or np.ptp(mask.alpha) == 0:
+            return False
+        pairs: set[int] = set()
+        for first, codes in self._encode(mask):
+            alpha = mask.alpha[first : first + len(codes)]
+            pairs.update(np.unique((codes << 8) + alpha).tolist())
+        return len(pairs) > len({pair >> 8 for pair in pairs})
 
     @property
     def palette(self) -> list[Colour]:
         """Display colour of each class: the labels' own, or from a palette of distinct colours."""
+        if self.colours and np.max(self.colours) <= VOID:
+            return list(self.colours)
         more = range(len(_PALETTE), len(self.classes))
-        return self.colours or [*_PALETTE, *(_pick_hue(number) for number in more)][: len(self.classes)]
+        return [*_PALETTE, *(_pick_hue(number) for number in more)][: len(self.classes)]
 
     @property
     def void_colour(self) -> Colour:
         """Display colour of void: the labels' first colour for it, or black, white or a grey that no class has."""
-        own = [entry for entry in self.void if isinstance(entry, tuple)]
+        own = [entry for entry in self.void if isinstance(entry, tuple) and max(entry) <= VOID]
         return next(colour for colour in (*own, *_GREYS) if colour not in self.palette)
 
     @property
     def _meaning(self) -> dict[int, int]:
         """Value in a mask (or colour, encoded as one number) to class."""
-        classes = [_encode_colour(colour) for colour in self.colours] or range(len(self.classes))
-        void = [_encode_colour(entry) if isinstance(entry, tuple) else entry for entry in self.void]
+        classes = [encode_colour(colour) for colour in self.colours] or range(len(self.classes))
+        void = [encode_colour(entry) if isinstance(entry, tuple) else entry for entry in self.void]
         return dict.fromkeys(void, VOID) | {code: number for number, code in enumerate(classes)}
+
+    def _encode(self, pixels: Pixels) -> Iterator[tuple[int, Codes]]:
+        """Give the first row, and the codes (rows, W), of a few rows at a time."""
+        values, rows = pixels.values, max(1, _PIXELS_AT_ONCE // max(1, pixels.values.shape[1]))
+        # A picture of 16 bits shows the colours of 8 bits, each times 257, unless larger ones are listed.
+        small = all(max(entry) <= VOID for entry in (*self.colours, *self.void) if isinstance(entry, tuple))
+        step = 257 if values.dtype == np.uint16 and small and not (values % 257).any() else 1
+        for first in range(0, len(values), rows):
+            part = values[first : first + rows]
+            if not self.colours:
+                yield first, encode_values(part)
+            elif part.ndim == 3:
+                yield first, encode_colours(part // step)
+            elif pixels.shown is not None:
+                yield first, encode_colours(pixels.shown[part] // step)
+            else:
+                yield first, encode_greys(part, step)
 
 
 def read_mask(path: Path, labels: Labels) -> Classes:
@@ -156,10 +176,9 @@ def read_mask(path: Path, labels: Labels) -> Classes:
         UserError: The file is missing, or has changed since it was listed.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            found = labels.decode(image)
-    except OSError as error:
-        raise UserError(f"{path}: the mask cannot be read ({error}). {_CHANGED}") from error
+        found = labels.decode(open_mask(path).read())
+    except (UnusablePicture, UnfitMask) as reason:
+        raise UserError(f"{path}: the mask cannot be read ({reason}). {_CHANGED}") from reason
     if isinstance(found, UnlistedValue):
         raise UserError(f"{path}: the mask has {found.value}, which is in no class. {_CHANGED}")
     return found
@@ -171,34 +190,6 @@ def as_picture(classes: Classes, labels: Labels) -> Image.Image:
     colours = [*labels.palette, *[labels.void_colour] * (256 - len(labels.classes))]
     picture.putpalette([value for colour in colours for value in colour])
     return picture
-
-
-def _read_codes(mask: Image.Image) -> npt.NDArray[np.int64]:
-    values = np.asarray(mask)
-    if values.dtype.kind == "f":
-        # A fraction becomes a value that no class has.
-        values = np.where(values == values.round(), values, -1)
-    values = values.astype(np.int64)
-    if values.ndim == 2:
-        return values
-    # Grey saved as RGB counts as grey; an alpha channel beside grey is ignored.
-    grey = values.shape[2] == 2 or (values[..., :3] == values[..., :1]).all()
-    codes: npt.NDArray[np.int64] = values[..., 0] if grey else _encode_colours(mask) + _COLOURED
-    return codes
-
-
-def _encode_colours(mask: Image.Image) -> npt.NDArray[np.int64]:
-    red, green, blue = np.moveaxis(np.asarray(mask.convert("RGB")).astype(np.int64), -1, 0)
-    codes: npt.NDArray[np.int64] = (red << 16) + (green << 8) + blue
-    return codes
-
-
-def _encode_colour(colour: Colour) -> int:
-    return (colour[0] << 16) + (colour[1] << 8) + colour[2]
-
-
-def _decode_colour(code: int) -> Colour:
-    return code >> 16, code >> 8 & 255, code & 255
 
 
 def _pick_hue(number: int) -> Colour:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, count
 from pathlib import PurePosixPath
+from unicodedata import normalize
 
 from uncrappify.errors import UserError
 
@@ -87,6 +88,7 @@ def match_twins(pictures: Keys, twins: Keys, where: str, roles: tuple[str, str])
     Raises:
         UserError: A picture or a twin has no counterpart, or several; the message names them.
     """
+    pictures, twins = _unify(pictures), _unify(twins)
     files, others = _invert(pictures), _invert(twins)
     problems = {
         f"no {roles[1]} belongs to": [found[0] for key, found in files.items() if key not in others],
@@ -104,6 +106,11 @@ def shorten_list(names: Sequence[str], shown: int = _NAMES_SHOWN) -> str:
     """List the first names, and how many more there are."""
     more = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
+
+
+def _unify(keys: Keys) -> Keys:
+    """Write keys in one form of Unicode; macOS takes an accented letter apart, and the names look the same."""
+    return {file: tuple(normalize("NFC", text) for text in key) for file, key in keys.items()}
 
 
 def _invert(keys: Keys) -> dict[tuple[str, ...], list[str]]:

@@ -5,16 +5,18 @@ import logging
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from uncrappify.errors import UserError
-from uncrappify.pictures.masks import FORMATS, SUFFIXES, VOID, Labels, UnlistedValue
+from uncrappify.pictures import UnusablePicture, read_content
+from uncrappify.pictures.mask_codes import UnlistedValue
+from uncrappify.pictures.mask_file import SUFFIXES, MaskFile, Pixels, UnfitMask, parse_mask, read_orientation
+from uncrappify.pictures.masks import VOID, Labels
 from uncrappify.progress import track
 from uncrappify.sources.folder import find_folder, find_pairable
 from uncrappify.sources.layout import key_by_name, match_twins, shorten_list
@@ -26,6 +28,34 @@ TWINS = "picture", "mask"
 """What the two files of a pair are called."""
 
 _CLASSES_SHOWN = 12
+# Of values that no label has; a mask was not drawn with as many.
+_MANY = 30
+_IN_ALPHA = (
+    "Pixels of the same colour differ in the alpha channel, which is not read: the classes seem to be in it. Save "
+    "masks without alpha, with the classes as values or colours."
+)
+
+_DOUBTS = {
+    "differently_turned": (
+        "the orientation in EXIF turns these pictures and not their masks in the same way, though both are stored with "
+        "the same size; see on the sheet whether the classes lie where they belong, else turn the masks"
+    ),
+    "in_alpha": "the alpha channel of these masks is not read, though it differs between pixels of the same colour",
+    "inverted": (
+        "these masks of one bit are TIFFs in which white is 0; the number that is stored is taken as the class, else "
+        "save them as PNG"
+    ),
+}
+
+
+class _Entry(NamedTuple):
+    """A picture that can be used, as its row in the manifest has it, and its mask."""
+
+    name: str
+    picture: Path
+    mask: Path
+    size: tuple[int, int]
+    turned: bool
 
 
 def point_at(options: MaskedFolderOptions) -> PictureSource:
@@ -82,19 +112,23 @@ def examine_masks(source: PictureSource, manifest: pd.DataFrame, labels: Labels)
         UserError: A mask differs in size from its picture, has a value that is not in the labels, or is a JPEG; or no
             mask can be used.
     """
-    usable = manifest.loc[manifest["usable"], ["name", "width", "height"]]
+    usable = manifest.loc[manifest["usable"], ["name", "file", "width", "height", "notes"]]
+    entries = [
+        _Entry(name, source.root / file, source.root / source.masks[name], (width, height), "turned by EXIF" in notes)
+        for name, file, width, height, notes in usable.itertuples(index=False, name=None)
+    ]
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     try:
-        found: Iterable[dict[str, Any]] = pool.map(
-            lambda row: _examine(row.name, source.root / source.masks[row.name], (row.width, row.height), labels),
-            usable.itertuples(index=False),
-        )
+        found: Iterable[dict[str, Any]] = pool.map(lambda entry: _examine(entry, labels), entries)
         rows = list(track(found, "looking at masks", len(usable)))
     finally:
         pool.shutdown(cancel_futures=True)
     if all(row["reason"] for row in rows):
-        first = source.root / source.masks[rows[0]["name"]]
-        raise UserError(f"none of the {len(rows)} masks can be used. The first is {first}: {rows[0]['reason']}.")
+        advice = f" labels.void takes out {_list_void(labels)}." if any(row["void"] for row in rows) else ""
+        advice += f" {_IN_ALPHA}" if any(row["in_alpha"] for row in rows) else ""
+        raise UserError(
+            f"none of the {len(rows)} masks can be used. The first is {entries[0].mask}: {rows[0]['reason']}.{advice}"
+        )
     masks = pd.DataFrame(rows).set_index("name")
     _report(masks, labels)
     manifest = manifest.assign(
@@ -110,30 +144,66 @@ def examine_masks(source: PictureSource, manifest: pd.DataFrame, labels: Labels)
     ]
 
 
-def _examine(name: str, path: Path, size: tuple[int, int], labels: Labels) -> dict[str, Any]:
-    row = {"name": name, "sha256": "", "reason": "", "pixels": [0] * len(labels.classes)}
+def _examine(entry: _Entry, labels: Labels) -> dict[str, Any]:
+    row = {"name": entry.name, "sha256": "", "reason": "", "pixels": [0] * len(labels.classes), "void": 0}
+    row |= {"in_alpha": False, "differently_turned": False, "inverted": False}
+    path = entry.mask
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{path}: a mask has to keep every value, which a {path.suffix} file does not. Save it as PNG.")
     try:
-        content = path.read_bytes()
+        content = read_content(path)
         row["sha256"] = hashlib.sha256(content).hexdigest()
-        with Image.open(BytesIO(content), formats=FORMATS) as image:
-            found, mask_size = labels.decode(image), image.size
-    except Exception as error:  # Pillow's exceptions for broken data differ by format and version
-        return row | {"reason": f"mask cannot be read ({str(error) or type(error).__name__})"}
-    if mask_size != size:
-        raise UserError(
-            f"{path}: the mask has {mask_size[0]}x{mask_size[1]} pixels and its picture {size[0]}x{size[1]}. "
-            "Each mask has the size of its picture (upright, as a camera's orientation says)."
-        )
+        mask = parse_mask(content)
+        turned = _turned_differently(entry, mask)
+        if mask.size != entry.size:
+            raise UserError(_explain_size(entry, mask, turned))
+        pixels = mask.read()
+    except UnusablePicture as reason:
+        return row | {"reason": f"mask cannot be read ({reason})"}
+    except UnfitMask as reason:
+        raise UserError(f"{path}: {reason}") from reason
+    found, in_alpha = labels.decode(pixels), labels.has_classes_in_alpha(pixels)
     if isinstance(found, UnlistedValue):
-        raise UserError(_explain_unlisted(path, found, labels))
-    counts = np.bincount(found.ravel(), minlength=VOID + 1)[: len(labels.classes)]
-    return row | {"pixels": counts.tolist(), "reason": "" if counts.any() else "mask is void everywhere"}
+        advice = _IN_ALPHA if in_alpha else _advise(found, labels, pixels)
+        raise UserError(f"{_explain_unlisted(path, found, labels)} {advice}")
+    counts = np.bincount(found.ravel(), minlength=VOID + 1)
+    void, counts = int(counts[VOID]), counts[: len(labels.classes)]
+    return row | {
+        "pixels": counts.tolist(),
+        "void": void,
+        "reason": "" if counts.any() else "mask is void everywhere",
+        "in_alpha": in_alpha,
+        "differently_turned": turned,
+        "inverted": mask.inverted,
+    }
+
+
+def _turned_differently(entry: _Entry, mask: MaskFile) -> bool:
+    """Tell whether picture and mask are stored with the same size, but are turned in different ways to be upright."""
+    if not entry.turned and mask.orientation == 1:
+        return False
+    with Image.open(entry.picture) as picture:
+        orientation = read_orientation(picture)
+    stored = entry.size[::-1] if orientation >= 5 else entry.size
+    return orientation != mask.orientation and stored == (mask.size[::-1] if mask.orientation >= 5 else mask.size)
+
+
+def _explain_size(entry: _Entry, mask: MaskFile, turned: bool) -> str:
+    reason = (
+        " They are stored with the same size, but the orientation of their EXIF turns them differently: turn the mask "
+        "as the picture is turned, or give both the same orientation."
+        if turned
+        else ""
+    )
+    return (
+        f"{entry.mask}: the mask has {mask.size[0]}x{mask.size[1]} pixels and its picture "
+        f"{entry.size[0]}x{entry.size[1]}. Each mask has the size of its picture (upright, as a camera's orientation "
+        f"says).{reason}"
+    )
 
 
 def _report(masks: pd.DataFrame, labels: Labels) -> None:
-    """Log which pictures are left out, and which classes have no pixel.
+    """Log which pictures are left out, which classes have no pixel, and what may be read in two ways.
 
     Raises:
         UserError: Only one class has pixels.
@@ -142,33 +212,75 @@ def _report(masks: pd.DataFrame, labels: Labels) -> None:
     if left_out:
         reasons = masks.loc[left_out, "reason"].unique().tolist()
         logger.warning("left out for the mask: %s (%s)", shorten_list(left_out), shorten_list(reasons))
+    for column, doubt in _DOUBTS.items():
+        if names := masks.index[masks[column]].tolist():
+            logger.warning("%s: %s", doubt, shorten_list(names))
     pixels = np.array(masks["pixels"].tolist()).sum(0)
     missing = [name for name, count in zip(labels.classes, pixels, strict=True) if not count]
+    share = masks["void"].sum() / max(1, masks["void"].sum() + pixels.sum())
+    void = f"; labels.void takes out {_list_void(labels)}, {share:.1%} of the pixels" if share else ""
     if len(missing) == len(labels.classes) - 1:
         raise UserError(
-            f"labels.classes: no mask has a pixel of {', '.join(missing)}, so there is nothing to tell apart. The "
-            "place of a class in the list is its value in the masks."
+            f"labels.classes: no mask has a pixel of {shorten_list(missing, _CLASSES_SHOWN)}, so there is nothing to "
+            f"tell apart{void}. {_explain_one_class(masks, labels)}"
         )
     if missing:
-        logger.warning("no mask has a pixel of %s", ", ".join(missing))
+        logger.warning("no mask has a pixel of %s%s", shorten_list(missing, _CLASSES_SHOWN), void)
+
+
+def _explain_one_class(masks: pd.DataFrame, labels: Labels) -> str:
+    if masks["in_alpha"].any():
+        return _IN_ALPHA
+    if masks["void"].any():
+        swap = (
+            ""
+            if labels.colours
+            else ", and say which values the classes have, as colours: [[0, 0, 0], [255, 255, 255]]"
+        )
+        return f"If that is a class, take it out of labels.void{swap}."
+    return "The place of a class in the list is its value in the masks."
+
+
+def _list_void(labels: Labels) -> str:
+    return ", ".join(str(list(entry) if isinstance(entry, tuple) else entry) for entry in labels.void) or "none"
 
 
 def _explain_unlisted(path: Path, found: UnlistedValue, labels: Labels) -> str:
     if labels.colours:
         each = [f"{name} {list(colour)}" for name, colour in zip(labels.classes, labels.colours, strict=True)]
         known = f"colours {shorten_list(each, _CLASSES_SHOWN)}"
-        advice = "a class more in labels.classes with its colour in labels.colours, or a colour more in labels.void."
     else:
         each = [f"{value} {name}" for value, name in enumerate(labels.classes)]
         known = f"values {shorten_list(each, _CLASSES_SHOWN)}"
-        advice = (
-            "the colour of each class goes into labels.colours."
-            if found.value.startswith("colour")
-            else "a class more in labels.classes, or a value more in labels.void; values that are no places in a list "
-            "go into labels.colours, as [7, 7, 7]."
-        )
-    void = ", ".join(str(list(entry) if isinstance(entry, tuple) else entry) for entry in labels.void) or "none"
-    return (
-        f"{path}: the mask has {found.value} at x {found.x}, y {found.y} (such pixels: {found.pixels}); labels have "
-        f"the {known}, and void {void}. Say in conf/local/parameters.yml what your masks hold: {advice}"
+    kind = found.value.split()[0]
+    more = (
+        f", and {found.others} other {kind}{'s' * (found.others > 1)} that labels do not have" if found.others else ""
     )
+    return (
+        f"{path}: the mask has {found.value} at x {found.x}, y {found.y} (such pixels: {found.pixels}){more}; labels "
+        f"have the {known}, and void {_list_void(labels)}."
+    )
+
+
+def _advise(found: UnlistedValue, labels: Labels, pixels: Pixels) -> str:
+    if found.blended:
+        return (
+            "They lie between those of the labels: the edges are blended (antialiased, resized, or once a JPEG). Save "
+            "masks without antialiasing, and resize them by nearest neighbour."
+        )
+    begin = "Say in conf/local/parameters.yml what your masks hold: "
+    many = " So many come from blended edges: save masks without antialiasing." if found.others >= _MANY else ""
+    if labels.colours:
+        more = "a class more in labels.classes with its colour in labels.colours, or a colour more in labels.void."
+        return begin + more + many
+    if found.value.startswith("colour"):
+        return f"{begin}the colour of each class goes into labels.colours.{many}"
+    advice = (
+        "a class more in labels.classes, or a value more in labels.void; values that are no places in a list go into "
+        "labels.colours, as [7, 7, 7]."
+    )
+    values = [value for value in labels.list_values(pixels) if value not in labels.void]
+    if len(values) == len(labels.classes):
+        shown = ", ".join(map(str, values))
+        many = f" If {shown} are the classes in their order: colours: {[[value] * 3 for value in values]}."
+    return begin + advice + many

@@ -45,6 +45,34 @@ def test_colours_need_as_many_classes() -> None:
     assert said == "streets.labels.colours: there are 2 classes and 1 colours; each needs one."
 
 
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (["leaf"], "streets.labels.classes: expected at least 2 entries, got 1."),
+        (
+            ["Leaf", "leaf"],
+            'streets.labels.classes.1: "leaf" and "Leaf" differ in nothing but case or spaces. Rename one of them.',
+        ),
+        (
+            ["a", "x" * 260],
+            "streets.labels.classes.1: a class's name has at most 100 characters, this one 260.",
+        ),
+        (
+            ["name", "b"],
+            'streets.labels.classes.0: "name" is the column of the pictures\' names in a table. Rename the class.',
+        ),
+        ([str(number) for number in range(256)], "streets.labels.classes: expected at most 255 entries, got 256."),
+        (
+            [False, "b"],
+            "streets.labels.classes.0: without quotes, no, off and false are not text but false in YAML. Write a "
+            'class\'s name in quotes: "no".',
+        ),
+    ],
+)
+def test_classes_that_a_run_could_not_end_with_are_told_before_it(classes: list[object], said: str) -> None:
+    assert mistake(labels={"classes": classes}) == said
+
+
 def test_a_smoke_run_trains_two_batches() -> None:
     tree = {"streets": {"labels": LABELS, "training": {"stages": [STAGE, STAGE]}}, "smoke": True}
     stages = complete(tree, {"streets": {"template": "segmentation"}})["streets"]["training"]["stages"]
