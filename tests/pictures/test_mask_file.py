@@ -21,6 +21,7 @@ COLOURS = np.array([[0, 0, 0], [0, 160, 0], [120, 80, 40]])
 COLOURED = Labels(classes=["a", "b", "c"], colours=COLOURS.tolist())
 
 
+ZIPPED = {"compression": "zlib"}
 PLANES = {"photometric": "rgb", "planarconfig": "separate"}
 
 
@@ -108,7 +109,10 @@ def test_colours_of_eight_bits_may_be_stored_in_sixteen() -> None:
 @pytest.mark.parametrize(
     "dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64"]
 )
-@pytest.mark.parametrize("options", [{}, {"byteorder": ">"}, {"compression": "zlib"}, {"photometric": "miniswhite"}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"byteorder": ">"}, {"compression": "zlib"}, {"photometric": "miniswhite"}, {"byteorder": ">", **ZIPPED}],
+)
 def test_a_tiff_has_the_numbers_that_it_stores(dtype: str, options: dict[str, str]) -> None:
     assert decoded(tiff(CLASSES.astype(dtype), **options)) == CLASSES.tolist()
 

@@ -111,8 +111,12 @@ def parse_mask(content: bytes) -> MaskFile:
             f"{_SAVE_AS_PNG}"
         )
     if isinstance(image, TiffImageFile):
-        if image.mode in {"RGB", "RGBA"} and max(image.tag_v2.get(_BITS, (8,))) > 8:
-            # Pillow gives the upper byte alone.
+        upper_bytes_alone = image.mode in {"RGB", "RGBA"} and max(image.tag_v2.get(_BITS, (8,))) > 8
+        swapped_twice = (
+            image.mode in {"I", "F"} and content.startswith(b"MM") and image.tag_v2.get(_COMPRESSION, 1) != 1
+        )
+        if upper_bytes_alone or swapped_twice:
+            # What Pillow would make of them.
             return _parse_tiff(content)
         inverted = image.mode == "1" and image.tag_v2.get(_PHOTOMETRIC) == 0
         # Pillow turns a TIFF when it loads it, and gives its size upright before.
