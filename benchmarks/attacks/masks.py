@@ -32,7 +32,8 @@ COLOURED = Labels(classes=VALUES.classes, colours=COLOURS)
 SIDES = 40, 24
 DTYPES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64"]
 _ORIENTATION = 0x0112
-_STORED = {
+Array = npt.NDArray[Any]
+_STORED: dict[int, Callable[[Array], Array]] = {
     1: lambda upright: upright,
     2: np.fliplr,
     3: lambda upright: np.rot90(upright, 2),
@@ -42,7 +43,6 @@ _STORED = {
     7: lambda upright: np.rot90(upright, 2).swapaxes(0, 1),
     8: lambda upright: np.rot90(upright, -1),
 }
-Array = npt.NDArray[Any]
 
 
 def attack(folder: Path, seed: int, share: float) -> Tally:
@@ -119,7 +119,7 @@ def _list_kinds() -> Iterator[tuple[str, Any, int, Labels]]:
     for depth in (8, 16):
         scale = 257 if depth == 16 else 1
         yield f"png grey and alpha, {depth}", _png(depth, 4, _beside), 4, VALUES
-        yield f"png colours, {depth}", _png(depth, 2, lambda c, s=scale: np.array(COLOURS)[c] * s), 4, COLOURED
+        yield f"png colours, {depth}", _png(depth, 2, (np.array(COLOURS) * scale).__getitem__), 4, COLOURED
         yield f"png grey as colours, {depth}", _png(depth, 2, lambda c: c.repeat(3).reshape(*c.shape, 3)), 4, VALUES
     yield "png big numbers", _png(16, 0, lambda c: c[..., None].astype(int) * 1000), 4, _spread(1000)
     yield "png alike in the upper byte", _png(16, 2, _alike), 4, _spread_alike()
