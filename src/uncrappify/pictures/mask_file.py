@@ -1,6 +1,5 @@
 """Mask files: the number or colour that every pixel is stored with, upright and never rounded."""
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +12,11 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from uncrappify.pictures.picture import LARGEST_MEGAPIXELS, UnusablePicture, _open, read_content
+from uncrappify.pictures import png
+from uncrappify.pictures.kinds import is_read, recognise
+from uncrappify.pictures.limits import LARGEST_MEGAPIXELS, open_picture
+from uncrappify.pictures.picture import read_content
+from uncrappify.pictures.unusable import UnusablePicture
 
 SUFFIXES = frozenset({".png", ".bmp", ".gif", ".tif", ".tiff"})
 """Suffixes of lossless formats; JPEG would mix the values of neighbouring pixels."""
@@ -21,7 +24,7 @@ SUFFIXES = frozenset({".png", ".bmp", ".gif", ".tif", ".tiff"})
 _FORMATS = frozenset({"PNG", "BMP", "GIF", "TIFF"})
 _MODES = frozenset({"1", "L", "LA", "P", "PA", "I", "I;16", "I;16B", "I;16L", "F", "RGB", "RGBA"})
 _ORIENTATION_IN_PNG = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
-_PNG, _TIFF = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Of a TIFF's page: a smaller copy of another page, or its transparency.
 _COPY_OR_TRANSPARENCY = 0b101
 _NEW_SUBFILE_TYPE, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLE_FORMAT = 254, 258, 259, 262, 339
@@ -165,22 +168,13 @@ def _damage_told() -> Iterator[None]:
 
 
 def _open_image(content: bytes) -> ImageFile.ImageFile:
-    if content.startswith(_PNG):
-        _verify_checksums(content)
-    return _open(content)
-
-
-def _verify_checksums(content: bytes) -> None:
-    """Compare the checksum of every chunk of a PNG; Pillow passes over those of the pixels."""
-    place, view = len(_PNG), memoryview(content)
-    kind = b""
-    while kind != b"IEND":
-        kind, end = bytes(view[place + 4 : place + 8]), place + 8 + int.from_bytes(view[place : place + 4])
-        if end + 4 > len(view):
-            raise UnusablePicture("truncated")
-        if zlib.crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + 4]):
-            raise UnusablePicture("damaged, a checksum does not match")
-        place = end + 4
+    kind = recognise(content)
+    if kind is None:
+        raise UnusablePicture("not a picture")
+    if not is_read(kind):
+        raise UnusablePicture(f"not supported: {kind}")
+    with _damage_told():
+        return open_picture(BytesIO(png.check(content) if kind == "PNG" else content), kind)
 
 
 def _refuse_lossy(image: ImageFile.ImageFile) -> None:

@@ -23,7 +23,7 @@ from uncrappify.pictures.mask_codes import (
     encode_values,
 )
 from uncrappify.pictures.mask_file import Pixels, UnfitMask, convert_pixels, open_mask
-from uncrappify.pictures.picture import UnusablePicture
+from uncrappify.pictures.unusable import UnusablePicture
 
 VOID = 255
 """The class of a pixel that is not trained on and not counted."""
