@@ -8,6 +8,7 @@ minute to the next; only the ratios within a round mean anything.
 """
 
 import argparse
+import hashlib
 import os
 import statistics
 import tempfile
@@ -31,7 +32,10 @@ Way = Callable[[list[Path], Path, int], None]
 
 def with_the_dataset(files: list[Path], folder: Path, threads: int) -> None:
     """Degrade and write all pictures as the pipeline does."""
-    plan = {f"{index}": Crappified(f"{index}", file, f"{index}", RECIPE, 42) for index, file in enumerate(files)}
+    plan = {
+        f"{index}": Crappified(f"{index}", file, hashlib.sha256(file.read_bytes()).hexdigest(), RECIPE, 42)
+        for index, file in enumerate(files)
+    }
     PictureFolder(path=str(folder), workers=threads).save(plan)
 
 

@@ -77,11 +77,11 @@ def test_plain_values_come_back_and_are_never_half_written(tmp_path: Path, monke
     assert dataset.load() == {"run_id": "1", "finished": False}
     assert json.loads(dataset.preview()) == dataset.load()
 
-    def full(path: Path, text: str, **_: str) -> None:
-        path.write_bytes(text.encode()[:5])
+    def full(path: Path, content: bytes) -> None:
+        path.write_text(content.decode()[:5])
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(DatasetError, match="the disk is full"):
         dataset.save({"run_id": "2", "finished": True})
     assert dataset.load() == {"run_id": "1", "finished": False}

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from uncrappify.datasets import PictureFolder
 from uncrappify.errors import UserError
+from uncrappify.sources.layout import place_file
 
 
 class Planned:
@@ -45,7 +47,13 @@ def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def files(folder: Path) -> set[str]:
-    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    """Files in the folder, without the hash in the names of pictures."""
+    found = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    return {str(file.with_name(re.sub("-[0-9a-f]{12}[.]png$", ".png", file.name))) for file in found}
+
+
+def place(folder: Path, name: str) -> Path:
+    return folder / place_file(name)
 
 
 def computed(pictures: dict[str, Planned]) -> dict[str, int]:
@@ -61,7 +69,7 @@ def test_what_is_saved_is_loaded_as_a_light_handle(dataset: PictureFolder, folde
     dataset.save({"a": Planned("1", 10), "holiday/b ü": Planned("2", 20)})
     pictures = dataset.load()
     assert len(pictures) == 2
-    assert pictures.paths["holiday/b ü"] == folder / "holiday" / "b ü.png"
+    assert pictures.paths["holiday/b ü"] == place(folder, "holiday/b ü")
     assert greys(dataset) == {"a": 10, "holiday/b ü": 20}
     assert files(folder) == {"a.png", "holiday/b ü.png", "index.json"}
 
@@ -110,14 +118,14 @@ def test_strangers_and_leftovers_are_removed(dataset: PictureFolder, folder: Pat
 def test_a_file_that_has_gone_says_what_to_do(dataset: PictureFolder, folder: Path) -> None:
     dataset.save({"a": Planned("a")})
     pictures = dataset.load()
-    (folder / "a.png").unlink()
-    with pytest.raises(UserError, match=r"a\.png: cannot be read .* run again from the node list"):
+    place(folder, "a").unlink()
+    with pytest.raises(UserError, match=r"a-\w+\.png: cannot be read .* run again from the node list"):
         pictures["a"]
 
 
 def test_a_truncated_file_is_written_again(dataset: PictureFolder, folder: Path) -> None:
     dataset.save({name: Planned(name) for name in "ab"})
-    (folder / "a.png").write_bytes((folder / "a.png").read_bytes()[:30])
+    place(folder, "a").write_bytes(place(folder, "a").read_bytes()[:30])
     again = {name: Planned(name) for name in "ab"}
     dataset.save(again)
     assert computed(again) == {"a": 1, "b": 0}
@@ -185,10 +193,67 @@ def test_pictures_are_computed_when_they_are_saved_and_not_before(dataset: Pictu
 
 def test_the_preview_is_the_first_picture(dataset: PictureFolder, folder: Path) -> None:
     dataset.save({name: Planned(name, grey) for name, grey in [("a", 1), ("b", 2)]})
-    assert base64.b64decode(dataset.preview()) == (folder / "a.png").read_bytes()
+    assert base64.b64decode(dataset.preview()) == place(folder, "a").read_bytes()
 
 
 def test_a_folder_that_was_never_written_does_not_exist(dataset: PictureFolder) -> None:
     assert not dataset.exists()
     with pytest.raises(DatasetError, match="not complete"):
+        dataset.load()
+
+
+def test_a_file_of_the_right_size_with_wrong_bytes_is_not_given_and_is_written_again(
+    dataset: PictureFolder, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset.save({"a": Planned("a", 10), "b": Planned("b", 20)})
+    pictures = dataset.load()
+    sound = place(folder, "a").read_bytes()
+    times = place(folder, "a").stat()
+    Image.new("RGB", (20, 16), (11, 0, 0)).save(place(folder, "a"), compress_level=1)
+    os.utime(place(folder, "a"), ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert place(folder, "a").stat().st_size == len(sound)
+    with pytest.raises(UserError, match=r"a-\w+\.png: the file has changed"):
+        pictures["a"]
+    again = {"a": Planned("a", 10), "b": Planned("b", 20)}
+    dataset.save(again)
+    assert computed(again) == {"a": 1, "b": 0}
+    assert place(folder, "a").read_bytes() == sound
+    assert caplog.messages == [f"made again, because they are not as they were written: {place_file('a')}"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": {}}', b"\xff", b'{"a": {"key": "a", "bytes": 74}}'])
+def test_a_broken_index_or_one_of_an_earlier_version_begins_anew_with_a_word(
+    dataset: PictureFolder, folder: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset.save({"a": Planned("a", 10)})
+    (folder / "a.png").write_bytes(place(folder, "a").read_bytes())
+    (folder / "index.json").write_bytes(content)
+    with pytest.raises(DatasetError) as caught:
+        dataset.load()
+    assert str(caught.value.__cause__).startswith(f"{folder / 'index.json'}: does not hold what it should")
+    again = {"a": Planned("a", 10)}
+    dataset.save(again)
+    assert computed(again) == {"a": 1}
+    assert (greys(dataset), files(folder)) == ({"a": 10}, {"a.png", "index.json"})
+    assert len(list(folder.iterdir())) == 2
+    (told,) = caplog.messages
+    assert told.endswith("the pictures are made again")
+
+
+def test_an_index_of_no_pictures_is_one(dataset: PictureFolder) -> None:
+    dataset.save({})
+    assert (len(dataset.load()), dataset.preview()) == (0, "")
+
+
+def test_the_place_of_a_file_goes_by_the_identity_and_not_by_the_name(dataset: PictureFolder, folder: Path) -> None:
+    before, after = Planned("1"), Planned("1")
+    before.identity = after.identity = "scan7.png"
+    dataset.save({"scan7": before})
+    dataset.save({"scan7.png": after})
+    assert dataset.load().paths == {"scan7.png": place(folder, "scan7.png")}
+
+
+def test_an_error_names_the_node_to_run_again(folder: Path) -> None:
+    dataset = PictureFolder(path=str(folder), node="superres.crappify")
+    with pytest.raises(DatasetError, match=r"not complete\. Run again from the node .*--from-nodes superres\.crappify"):
         dataset.load()

@@ -1,5 +1,6 @@
 """The degraded twin is computed when it is called, and its key says all that it depends on."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from uncrappify.errors import UserError
 def planned(tmp_path: Path, picture: Image.Image) -> Crappified:
     picture.save(tmp_path / "a.png")
     recipe = Recipe.model_validate([{"resize": {"factor": 2}}, {"gaussian_noise": {"sigma": [5, 20]}}])
-    return Crappified("a", tmp_path / "a.png", "1234", recipe, 42)
+    sha256 = hashlib.sha256((tmp_path / "a.png").read_bytes()).hexdigest()
+    return Crappified("a", tmp_path / "a.png", sha256, recipe, 42)
 
 
 def test_the_result_is_the_recipes(planned: Crappified, picture: Image.Image) -> None:
@@ -58,3 +60,20 @@ def test_a_picture_that_has_gone_since_it_was_listed_says_what_to_do(planned: Cr
     for read in (planned, planned.read_good):
         with pytest.raises(UserError, match=r"a\.png: cannot be read .* run again from the node list"):
             read()
+
+
+def test_a_picture_that_has_changed_since_it_was_listed_is_not_degraded(
+    planned: Crappified, picture: Image.Image
+) -> None:
+    picture.rotate(180).save(planned.file)
+    for read in (planned, planned.read_good):
+        with pytest.raises(UserError) as caught:
+            read()
+        assert str(caught.value) == (
+            f"{planned.file}: the file has changed since it was listed. Put it back, or run again from the node list "
+            "(the whole pipeline, without --from-nodes)."
+        )
+
+
+def test_what_a_result_lies_under_does_not_change_with_seed_and_recipe(planned: Crappified) -> None:
+    assert replace(planned, seed=1, recipe=Recipe.model_validate([])).identity == planned.identity == "a.png"

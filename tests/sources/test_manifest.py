@@ -117,7 +117,7 @@ def test_files_that_differ_in_their_suffix_alone_have_different_names(tmp_path: 
     for seed, file in enumerate(["a.jpg", "a.png", "a.png.jpg", "b.png"]):
         noise(seed).save(tmp_path / file)
     assert manifest_of(tmp_path)["file"].to_dict() == {
-        "a": "a.jpg",
+        "a.jpg": "a.jpg",
         "a.png": "a.png",
         "a.png.jpg": "a.png.jpg",
         "b": "b.png",

@@ -9,10 +9,13 @@ from uncrappify.datasets.masked import MaskedPictures
 from uncrappify.datasets.pairs import PicturePairs
 from uncrappify.datasets.picture import Picture
 from uncrappify.datasets.picture_folder import PictureFolder, Pictures
+from uncrappify.datasets.report import Chart, Text
+from uncrappify.datasets.table import Table
 from uncrappify.datasets.training_run import TrainingFolder, TrainingRun
 from uncrappify.datasets.weights import TrainedModel, Weights
 
 __all__ = [
+    "Chart",
     "Folder",
     "FolderReference",
     "JsonFile",
@@ -23,6 +26,8 @@ __all__ = [
     "Pictures",
     "RestorationDescription",
     "SegmentationDescription",
+    "Table",
+    "Text",
     "TrainedModel",
     "TrainingFolder",
     "TrainingRun",

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from kedro_datasets._typing import JSONPreview
 
-from uncrappify.atomic import written_whole
-from uncrappify.datasets.file import FileDataset
+from uncrappify.datasets.file import FileDataset, advise
+from uncrappify.state import read_state, write_state
 
 
 class JsonFile(FileDataset[dict[str, Any]]):
     """A JSON file, written atomically."""
 
     def load(self) -> dict[str, Any]:
-        """Read the values."""
-        values: dict[str, Any] = json.loads(self._filepath.read_text(encoding="utf-8"))
-        return values
+        """Read the values.
+
+        Raises:
+            BrokenStateError: If the file is missing or broken.
+        """
+        return read_state(self._filepath, dict[str, Any], advise(self._node))
 
     def save(self, data: dict[str, Any]) -> None:
         """Write the values."""
-        with written_whole(self._filepath) as path:
-            path.write_text(json.dumps(data, indent=2), encoding="utf-8")
+        write_state(self._filepath, data)
 
     def preview(self) -> JSONPreview:
         """Show the values."""

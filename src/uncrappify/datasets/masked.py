@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
@@ -22,6 +22,7 @@ class MaskedPictures:
         names: Names of the pictures to use, in order.
         labels: Classes, and their values or colours in the masks.
         pixels: Total number of pixels of the pictures.
+        masks_sha256: Picture name to the checksum of its mask's file, where it is known.
     """
 
     pictures: Pictures | Mapping[str, Image.Image]
@@ -29,6 +30,7 @@ class MaskedPictures:
     names: Sequence[str]
     labels: Labels
     pixels: int
+    masks_sha256: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -39,4 +41,4 @@ class MaskedPictures:
         Raises:
             UserError: A file is missing, or has changed since it was listed.
         """
-        return self.pictures[name], read_mask(self.masks[name], self.labels)
+        return self.pictures[name], read_mask(self.masks[name], self.labels, self.masks_sha256.get(name))

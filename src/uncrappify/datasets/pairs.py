@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from PIL import Image
 
@@ -30,6 +30,7 @@ class PicturePairs:
         pixels: Total number of pixels of inputs and targets.
         recipe: Recipe that degraded the pictures; a border that it has cropped is cropped from the target too.
         seed: Seed of the recipe's draws.
+        stems: Picture name to what its draws go by, where that is not its name.
     """
 
     degraded: Pictures | Mapping[str, Image.Image]
@@ -39,6 +40,7 @@ class PicturePairs:
     pixels: int
     recipe: Recipe = NO_DAMAGE
     seed: int = 0
+    stems: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -47,9 +49,10 @@ class PicturePairs:
         """Read network input and target, both 8-bit RGB.
 
         Raises:
-            UserError: If the sizes do not fit the scale (:func:`~uncrappify.pictures.is_enlargement`).
+            UserError: If the sizes do not fit the scale (:func:`~uncrappify.pictures.is_enlargement`), or a file has
+                changed since it was listed.
         """
-        target = self.recipe.crop_target(self.targets[name], name, self.seed)
+        target = self.recipe.crop_target(self.targets[name], self.stems.get(name, name), self.seed)
         return fit_sizes(self.degraded[name], target, self.scale, name)
 
 

@@ -18,7 +18,7 @@ class Crappified:
     """A callable that reads a good picture and returns the degraded one.
 
     Args:
-        name: The picture's name; name and seed determine the random draws.
+        name: The picture's path without suffix; it and the seed determine the random draws.
         file: File of the good picture.
         sha256: Checksum of the file's content.
         recipe: The steps of the degradation.
@@ -37,13 +37,18 @@ class Crappified:
         parts = [self.name, self.sha256, self.recipe.fingerprint, self.seed]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
+    @property
+    def identity(self) -> str:
+        """What the place of the result goes by, whatever else is degraded."""
+        return f"{self.name}{self.file.suffix}"
+
     def read_good(self) -> Image.Image:
         """Read the good picture.
 
         Raises:
-            UserError: The file is missing, or has become unusable since it was listed.
+            UserError: The file is missing, or has changed since it was listed.
         """
-        return read_picture(self.file)
+        return read_picture(self.file, self.sha256)
 
     def __call__(self) -> Image.Image:
         """Compute the degraded picture."""

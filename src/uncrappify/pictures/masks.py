@@ -22,7 +22,8 @@ from uncrappify.pictures.mask_codes import (
     encode_greys,
     encode_values,
 )
-from uncrappify.pictures.mask_file import Pixels, UnfitMask, convert_pixels, open_mask
+from uncrappify.pictures.mask_file import Pixels, UnfitMask, convert_pixels, parse_mask
+from uncrappify.pictures.picture import check_content, read_content
 from uncrappify.pictures.unusable import UnusablePicture
 
 VOID = 255
@@ -166,8 +167,13 @@ class Labels(BaseModel):
                 yield first, encode_greys(part, step)
 
 
-def read_mask(path: Path, labels: Labels) -> Classes:
+def read_mask(path: Path, labels: Labels, sha256: str | None = None) -> Classes:
     """Read a mask that was usable when its source was listed.
+
+    Args:
+        path: The file.
+        labels: What it means.
+        sha256: Of its content, in hexadecimal; None where nothing is known of it.
 
     Returns:
         The class of each pixel, uint8 (H, W).
@@ -176,7 +182,9 @@ def read_mask(path: Path, labels: Labels) -> Classes:
         UserError: The file is missing, or has changed since it was listed.
     """
     try:
-        found = labels.decode(open_mask(path).read())
+        content = read_content(path)
+        check_content(path, content, sha256)
+        found = labels.decode(parse_mask(content).read())
     except (UnusablePicture, UnfitMask) as reason:
         raise UserError(f"{path}: the mask cannot be read ({reason}). {_CHANGED}") from reason
     if isinstance(found, UnlistedValue):

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from uncrappify.sources import archive, embedded, folder, masks, pairs, street_scenes
-from uncrappify.sources.manifest import TEST_PREFIX, find_good_pictures, list_pictures
+from uncrappify.sources.layout import TEST_PREFIX, find_stems
+from uncrappify.sources.manifest import find_good_pictures, list_pictures
 from uncrappify.sources.masks import examine_masks
 from uncrappify.sources.pairs import GivenPair, check_sizes, find_given_pairs
 from uncrappify.sources.parameters import (
@@ -37,6 +38,7 @@ __all__ = [
     "examine_masks",
     "fetch",
     "find_given_pairs",
+    "find_stems",
     "list_pictures",
     "with_test_source",
 ]

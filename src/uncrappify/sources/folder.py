@@ -1,11 +1,14 @@
 """The user's own folder: checked and read in place, never copied or changed."""
 
+import errno
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from uncrappify.errors import UserError
 from uncrappify.pictures import SUFFIXES, UNSUPPORTED
+from uncrappify.sources.layout import escape
 from uncrappify.sources.parameters import FolderOptions, PictureSource, make_absolute
 
 logger = logging.getLogger(__name__)
@@ -46,6 +49,8 @@ def find_folder(given: str, parameter: str) -> Path:
         UserError: There is no such folder, it is no folder, or there is no picture in it.
     """
     root = make_absolute(given)
+    if escape(str(root)) != str(root):
+        raise UserError(f"{parameter}: the folder's name is not valid unicode: {escape(str(root))}. Rename it.")
     if not root.exists():
         raise UserError(f"{parameter}: there is no folder {root}.\n{_ADVICE}")
     if not root.is_dir():
@@ -59,7 +64,7 @@ def find_folder(given: str, parameter: str) -> Path:
     return root
 
 
-def find_pictures(root: Path) -> list[str]:
+def find_pictures(root: Path, on_closed: Callable[[OSError], None] | None = None) -> list[str]:
     """Find every picture file by its suffix, at any depth, also of kinds that are not read.
 
     Hidden files and folders are left out. Symbolic links are followed, those to folders after the folders themselves,
@@ -67,6 +72,7 @@ def find_pictures(root: Path) -> list[str]:
 
     Args:
         root: The folder to search.
+        on_closed: Gets the error about a folder that cannot be entered; without it, a warning says so.
 
     Returns:
         Paths relative to ``root`` with forward slashes, sorted, those of kinds that are not read last: the picture
@@ -78,7 +84,7 @@ def find_pictures(root: Path) -> list[str]:
     while linked:
         links: list[Path] = []
         for folder in linked:
-            _walk(folder, root, seen, found, links)
+            _walk(folder, root, seen, found, links, on_closed or _warn)
         linked = sorted(links)
     return sorted(found, key=lambda file: (_suffix(file) in UNSUPPORTED, file))
 
@@ -93,20 +99,31 @@ def find_pairable(root: Path) -> list[str]:
 
     Returns:
         Paths relative to ``root`` with forward slashes.
+
+    Raises:
+        UserError: A folder cannot be entered: pictures would be without their twins.
     """
-    files = find_pictures(root)
+    files = find_pictures(root, _refuse)
     read = {PurePosixPath(file).with_suffix("") for file in files if _suffix(file) in SUFFIXES}
     return [file for file in files if _suffix(file) in SUFFIXES or PurePosixPath(file).with_suffix("") not in read]
 
 
-def _walk(start: Path, root: Path, seen: set[tuple[int, int]], found: list[str], links: list[Path]) -> None:
+def _walk(
+    start: Path,
+    root: Path,
+    seen: set[tuple[int, int]],
+    found: list[str],
+    links: list[Path],
+    on_closed: Callable[[OSError], None],
+) -> None:
     """Add the pictures below a folder to ``found``, and the links to folders to ``links``."""
-    for folder, subfolders, files in os.walk(start, onerror=_warn):
-        try:
-            status = Path(folder).stat()
-        except OSError as error:
-            _warn(error)
+    for folder, subfolders, files in os.walk(start, onerror=on_closed):
+        if not os.access(folder, os.X_OK):
+            # Names can be listed, and nothing be opened.
+            on_closed(PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder))
+            subfolders.clear()
             continue
+        status = Path(folder).stat()
         # The file system's own numbers: names do not tell that two folders are the same one.
         if (status.st_dev, status.st_ino) in seen:
             subfolders.clear()
@@ -123,5 +140,12 @@ def _suffix(file: str) -> str:
     return PurePosixPath(file).suffix.lower()
 
 
+def _refuse(error: OSError) -> None:
+    raise UserError(
+        f"the folder {escape(str(error.filename))} cannot be entered ({str(error.strerror).lower()}). Allow that, or "
+        "move it elsewhere with its counterpart."
+    ) from error
+
+
 def _warn(error: OSError) -> None:
-    logger.warning("the folder %s was left out: %s", error.filename, error.strerror)
+    logger.warning("the folder %s was left out: %s", escape(str(error.filename)), error.strerror)

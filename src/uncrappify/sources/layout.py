@@ -1,17 +1,27 @@
 """The roles of files by globs, and pairs of files by what the globs' wildcards match."""
 
+import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain, count
 from pathlib import PurePosixPath
 from unicodedata import normalize
+
+import pandas as pd
 
 from uncrappify.errors import UserError
 
 _WILDCARDS = {"**/": "((?:[^/]+/)*)", "*": "([^/]*)", "?": "([^/])"}
 _SHAPES_SHOWN = 8
 _NAMES_SHOWN = 3
+_READABLE = 48
+_SAME_BUT_FOR_CASE = re.compile("~[0-9a-f]{12}$")
+_RESERVED = re.compile("con|prn|aux|nul|com[0-9]|lpt[0-9]", re.IGNORECASE)
+"""Windows has no files of these names, whatever their suffix."""
+
+TEST_PREFIX = "test_source/"
+"""What the names of a test source's pictures begin with, to keep them apart from those of the source itself."""
 
 Keys = Mapping[str, tuple[str, ...]]
 
@@ -40,25 +50,89 @@ def match_globs(files: Iterable[str], globs: Sequence[str]) -> dict[str, tuple[s
 
 
 def name_files(files: Iterable[str]) -> dict[str, str]:
-    """Name each file by its path without suffix, or by its whole path where that name is taken.
+    """Name each file by its path without suffix; files that share that, by their whole path, all of them.
 
-    Names are unique even without regard to case, as some file systems require.
+    Names are unique even without regard to case. No file takes the name that another one has without it.
 
     Args:
         files: Paths with forward slashes.
 
     Returns:
-        Name to file.
+        Name to file, in the order of ``files``; a name that is not valid unicode has its bytes escaped.
     """
+    files = list(files)
+    stems = Counter(cut_suffix(file).casefold() for file in files)
+    paths = Counter(file.casefold() for file in files)
     names: dict[str, str] = {}
-    taken: set[str] = set()
-    for file in files:
-        stem = str(PurePosixPath(file).with_suffix(""))
-        candidates = chain([stem, file], (f"{file}~{number}" for number in count(2)))
-        name = next(name for name in candidates if name.casefold() not in taken)
-        taken.add(name.casefold())
-        names[name] = file
-    return names
+    # A shorter path may be what is left of a longer one without its suffix: a.jpg and a.jpg.png.
+    whole: set[str] = set()
+    for file in sorted(files, key=len):
+        name = cut_suffix(file)
+        if stems[name.casefold()] > 1 or name.casefold() in whole:
+            whole.add(file.casefold())
+            name = file if paths[file.casefold()] == 1 else f"{file}~{_hash(file)}"
+        names[file] = escape(name)
+    return {names[file]: file for file in files}
+
+
+def find_stems(pictures: pd.DataFrame) -> list[str]:
+    """Find what split and draws of pictures go by, which further pictures never change: the path without suffix.
+
+    Args:
+        pictures: Rows of a manifest.
+
+    Returns:
+        For each row what all files have in common that differ in their suffix alone, and may be the same picture.
+    """
+    if "file" not in pictures:
+        return pictures["name"].tolist()
+    return [_find_stem(name, file) for name, file in zip(pictures["name"], pictures["file"], strict=True)]
+
+
+def _find_stem(name: str, file: str) -> str:
+    path = _SAME_BUT_FOR_CASE.sub("", name)
+    # A name that has no suffix is never the end of its file's path.
+    is_path = f"/{file}".endswith("/" + path.removeprefix(TEST_PREFIX))
+    return cut_suffix(path) if is_path else name
+
+
+def cut_suffix(file: str) -> str:
+    """Give a path without its suffix: what files that may well be the same picture have in common."""
+    return str(PurePosixPath(file).with_suffix(""))
+
+
+def escape(name: str) -> str:
+    """Make a file name printable: one with invalid UTF-8 can be neither printed nor written to a table."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def place_file(identity: str) -> PurePosixPath:
+    """Find a place for a computed picture that depends on what it is computed from alone, and is unique on any disk.
+
+    Names may be equal but for case, as long as a file system allows, or such that one file's is another's folder.
+
+    Args:
+        identity: Path of the original with its suffix, forward slashes.
+
+    Returns:
+        Relative path of a PNG: readable, with a hash of ``identity``.
+
+    Example:
+        >>> place_file("holiday/scan.jpg")
+        PurePosixPath('holiday/scan-e11b30e1143a.png')
+    """
+    *folders, name = (_make_readable(part) for part in cut_suffix(identity).split("/"))
+    return PurePosixPath(*folders, f"{name}-{_hash(identity)}.png")
+
+
+def _make_readable(part: str) -> str:
+    # No dot: a folder is never called as a file is. A sign takes up to four bytes, and a name has at most 255.
+    readable = re.sub(r"[^\w -]+", "_", part)[:_READABLE].strip() or "_"
+    return f"{readable}_" if _RESERVED.fullmatch(readable) else readable
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:12]
 
 
 def summarise_files(files: Iterable[str]) -> str:
@@ -70,11 +144,13 @@ def summarise_files(files: Iterable[str]) -> str:
 
 def key_by_name(files: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Map each file to its key for :func:`match_twins`: the path without suffix."""
-    return {file: (str(PurePosixPath(file).with_suffix("")),) for file in files}
+    return {file: (cut_suffix(file),) for file in files}
 
 
 def match_twins(pictures: Keys, twins: Keys, where: str, roles: tuple[str, str]) -> dict[str, str]:
     """Find the twin of every picture.
+
+    Letters with accents match in both forms that unicode has for them; file systems differ in which they keep.
 
     Args:
         pictures: File to key; a picture and its twin have the same key.
@@ -83,7 +159,7 @@ def match_twins(pictures: Keys, twins: Keys, where: str, roles: tuple[str, str])
         roles: What a picture and a twin are called in an error message, such as ``("picture", "mask")``.
 
     Returns:
-        Picture name to the twin's file.
+        Picture name to the twin's file; what is not valid unicode is escaped.
 
     Raises:
         UserError: A picture or a twin has no counterpart, or several; the message names them.
@@ -99,13 +175,13 @@ def match_twins(pictures: Keys, twins: Keys, where: str, roles: tuple[str, str])
     }
     if told := [f"{what} {shorten_list(names)}" for what, names in problems.items() if names]:
         raise UserError(f"{where}: {'; '.join(told)}. Each {roles[0]} needs one {roles[1]}.")
-    return {name: others[pictures[file]][0] for name, file in name_files(pictures).items()}
+    return {name: escape(others[pictures[file]][0]) for name, file in name_files(pictures).items()}
 
 
 def shorten_list(names: Sequence[str], shown: int = _NAMES_SHOWN) -> str:
-    """List the first names, and how many more there are."""
+    """List the first names, printable, and how many more there are."""
     more = len(names) - shown
-    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
+    return escape(", ".join(names[:shown])) + (f" and {more} more" if more > 0 else "")
 
 
 def _unify(keys: Keys) -> Keys:

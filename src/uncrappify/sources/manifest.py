@@ -16,16 +16,13 @@ from uncrappify.errors import UserError
 from uncrappify.pictures import UNSUPPORTED, UnusablePicture, decode, read_content
 from uncrappify.progress import track
 from uncrappify.sources.folder import find_pictures
-from uncrappify.sources.layout import match_globs, name_files
+from uncrappify.sources.layout import TEST_PREFIX, escape, match_globs, name_files
 from uncrappify.sources.parameters import PictureSource
 
 logger = logging.getLogger(__name__)
 
 _BAR_FROM = 50
 _SHOWN_NAMES = 3
-
-TEST_PREFIX = "test_source/"
-"""What the names of a test source's pictures begin with, to keep them apart from those of the source itself."""
 
 Row = dict[str, Any]
 
@@ -42,8 +39,8 @@ def list_pictures(source: PictureSource) -> pd.DataFrame:
         source: Where the pictures are.
 
     Returns:
-        One row a picture, sorted by ``name``: ``name`` (relative path without suffix; with it for the second of two
-        files that differ in nothing else), ``file`` (relative to the root, forward slashes), ``width`` and ``height``
+        One row a picture, sorted by ``name``: ``name`` (relative path without suffix; with it where files differ in
+        nothing else), ``file`` (relative to the root, forward slashes), ``width`` and ``height``
         (pixels, upright; 0 when unusable), ``mode`` (Pillow's, of the file), ``bytes``, ``sha256``, ``usable``,
         ``reason`` (empty when usable) and ``notes`` (what changed its pixels when it was read; comma separated). Where
         there are pairs, also ``degraded`` (file), ``degraded_sha256``, ``degraded_width`` and ``degraded_height``,
@@ -110,7 +107,7 @@ def _make_row(root: Path, paired: bool, entry: tuple[str, str, str]) -> Row:
 
 
 def _examine(root: Path, name: str, file: str) -> Row:
-    row: Row = {"name": _escape(name), "file": _escape(file), "width": 0, "height": 0, "mode": "", "bytes": 0}
+    row: Row = {"name": name, "file": escape(file), "width": 0, "height": 0, "mode": "", "bytes": 0}
     row |= {"sha256": "", "usable": False, "reason": "", "notes": ""}
     try:
         if row["file"] != file:
@@ -133,11 +130,6 @@ def _name_kind(reason: str, file: str) -> str:
     """Name the kind by the suffix where the content does not tell it, as Targa's."""
     kind = UNSUPPORTED.get(Path(file).suffix.lower())
     return f"not supported: {kind}" if kind and reason == "not a picture" else reason
-
-
-def _escape(name: str) -> str:
-    # A file name may contain invalid UTF-8, which can be neither printed nor written to a table.
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _mark_duplicates(rows: list[Row]) -> list[Row]:

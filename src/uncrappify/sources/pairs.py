@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 from PIL import Image
@@ -10,7 +10,7 @@ from PIL import Image
 from uncrappify.errors import UserError
 from uncrappify.pictures import is_enlargement, read_picture
 from uncrappify.sources.folder import find_folder, find_pairable
-from uncrappify.sources.layout import key_by_name, match_twins, shorten_list
+from uncrappify.sources.layout import find_stems, key_by_name, match_twins, shorten_list
 from uncrappify.sources.parameters import PairsOptions, PictureSource
 
 TWINS = "target", "degraded picture"
@@ -22,12 +22,16 @@ class GivenPair:
     """A callable that reads the degraded picture of a source, instead of computing it by a recipe.
 
     Args:
+        identity: What the place of its copy goes by: the good picture's path below its source.
         target: File of the good picture.
+        target_sha256: Checksum of that file's content.
         degraded: File of the degraded picture.
-        sha256: Checksum of the degraded picture's file.
+        sha256: Checksum of that file's content.
     """
 
+    identity: str
     target: Path
+    target_sha256: str
     degraded: Path
     sha256: str
 
@@ -40,9 +44,9 @@ class GivenPair:
         """Read the good picture.
 
         Raises:
-            UserError: The file is missing, or has become unusable since it was listed.
+            UserError: The file is missing, or has changed since it was listed.
         """
-        return read_picture(self.target)
+        return read_picture(self.target, self.target_sha256)
 
     def __call__(self) -> Image.Image:
         """Read the degraded picture.
@@ -50,7 +54,7 @@ class GivenPair:
         Raises:
             UserError: As for :meth:`read_good`.
         """
-        return read_picture(self.degraded)
+        return read_picture(self.degraded, self.sha256)
 
 
 def point_at(options: PairsOptions) -> PictureSource:
@@ -96,10 +100,15 @@ def find_given_pairs(source: PictureSource, pictures: pd.DataFrame) -> dict[str,
     """
     if "degraded" not in pictures:
         return {}
-    pairs = pictures.loc[pictures["degraded"] != "", ["name", "file", "degraded", "degraded_sha256"]]
+    pairs = pictures[pictures["degraded"] != ""]
+    if pairs.empty:
+        return {}
+    columns = (pairs["name"], find_stems(pairs), pairs["file"], pairs["sha256"], pairs["degraded"])
     return {
-        name: GivenPair(source.root / file, source.root / degraded, sha256)
-        for name, file, degraded, sha256 in pairs.itertuples(index=False, name=None)
+        name: GivenPair(
+            f"{stem}{PurePosixPath(file).suffix}", source.root / file, sha256, source.root / degraded, degraded_sha256
+        )
+        for name, stem, file, sha256, degraded, degraded_sha256 in zip(*columns, pairs["degraded_sha256"], strict=True)
     }
 
 

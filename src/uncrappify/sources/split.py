@@ -1,4 +1,4 @@
-"""Train, valid or test: a hash of the picture's name decides, so that new pictures never move old ones."""
+"""Train, valid or test: a hash of the picture's stem decides, so that new pictures never move old ones."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ import hashlib
 import pandas as pd
 
 from uncrappify.errors import UserError
+from uncrappify.sources.layout import find_stems
 from uncrappify.sources.parameters import PictureSource
 
 SHARES = {"test": 0.1, "valid": 0.1}
 
 
 def assign_splits(source: PictureSource, pictures: pd.DataFrame) -> pd.DataFrame:
-    """Assign every picture to a split, pictures of one group to the same.
+    """Assign every picture to a split, pictures of one group to the same, and those that differ in their suffix alone.
 
     The source's own valid and test splits are used where it has them. For a split that it does not name, a tenth of the
-    other pictures is taken by a hash of the name; the rest is for training. Where a set is so small that this would
+    other pictures is taken by a hash of the stem; the rest is for training. Where a set is so small that this would
     leave a split empty, the order of the hashes decides.
 
     Args:
         source: Its ``own_split`` and ``groups`` are used.
-        pictures: One row a usable picture, with ``name``.
+        pictures: One row a usable picture, with ``name`` and ``file``.
 
     Returns:
         The same rows with ``split``: train, valid or test.
@@ -29,8 +30,13 @@ def assign_splits(source: PictureSource, pictures: pd.DataFrame) -> pd.DataFrame
     Raises:
         UserError: If there are too few pictures for three splits.
     """
-    groups = pictures["name"].map(lambda name: source.groups.get(name, name))
-    owned = {source.groups.get(name, name): part for part, names in source.own_split.items() for name in names}
+    stems = dict(zip(pictures["name"], find_stems(pictures), strict=True))
+    groups = pictures["name"].map(lambda name: source.groups.get(name, stems[name]))
+    owned = {
+        source.groups.get(name, stems.get(name, name)): part
+        for part, names in source.own_split.items()
+        for name in names
+    }
     others = sorted(set(groups) - set(owned), key=_hash_to_share)
     split = owned | _split_by_hash(others, [part for part in SHARES if part not in source.own_split])
     assigned = pictures.assign(split=groups.map(split)).reset_index(drop=True)

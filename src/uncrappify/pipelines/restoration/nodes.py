@@ -63,7 +63,7 @@ def crappify(
         raw: The folder with good pictures.
         manifest: One row a picture; rows with ``usable`` false are left out.
         recipe: What happens to a picture, in order.
-        seed: A picture is degraded by seed and name, whatever the others are.
+        seed: A picture is degraded by seed and stem, whatever the others are.
 
     Returns:
         Name to a callable that gives the degraded picture; what each step drew for each picture; and good and
@@ -74,10 +74,15 @@ def crappify(
     usable = manifest[manifest["usable"]]
     given = sources.find_given_pairs(raw, usable)
     planned: dict[str, Crappified | GivenPair] = {
-        name: given.get(name) or Crappified(name, raw.root / file, sha256, recipe, seed)
-        for name, file, sha256 in usable[["name", "file", "sha256"]].itertuples(index=False)
+        name: given.get(name) or Crappified(stem, raw.root / file, sha256, recipe, seed)
+        for name, stem, file, sha256 in zip(
+            usable["name"], sources.find_stems(usable), usable["file"], usable["sha256"], strict=True
+        )
     }
-    draws = {name: {} if name in given else recipe.draw(name, seed) for name in planned}
+    draws = {
+        name: recipe.draw(picture.name, seed) if isinstance(picture, Crappified) else {}
+        for name, picture in planned.items()
+    }
     shown = islice(planned.items(), DAMAGE_PICTURES)
     damage = draw_damage_sheet((name, picture.read_good(), picture(), draws[name]) for name, picture in shown)
     return dict(planned), pd.DataFrame([{"name": name, **drawn} for name, drawn in draws.items()]), damage
@@ -184,9 +189,12 @@ def evaluate(
 def _pairs(
     raw: PictureSource, degraded: Pictures, rows: pd.DataFrame, scale: int, recipe: Recipe, seed: int
 ) -> PicturePairs:
-    targets = Pictures({name: raw.root / file for name, file in zip(rows["name"], rows["file"], strict=True)})
+    names = rows["name"].tolist()
+    files = {name: raw.root / file for name, file in zip(names, rows["file"], strict=True)}
+    targets = Pictures(files, dict(zip(names, rows["sha256"], strict=True)))
+    stems = dict(zip(names, sources.find_stems(rows), strict=True))
     # The input has at most as many pixels as the target.
     pixels = int((rows["width"] * rows["height"]).sum()) * 2
     # A pair that its source brought along was not cropped by the recipe.
     given = "degraded_sha256" in rows and rows["degraded_sha256"].astype(bool).any()
-    return PicturePairs(degraded, targets, rows["name"].tolist(), scale, pixels, NO_DAMAGE if given else recipe, seed)
+    return PicturePairs(degraded, targets, names, scale, pixels, NO_DAMAGE if given else recipe, seed, stems)

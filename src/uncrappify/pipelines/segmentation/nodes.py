@@ -159,9 +159,10 @@ def evaluate(
 
 def _pictures(raw: PictureSource, split: pd.DataFrame, labels: Labels, part: str) -> MaskedPictures:
     rows = split[split["split"] == part]
+    names = rows["name"].tolist()
     pictures, masks = (
-        {name: raw.root / file for name, file in zip(rows["name"], rows[column], strict=True)}
-        for column in ("file", "mask")
+        {name: raw.root / file for name, file in zip(names, rows[column], strict=True)} for column in ("file", "mask")
     )
+    known, known_masks = (dict(zip(names, rows[column], strict=True)) for column in ("sha256", "mask_sha256"))
     pixels = int((rows["width"] * rows["height"]).sum())
-    return MaskedPictures(Pictures(pictures), masks, rows["name"].tolist(), labels, pixels)
+    return MaskedPictures(Pictures(pictures, known), masks, names, labels, pixels, known_masks)

@@ -1,0 +1,39 @@
+"""What is only looked at: texts and figures, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from kedro_datasets._typing import PlotlyPreview
+
+from uncrappify.datasets.file import WholeFile
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+class Text(WholeFile[str]):
+    """A text in UTF-8."""
+
+    def _parse(self, content: bytes) -> str:
+        return content.decode()
+
+    def _dump(self, data: str) -> bytes:
+        return data.encode()
+
+
+class Chart(WholeFile["Figure"]):
+    """A figure of plotly's, as JSON."""
+
+    def preview(self) -> PlotlyPreview:
+        """Show the figure."""
+        return PlotlyPreview(json.loads(self._filepath.read_bytes()))
+
+    def _parse(self, content: bytes) -> Figure:
+        from plotly.graph_objects import Figure
+
+        return Figure(json.loads(content))
+
+    def _dump(self, data: Figure) -> bytes:
+        return str(data.to_json()).encode()
