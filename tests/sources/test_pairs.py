@@ -1,11 +1,13 @@
 """Pictures that are degraded already, each beside its target: matched by name, checked by size, passed through."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from uncrappify.datasets import FolderReference
 from uncrappify.errors import UserError
 from uncrappify.sources import (
     PairsOptions,
@@ -16,6 +18,7 @@ from uncrappify.sources import (
     find_given_pairs,
     list_pictures,
 )
+from uncrappify.sources.folder import find_folder
 
 
 @pytest.fixture
@@ -150,3 +153,46 @@ def test_pictures_that_a_recipe_degrades_have_no_sizes_to_check():
     unpaired = table((1, 1), (100, 100)).assign(degraded="")
     check_sizes(unpaired, 3)
     assert find_given_pairs(PictureSource(name="n", root=Path("/"), licence="none"), unpaired) == {}
+
+
+def test_either_picture_of_a_pair_that_has_changed_is_not_given(tmp_path, write):
+    write({"bad/a.png": (20, 16), "good/a.png": (40, 32)})
+    source = pairs(tmp_path)
+    pair = find_given_pairs(source, list_pictures(source))["a"]
+    assert pair.identity == "a.png"
+    write({"good/a.png": (40, 32), "bad/a.png": (20, 16)})
+    for read, file in ((pair, "bad/a.png"), (pair.read_good, "good/a.png")):
+        with pytest.raises(UserError) as caught:
+            read()
+        assert str(caught.value).startswith(f"{tmp_path / file}: the file has changed since it was listed.")
+
+
+def test_a_pair_whose_name_is_no_unicode_is_left_out_and_the_others_count(tmp_path, write):
+    write({"bad/a.png": (20, 16), "good/a.png": (40, 32)})
+    try:
+        write({f"{side}/b\udcffd.png": (40, 32) for side in ("bad", "good")})
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system only takes unicode names")
+    source = pairs(tmp_path)
+    reference = FolderReference(filepath=str(tmp_path / "raw.json"))
+    reference.save(source)
+    manifest = list_pictures(reference.load())
+    assert manifest["reason"].tolist() == ["", "name is not valid unicode"]
+
+
+def test_a_folder_whose_name_is_no_unicode_is_told(tmp_path, write):
+    try:
+        write({"good\udcff/a.png": (40, 32)})
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system only takes unicode names")
+    with pytest.raises(UserError, match=r"^a\.b: the folder's name is not valid unicode: .*good\\udcff\. Rename it\.$"):
+        find_folder(str(tmp_path / "good\udcff"), "a.b")
+
+
+def test_a_subfolder_that_cannot_be_entered_is_named(tmp_path, write, monkeypatch):
+    write({"bad/sub/a.png": (20, 16), "good/sub/a.png": (40, 32), "bad/b.png": (20, 16), "good/b.png": (40, 32)})
+    closed = str(tmp_path / "bad/sub")
+    # Whoever runs the tests may be allowed to enter every folder.
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != closed and allowed(path, mode))
+    assert failure(tmp_path).startswith(f"the folder {closed} cannot be entered (permission denied). Allow that,")

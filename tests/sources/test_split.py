@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from uncrappify.errors import UserError
 from uncrappify.sources import PictureSource, assign_splits
+from uncrappify.sources.layout import name_files
 
 
 def source(**more: object) -> PictureSource:
@@ -116,3 +117,16 @@ def test_a_source_that_keeps_all_its_pictures_for_itself_is_not_told_to_have_thr
         "source: 3 usable pictures are too few: 0 for train, 1 for valid, 2 for test. The source names its own "
         "pictures for valid and test: leave some for the others, or add pictures; for a good model, hundreds."
     )
+
+
+def test_files_that_differ_in_their_suffix_alone_are_together_and_move_nothing() -> None:
+    def parts(files: list[str]) -> dict[str, str]:
+        names = name_files(files)
+        table = pd.DataFrame({"name": list(names), "file": list(names.values())})
+        assigned = assign_splits(source(), table)
+        return dict(zip(assigned["file"], assigned["split"], strict=True))
+
+    before = parts([f"scan{number}.png" for number in range(100)])
+    after = parts([f"scan{number}.{suffix}" for number in range(100) for suffix in ("jpg", "png")])
+    assert {file: after[file] for file in before} == before
+    assert {file: after[f"{Path(file).stem}.jpg"] for file in before} == before

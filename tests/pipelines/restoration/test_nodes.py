@@ -260,3 +260,60 @@ def test_training_is_the_same_after_the_learning_rate_was_looked_for(
         run = TrainingRun(tmp_path / str(lr_find), tmp_path / str(lr_find) / "snapshots")
         states.append(nodes.train(picture_source, degraded, split, RECIPE, MODEL, training, 42, run)[0].state)
     assert all(torch.allclose(states[0][name], states[1][name], atol=1e-7) for name in states[0])
+
+
+def test_a_target_that_changes_after_it_was_listed_is_neither_trained_on_nor_scored(
+    picture_source: PictureSource, tmp_path: Path
+) -> None:
+    manifest = nodes.list_pictures(picture_source)[0]
+    planned, _, _ = nodes.crappify(picture_source, manifest, RECIPE, 42)
+    folder = PictureFolder(path=str(tmp_path / "degraded"))
+    folder.save(planned)
+    rows = shared.split(picture_source, manifest)
+    pairs = nodes._pairs(picture_source, folder.load(), rows, 3, RECIPE, 42)
+    assert [side.size for side in pairs["a"]] == [(21, 16), (63, 48)]
+    Image.open(picture_source.root / "a.png").rotate(180).save(picture_source.root / "a.png")
+    with pytest.raises(UserError, match=r"a\.png: the file has changed since it was listed"):
+        pairs["a"]
+
+
+def test_a_second_picture_of_the_same_stem_changes_nothing_of_the_first(tmp_path: Path) -> None:
+    root = tmp_path / "scans"
+    root.mkdir()
+    recipe = Recipe.model_validate([{"resize": {"factor": [2, 4]}}, {"jpeg": {"quality": [10, 90]}}])
+    for number in range(5):
+        Image.effect_noise((70 + number, 64), 50).convert("RGB").save(root / f"scan{number}.png")
+    source = PictureSource(name="scans", root=root, licence="CC0")
+
+    def degrade() -> dict[str, tuple[Path, bytes, str]]:
+        manifest = nodes.list_pictures(source)[0]
+        folder = PictureFolder(path=str(tmp_path / "degraded"))
+        folder.save(nodes.crappify(source, manifest, recipe, 42)[0])
+        found, rows = folder.load(), shared.split(source, manifest)
+        pairs = nodes._pairs(source, found, rows, 1, recipe, 42)
+        assert all(side.size == pairs[name][1].size for name in pairs.names for side in pairs[name])
+        parts = zip(rows["name"], rows["file"], rows["split"], strict=True)
+        return {file: (found.paths[name], found.paths[name].read_bytes(), part) for name, file, part in parts}
+
+    before = degrade()
+    for number in range(5):
+        Image.effect_noise((64, 64), 60).convert("RGB").save(root / f"scan{number}.jpg")
+    after = degrade()
+    assert len(after) == 10
+    assert {file: after[file] for file in before} == before
+
+
+def test_a_file_beside_a_folder_of_its_degraded_name_has_a_place_of_its_own(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    root = request.getfixturevalue("shared") / "cases/pictures/collision"
+    if not root.is_dir():
+        pytest.skip(f"no sample files in {root}")
+    source = PictureSource(name="collision", root=root, licence="CC0")
+    planned, _, _ = nodes.crappify(source, nodes.list_pictures(source)[0], RECIPE, 42)
+    folder = PictureFolder(path=str(tmp_path / "degraded"))
+    folder.save(planned)
+    found = folder.load()
+    assert {"scan", "scan.png/page1"} <= set(found)
+    for name, picture in planned.items():
+        assert np.array_equal(found[name], picture())
