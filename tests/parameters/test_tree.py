@@ -93,7 +93,7 @@ def test_a_misspelt_option_of_a_step_is_named_with_the_nearest_right_one() -> No
 
 def test_an_unknown_top_level_name_is_named_with_the_nearest_right_one() -> None:
     assert message(smok=True) == (
-        'There is no parameter "smok"; did you mean "smoke"? Known: superres, pictures, mirror, smoke.'
+        'There is no parameter "smok"; did you mean "smoke"? Known: superres, pictures, mirror, memory, smoke.'
     )
     assert 'did you mean "superres"?' in message(superress={})
 
@@ -311,7 +311,7 @@ def test_defaults_are_filled_in() -> None:
 def test_the_shipped_parameters_are_right() -> None:
     for file in (CONF / "base" / "parameters").glob("*.yml"):
         shipped = yaml.safe_load(file.read_text(encoding="utf-8"))
-        assert set(complete(shipped, shipped)) == {*shipped, "smoke"}
+        assert set(complete(shipped, shipped)) == {*shipped, "memory", "smoke"}
 
 
 def test_complete_parameters_are_plain_values_that_stay_as_they_are() -> None:

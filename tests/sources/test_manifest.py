@@ -2,8 +2,11 @@
 
 import hashlib
 import logging
+import struct
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from uncrappify.errors import UserError
+from uncrappify.pictures import DECODING
+from uncrappify.pictures.jpeg import count_scans
 from uncrappify.sources import PictureSource, list_pictures
 
 
@@ -218,3 +223,56 @@ def test_a_folder_of_unsupported_pictures_alone_counts_their_kinds(tmp_path: Pat
 def test_no_picture_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there are no pictures in"):
         manifest_of(tmp_path)
+
+
+def progressive(scans: int) -> bytes:
+    """A progressive JPEG whose last scan, a refinement of a few bytes, is there again and again."""
+    file = BytesIO()
+    noise(1).save(file, "JPEG", progressive=True)
+    content = file.getvalue()
+    last = content.rindex(b"\xff\xda")
+    return content[:-2] + content[last:-2] * (scans - count_scans(content)) + content[-2:]
+
+
+def test_a_jpeg_of_very_many_scans_is_over_a_limit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    noise(2).save(tmp_path / "good.jpg", progressive=True)
+    (tmp_path / "bomb.jpg").write_bytes(progressive(200))
+    assert manifest_of(tmp_path)["reason"].to_dict() == {
+        "bomb": "over a limit: a JPEG of 200 scans, the limit is 50",
+        "good": "",
+    }
+    assert caplog.messages == ["1 picture left out, over a limit: bomb.jpg"]
+
+
+def test_scans_are_told_from_bytes_of_metadata_and_pixels(tmp_path: Path) -> None:
+    file = BytesIO()
+    noise(1).save(file, "JPEG", quality=98, exif=b"Exif\0\0" + b"\xff\xda\0\2" * 90)
+    content = file.getvalue()
+    assert count_scans(content + b"\xff\xda\0\2" * 90) == 1
+    assert count_scans(b"\x89PNG" + b"\xff\xda\0\2") == 0
+
+
+def test_a_picture_that_needs_more_than_the_budget_is_over_a_limit_with_both_numbers(tmp_path: Path) -> None:
+    Image.new("L", (100, 100)).save(tmp_path / "small.png")
+    header = struct.pack(">IIBBBBB", 12_000, 9_500, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", b"x"), (b"IEND", b"")]
+    framed = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", crc32(name + data)) for name, data in chunks
+    ]
+    (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(framed))
+    with (tmp_path / "sparse.png").open("wb") as file:
+        file.truncate(40 * 10**9)
+    assert manifest_of(tmp_path)["reason"].to_dict() == {
+        # 114 megapixels, 12 bytes each.
+        "large": "over a limit: needs 1.4 GB to decode, the limit is 1.0 GB (parameter memory)",
+        "small": "",
+        "sparse": "over a limit: needs 40.0 GB to decode, the limit is 1.0 GB (parameter memory)",
+    }
+
+
+def test_the_budget_is_the_parameter_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (1000, 1000)).save(tmp_path / "a.png")
+    Image.new("RGB", (400, 400)).save(tmp_path / "b.png")
+    monkeypatch.setattr(DECODING, "limit", 5_000_000)
+    reasons = manifest_of(tmp_path)["reason"].to_dict()
+    assert reasons == {"a": "over a limit: needs 0.1 GB to decode, the limit is 0.005 GB (parameter memory)", "b": ""}

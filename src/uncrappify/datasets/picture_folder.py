@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,8 @@ class PictureFolder(AbstractDataset[LazyPictures, Pictures]):
     A node returns a mapping from name to a callable. A callable may have an attribute ``key``, which identifies
     everything that its picture depends on: a picture that was written before under the same key, and whose file has
     still the content that was written, is not computed again. The place of its file follows from an attribute
-    ``identity``, or from the name where it has none. The index is written last, so a folder without one is incomplete.
+    ``identity``, or from the name where it has none. It may have a method ``reserve``, a context that waits for the
+    memory that the picture takes until it is written. The index is written last, so a folder without one is incomplete.
     A journal lists the finished pictures of an interrupted save, which are kept.
 
     Args:
@@ -168,7 +170,8 @@ class PictureFolder(AbstractDataset[LazyPictures, Pictures]):
         return ImagePreview(base64.b64encode(first.read_bytes()).decode() if first else "")
 
     def _write(self, key: str | None, place: str, picture: Callable[[], Image.Image]) -> Entry:
-        content = encode(picture())
+        with getattr(picture, "reserve", nullcontext)():
+            content = encode(picture())
         with written_whole(self._path / place, durable=False) as temporary:
             temporary.write_bytes(content)
         return Entry(key=key, file=place, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())

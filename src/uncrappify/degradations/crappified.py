@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from uncrappify.degradations.recipe import Recipe
-from uncrappify.pictures import read_picture
+from uncrappify.pictures import read_picture, reserve_memory
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class Crappified:
             UserError: The file is missing, or has changed since it was listed.
         """
         return read_picture(self.file, self.sha256)
+
+    def reserve(self) -> AbstractContextManager[None]:
+        """Wait for the memory that the good picture and its degraded twin take, and keep it for the block."""
+        return reserve_memory(self.file)
 
     def __call__(self) -> Image.Image:
         """Compute the degraded picture."""

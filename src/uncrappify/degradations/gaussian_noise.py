@@ -8,6 +8,8 @@ from pydantic import Field
 
 from uncrappify.degradations.step import Range, Step, Within
 
+PIXELS_AT_ONCE = 1 << 20
+
 
 class GaussianNoise(Step):
     """Add independent normal noise to every value, rounded and clipped to 0..255 (Zhang et al. 2017, DnCNN)."""
@@ -20,10 +22,15 @@ class GaussianNoise(Step):
 
     def apply(self, picture: Image.Image, sigma: float, random: np.random.Generator) -> Image.Image:
         """Add the noise; ``random`` is seeded by picture and step."""
-        pixels = np.asarray(picture)
-        noisy = random.standard_normal(pixels.shape, dtype=np.float32)
-        noisy *= np.float32(sigma)
-        noisy += pixels
-        np.rint(noisy, out=noisy)
-        np.clip(noisy, 0, 255, out=noisy)
-        return Image.fromarray(noisy.astype(np.uint8))
+        result = picture.copy()
+        # Strip by strip, because floats of a whole picture would take five times its memory; the draws are the same.
+        rows = max(1, PIXELS_AT_ONCE // picture.width)
+        for top in range(0, picture.height, rows):
+            pixels = np.asarray(picture.crop((0, top, picture.width, min(top + rows, picture.height))))
+            noisy = random.standard_normal(pixels.shape, dtype=np.float32)
+            noisy *= np.float32(sigma)
+            noisy += pixels
+            np.rint(noisy, out=noisy)
+            np.clip(noisy, 0, 255, out=noisy)
+            result.paste(Image.fromarray(noisy.astype(np.uint8)), (0, top))
+        return result

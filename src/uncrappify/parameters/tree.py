@@ -30,6 +30,12 @@ class Shortcuts(BaseModel):
     mirror: str | None = Field(
         None, description="A folder or URL that has the archives and a SHA256SUMS, in place of their own addresses"
     )
+    memory: float = Field(
+        1.0,
+        gt=0,
+        description="GB that pictures, copies included, take at most while they are listed, degraded or read, in all "
+        "threads together; one that needs more on its own is over a limit",
+    )
     smoke: bool = Field(
         False, description="Run every node with two batches a stage, to see that all works, and keep it in data/smoke"
     )

@@ -1,7 +1,8 @@
 """Decoding of picture files and masks."""
 
+from uncrappify.pictures.budget import DECODING, OVER_A_LIMIT
 from uncrappify.pictures.kinds import SUFFIXES, UNSUPPORTED
-from uncrappify.pictures.limits import LARGEST_MEGAPIXELS, SMALLEST_SIDE, crop_corner, open_picture
+from uncrappify.pictures.limits import SMALLEST_SIDE, crop_corner, open_picture
 from uncrappify.pictures.picture import (
     Reading,
     check_content,
@@ -10,13 +11,16 @@ from uncrappify.pictures.picture import (
     is_enlargement,
     read_content,
     read_picture,
+    reserve_memory,
+    reserve_within_limit,
     to_rgb,
     write_picture,
 )
 from uncrappify.pictures.unusable import UnusablePicture
 
 __all__ = [
-    "LARGEST_MEGAPIXELS",
+    "DECODING",
+    "OVER_A_LIMIT",
     "SMALLEST_SIDE",
     "SUFFIXES",
     "UNSUPPORTED",
@@ -30,6 +34,8 @@ __all__ = [
     "open_picture",
     "read_content",
     "read_picture",
+    "reserve_memory",
+    "reserve_within_limit",
     "to_rgb",
     "write_picture",
 ]

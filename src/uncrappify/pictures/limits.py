@@ -1,4 +1,4 @@
-"""How small and how large a picture may be, and opening without Pillow's own limit, which is another one."""
+"""How small a picture may be, and opening without Pillow's own limit of size, in whose place memory is counted."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,27 +7,10 @@ from typing import IO
 
 from PIL import Image, ImageFile
 
-from uncrappify.pictures.unusable import UnusablePicture
-
 SMALLEST_SIDE = 16
-"""Pixels; a picture with a shorter side is unusable."""
-
-LARGEST_MEGAPIXELS = 200
-"""A picture with more is refused by its header, before anything is decoded."""
+"""Pixels; a picture of the user's with a shorter side is unusable. What a recipe makes of it may be smaller."""
 
 _changing = Lock()
-
-
-def check_size(width: int, height: int) -> None:
-    """Check the size that a picture's header tells.
-
-    Raises:
-        UnusablePicture: It is too small or too large.
-    """
-    if min(width, height) < SMALLEST_SIDE:
-        raise UnusablePicture(f"{width}x{height}, smaller than {SMALLEST_SIDE}x{SMALLEST_SIDE}")
-    if width * height > LARGEST_MEGAPIXELS * 1_000_000:
-        raise UnusablePicture(f"{width}x{height}, over {LARGEST_MEGAPIXELS} megapixels")
 
 
 def open_picture(file: IO[bytes], format: str) -> ImageFile.ImageFile:
@@ -38,14 +21,14 @@ def open_picture(file: IO[bytes], format: str) -> ImageFile.ImageFile:
         format: The one format that is tried, by Pillow's name.
 
     Returns:
-        The picture, whose size is still to be checked.
+        The picture, of any size: whoever decodes it counts the memory first.
     """
     with _without_pillows_limit():
         return Image.open(file, formats=(format,))
 
 
 def prepare_tiff(image: ImageFile.ImageFile) -> None:
-    """Allocate a TIFF's pixels, whose number is checked; Pillow asks its own limit again where it does so itself."""
+    """Allocate a TIFF's pixels, whose memory is counted; Pillow asks its own limit again where it does so itself."""
     with _without_pillows_limit():
         image.load_prepare()
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from uncrappify.pictures import png
 from uncrappify.pictures.kinds import is_read, recognise
-from uncrappify.pictures.limits import LARGEST_MEGAPIXELS, open_picture
-from uncrappify.pictures.picture import read_content
+from uncrappify.pictures.limits import open_picture
 from uncrappify.pictures.unusable import UnusablePicture
 
 SUFFIXES = frozenset({".png", ".bmp", ".gif", ".tif", ".tiff"})
@@ -79,18 +77,13 @@ class MaskFile:
     inverted: bool = False
 
 
-def open_mask(path: Path) -> MaskFile:
-    """Open a mask and read its header.
+def parse_mask(content: bytes) -> MaskFile:
+    """Read the header of a mask's bytes.
 
     Raises:
-        UnusablePicture: The file cannot be read, or is damaged.
+        UnusablePicture: The file is damaged.
         UnfitMask: It is lossy, has several pages, or pixels of a kind that holds no classes.
     """
-    return parse_mask(read_content(path))
-
-
-def parse_mask(content: bytes) -> MaskFile:
-    """Read the header of a mask's bytes; see :func:`open_mask`."""
     if not content:
         raise UnusablePicture("0 bytes")
     try:
@@ -99,8 +92,6 @@ def parse_mask(content: bytes) -> MaskFile:
         if not content.startswith(_TIFF):
             raise
         return _parse_tiff(content)
-    if image.width * image.height > LARGEST_MEGAPIXELS * 1_000_000:
-        raise UnusablePicture(f"{image.width}x{image.height}, over {LARGEST_MEGAPIXELS} megapixels")
     raw = _find_raw_mode(image)
     with _damage_told():
         _refuse_lossy(image)

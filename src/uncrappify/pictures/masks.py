@@ -23,7 +23,7 @@ from uncrappify.pictures.mask_codes import (
     encode_values,
 )
 from uncrappify.pictures.mask_file import Pixels, UnfitMask, convert_pixels, parse_mask
-from uncrappify.pictures.picture import check_content, read_content
+from uncrappify.pictures.picture import check_content, read_content, reserve_memory
 from uncrappify.pictures.unusable import UnusablePicture
 
 VOID = 255
@@ -182,9 +182,10 @@ def read_mask(path: Path, labels: Labels, sha256: str | None = None) -> Classes:
         UserError: The file is missing, or has changed since it was listed.
     """
     try:
-        content = read_content(path)
-        check_content(path, content, sha256)
-        found = labels.decode(parse_mask(content).read())
+        with reserve_memory(path):
+            content = read_content(path)
+            check_content(path, content, sha256)
+            found = labels.decode(parse_mask(content).read())
     except (UnusablePicture, UnfitMask) as reason:
         raise UserError(f"{path}: the mask cannot be read ({reason}). {_CHANGED}") from reason
     if isinstance(found, UnlistedValue):

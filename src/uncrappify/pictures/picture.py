@@ -1,8 +1,8 @@
 """Decoding of picture files of any supported kind to upright 8-bit RGB, or the reason why a file is unusable."""
 
 import hashlib
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -13,11 +13,13 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
 from uncrappify.pictures import jpeg, png, tiff
+from uncrappify.pictures.budget import DECODING, OVER_A_LIMIT, count_bytes
 from uncrappify.pictures.kinds import is_read, recognise
-from uncrappify.pictures.limits import check_size, open_picture, prepare_tiff
+from uncrappify.pictures.limits import open_picture, prepare_tiff
 from uncrappify.pictures.samples import guess_range, round_to_bytes
 from uncrappify.pictures.unusable import UnusablePicture
 
+_LONGEST_SIGNATURE = 256
 _LIST_AGAIN = "run again from the node list (the whole pipeline, without --from-nodes)."
 
 
@@ -49,9 +51,10 @@ def read_picture(path: Path, sha256: str | None = None) -> Image.Image:
         UserError: The file is missing, or has changed or become unusable since it was listed.
     """
     try:
-        content = read_content(path)
-        check_content(path, content, sha256)
-        return decode(content).picture
+        with reserve_memory(path):
+            content = read_content(path)
+            check_content(path, content, sha256)
+            return decode(content).picture
     except UnusablePicture as reason:
         raise UserError(
             f"{path}: {reason}. The picture has gone or changed since it was listed. Put it back, or {_LIST_AGAIN}"
@@ -122,6 +125,69 @@ def read_content(path: Path) -> bytes:
         raise UnusablePicture(f"cannot be read ({(error.strerror or str(error)).lower()})") from error
 
 
+def count_memory(path: Path) -> int:
+    """Say how much memory it takes at most to read, decode and degrade a picture, by its file's size and header.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Bytes; no more than the file's own where it is not a picture.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return 0
+    if size > DECODING.limit:
+        return size
+    # A header may be as large as the file.
+    with DECODING.reserve(size):
+        try:
+            return 2 * size + _count_decoded(path)
+        except Exception:  # as in decode, which says what is wrong with it
+            return size
+
+
+def _count_decoded(path: Path) -> int:
+    with path.open("rb") as file:
+        kind = recognise(file.read(_LONGEST_SIGNATURE))
+        if kind is None or not is_read(kind):
+            return 0
+        file.seek(0)
+        if kind == "TIFF":
+            layout = tiff.describe(file.read())
+            if not layout.is_plain:
+                return layout.decoded_bytes
+            file.seek(0)
+        with open_picture(file, kind) as image:
+            return count_bytes(image)
+
+
+@contextmanager
+def reserve_within_limit(path: Path) -> Iterator[None]:
+    """Keep the memory that a picture takes for the block, as :func:`reserve_memory`, if it is not too much by itself.
+
+    Raises:
+        UnusablePicture: It needs more than the whole limit.
+    """
+    needed = count_memory(path)
+    if excess := DECODING.explain_excess(needed):
+        raise UnusablePicture(f"{OVER_A_LIMIT}: {excess} (parameter memory)")
+    with DECODING.reserve(needed):
+        yield
+
+
+@contextmanager
+def reserve_memory(path: Path) -> Iterator[None]:
+    """Wait until there is memory to read, decode and degrade a picture, and keep it for the block.
+
+    Args:
+        path: The file.
+    """
+    with nullcontext() if DECODING.is_held else DECODING.reserve(count_memory(path)):
+        yield
+
+
 def decode(content: bytes) -> Reading:
     """Turn a picture file's bytes into upright 8-bit RGB.
 
@@ -138,8 +204,7 @@ def decode(content: bytes) -> Reading:
         The picture, the file's own mode, and notes on what was changed.
 
     Raises:
-        UnusablePicture: The file is empty, not a picture, of a kind that is not supported, truncated, damaged, too
-            small or too large.
+        UnusablePicture: The file is empty, not a picture, of a kind that is not supported, truncated or damaged.
     """
     if not content:
         raise UnusablePicture("0 bytes")
@@ -198,7 +263,6 @@ def _decode_tiff(content: bytes) -> Reading:
 
 def _decode(content: bytes, kind: str) -> Reading:
     image = open_picture(BytesIO(content), kind)
-    check_size(*image.size)
     mode, notes = image.mode, _note_conversions(image)
     if kind == "TIFF":
         prepare_tiff(image)

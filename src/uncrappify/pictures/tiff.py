@@ -15,7 +15,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from PIL import Image, TiffImagePlugin, TiffTags
 
-from uncrappify.pictures.limits import check_size, open_picture
+from uncrappify.pictures.budget import BYTES_A_PIXEL
+from uncrappify.pictures.limits import open_picture
 from uncrappify.pictures.samples import Bytes, Samples, guess_range, round_to_bytes
 from uncrappify.pictures.unusable import UnusablePicture
 
@@ -86,6 +87,12 @@ class Layout:
         return self.photometric != _PALETTE or self.compression not in _UNPACKED or self.fill_order != 1
 
     @property
+    def decoded_bytes(self) -> int:
+        """Memory that :func:`read` takes: samples as unpacked, as numbers and as bytes, and Pillow's copies."""
+        item = math.ceil(max(self.bits) / 8)
+        return self.width * self.height * (self.samples * (2 * item + 1) + BYTES_A_PIXEL)
+
+    @property
     def fill_order(self) -> int:
         """2 where the bits of each byte are reversed, else 1."""
         return int(self.tags.get(TiffImagePlugin.FILLORDER, 1))
@@ -138,7 +145,8 @@ def describe(content: bytes) -> Layout:
     except (KeyError, TypeError, ValueError) as error:
         raise UnusablePicture("truncated or damaged") from error
     _refuse_what_pillow_gets_wrong(layout)
-    check_size(layout.width, layout.height)
+    if layout.width < 1 or layout.height < 1:
+        raise UnusablePicture("truncated or damaged")
     return layout
 
 

@@ -13,7 +13,16 @@ from typing import Any
 import pandas as pd
 
 from uncrappify.errors import UserError
-from uncrappify.pictures import UNSUPPORTED, UnusablePicture, decode, read_content
+from uncrappify.pictures import (
+    OVER_A_LIMIT,
+    SMALLEST_SIDE,
+    UNSUPPORTED,
+    UnusablePicture,
+    decode,
+    read_content,
+    reserve_within_limit,
+)
+from uncrappify.pictures.jpeg import MOST_SCANS, count_scans
 from uncrappify.progress import track
 from uncrappify.sources.folder import find_pictures
 from uncrappify.sources.layout import TEST_PREFIX, escape, match_globs, name_files
@@ -112,18 +121,29 @@ def _examine(root: Path, name: str, file: str) -> Row:
     try:
         if row["file"] != file:
             raise UnusablePicture("name is not valid unicode")
-        content = read_content(root / file)
-        row |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        picture, mode, notes = decode(content)
+        with reserve_within_limit(root / file):
+            content = read_content(root / file)
+            row |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            row |= _look_at(content)
     except UnusablePicture as reason:
         return row | {"reason": _name_kind(str(reason), file)}
-    return row | {
-        "width": picture.width,
-        "height": picture.height,
-        "mode": mode,
-        "usable": True,
-        "notes": ", ".join(notes),
-    }
+    return row
+
+
+def _look_at(content: bytes) -> Row:
+    """Decode a picture, and give what its row says of it.
+
+    Raises:
+        UnusablePicture: It cannot be decoded, or is over one of the limits of what a user may bring.
+    """
+    scans = count_scans(content)
+    if scans > MOST_SCANS:
+        raise UnusablePicture(f"{OVER_A_LIMIT}: a JPEG of {scans} scans, the limit is {MOST_SCANS}")
+    picture, mode, notes = decode(content)
+    width, height = picture.size
+    if min(width, height) < SMALLEST_SIDE:
+        raise UnusablePicture(f"{width}x{height}, smaller than {SMALLEST_SIDE}x{SMALLEST_SIDE}")
+    return {"width": width, "height": height, "mode": mode, "usable": True, "notes": ", ".join(notes)}
 
 
 def _name_kind(reason: str, file: str) -> str:
@@ -142,6 +162,8 @@ def _mark_duplicates(rows: list[Row]) -> list[Row]:
 
 def _classify(reason: str) -> str:
     """Remove the details of a single picture: ``1x1, smaller than 16x16`` to ``smaller than 16x16``."""
+    if OVER_A_LIMIT in reason:
+        return OVER_A_LIMIT
     return "same content as another" if reason.startswith("same content as ") else reason.rpartition(", ")[2]
 
 

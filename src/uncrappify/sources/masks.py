@@ -5,15 +5,17 @@ import logging
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import ExifTags
 
 from uncrappify.errors import UserError
-from uncrappify.pictures import UnusablePicture, read_content
+from uncrappify.pictures import UnusablePicture, open_picture, read_content, reserve_within_limit, tiff
+from uncrappify.pictures.kinds import recognise
 from uncrappify.pictures.mask_codes import UnlistedValue
 from uncrappify.pictures.mask_file import SUFFIXES, MaskFile, Pixels, UnfitMask, parse_mask, read_orientation
 from uncrappify.pictures.masks import VOID, Labels
@@ -151,24 +153,30 @@ def _examine(entry: _Entry, labels: Labels) -> dict[str, Any]:
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{path}: a mask has to keep every value, which a {path.suffix} file does not. Save it as PNG.")
     try:
-        content = read_content(path)
-        row["sha256"] = hashlib.sha256(content).hexdigest()
-        mask = parse_mask(content)
-        turned = _turned_differently(entry, mask)
-        if mask.size != entry.size:
-            raise UserError(_explain_size(entry, mask, turned))
-        pixels = mask.read()
+        with reserve_within_limit(path):
+            return row | _look_at(entry, labels)
     except UnusablePicture as reason:
         return row | {"reason": f"mask cannot be read ({reason})"}
     except UnfitMask as reason:
         raise UserError(f"{path}: {reason}") from reason
+
+
+def _look_at(entry: _Entry, labels: Labels) -> dict[str, Any]:
+    """Decode a mask, and give what its row says of it."""
+    content = read_content(entry.mask)
+    mask = parse_mask(content)
+    turned = _turned_differently(entry, mask)
+    if mask.size != entry.size:
+        raise UserError(_explain_size(entry, mask, turned))
+    pixels = mask.read()
     found, in_alpha = labels.decode(pixels), labels.has_classes_in_alpha(pixels)
     if isinstance(found, UnlistedValue):
         advice = _IN_ALPHA if in_alpha else _advise(found, labels, pixels)
-        raise UserError(f"{_explain_unlisted(path, found, labels)} {advice}")
+        raise UserError(f"{_explain_unlisted(entry.mask, found, labels)} {advice}")
     counts = np.bincount(found.ravel(), minlength=VOID + 1)
     void, counts = int(counts[VOID]), counts[: len(labels.classes)]
-    return row | {
+    return {
+        "sha256": hashlib.sha256(content).hexdigest(),
         "pixels": counts.tolist(),
         "void": void,
         "reason": "" if counts.any() else "mask is void everywhere",
@@ -182,10 +190,17 @@ def _turned_differently(entry: _Entry, mask: MaskFile) -> bool:
     """Tell whether picture and mask are stored with the same size, but are turned in different ways to be upright."""
     if not entry.turned and mask.orientation == 1:
         return False
-    with Image.open(entry.picture) as picture:
-        orientation = read_orientation(picture)
+    orientation = _read_turn(read_content(entry.picture))
     stored = entry.size[::-1] if orientation >= 5 else entry.size
     return orientation != mask.orientation and stored == (mask.size[::-1] if mask.orientation >= 5 else mask.size)
+
+
+def _read_turn(content: bytes) -> int:
+    kind = recognise(content)
+    if kind == "TIFF":
+        # Also of those that Pillow does not read.
+        return int(tiff.describe(content).tags.get(ExifTags.Base.Orientation, 1))
+    return read_orientation(open_picture(BytesIO(content), str(kind)))
 
 
 def _explain_size(entry: _Entry, mask: MaskFile, turned: bool) -> str:

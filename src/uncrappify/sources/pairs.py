@@ -1,6 +1,7 @@
 """Given pairs of degraded picture and target: matched by name, checked by size, used as they are."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -8,7 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from uncrappify.errors import UserError
-from uncrappify.pictures import is_enlargement, read_picture
+from uncrappify.pictures import is_enlargement, read_picture, reserve_memory
 from uncrappify.sources.folder import find_folder, find_pairable
 from uncrappify.sources.layout import find_stems, key_by_name, match_twins, shorten_list
 from uncrappify.sources.parameters import PairsOptions, PictureSource
@@ -47,6 +48,10 @@ class GivenPair:
             UserError: The file is missing, or has changed since it was listed.
         """
         return read_picture(self.target, self.target_sha256)
+
+    def reserve(self) -> AbstractContextManager[None]:
+        """Wait for the memory that the degraded picture takes, and keep it for the block."""
+        return reserve_memory(self.degraded)
 
     def __call__(self) -> Image.Image:
         """Read the degraded picture.

@@ -1,0 +1,106 @@
+"""One budget of memory for all pictures that are decoded at the same time, whatever the number of cores."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition, local
+
+from PIL import ImageFile
+
+GIGABYTE = 1_000_000_000
+
+OVER_A_LIMIT = "over a limit"
+"""What the reason begins with for which such a picture is not used."""
+
+BYTES_A_PIXEL = 12
+"""Of a picture of 8 bits: Pillow keeps RGB in 4, and at most three copies live at once: the picture as it is stored,
+turned by EXIF and converted; or the good picture, the part of it that a step has cropped, and what the step makes."""
+
+WITH_ALPHA = 14
+"""The picture, a copy as RGBA, its alpha, and the white picture that it is pasted on."""
+
+DEEP = 22
+"""Grey of 16 or 32 bits: floats to scale it, twice, beside the picture before and after."""
+
+DEEP_COLOURS = 32
+"""Colours of 16 bits in a PNG: upper and lower bytes are decoded apart and joined, with up to four channels."""
+
+ANIMATED = 24
+"""WebP and AVIF: the decoder's own two canvases of 4 bytes and a copy as bytes, beside the copies of WITH_ALPHA."""
+
+# Measured as peaks of resident memory at 16 megapixels (tests/pictures/test_budget.py).
+
+
+class Budget:
+    """Memory that threads reserve before they decode and release afterwards, as a semaphore counts places.
+
+    A thread that has reserved something reserves nothing more meanwhile: else two could wait for each other.
+
+    Args:
+        limit: Of what all threads have reserved together, in bytes; what needs more than that has to be alone.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._taken = 0
+        self._released = Condition()
+        self._own = local()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this thread has reserved something."""
+        return getattr(self._own, "holds", False)
+
+    @contextmanager
+    def reserve(self, needed: int) -> Iterator[None]:
+        """Wait until there is room, and keep it for the block.
+
+        Args:
+            needed: In bytes.
+        """
+        if self.is_held:
+            yield
+            return
+        with self._released:
+            self._released.wait_for(lambda: not self._taken or self._taken + needed <= self.limit)
+            self._taken += needed
+        self._own.holds = True
+        try:
+            yield
+        finally:
+            self._own.holds = False
+            with self._released:
+                self._taken -= needed
+                self._released.notify_all()
+
+    def explain_excess(self, needed: int) -> str:
+        """Say by how much something is over the limit on its own; nothing where it is not."""
+        if needed <= self.limit:
+            return ""
+        shown = f"{math.ceil(needed / GIGABYTE * 10) / 10:.1f}"
+        limit = self.limit / GIGABYTE
+        return f"needs {shown} GB to decode, the limit is {limit if round(limit, 1) == limit else f'{limit:.3g}'} GB"
+
+
+DECODING = Budget(GIGABYTE)
+"""Whatever decodes pictures reserves from this one, whose limit is the parameter ``memory``."""
+
+
+def count_bytes(header: ImageFile.ImageFile) -> int:
+    """Say how much memory it takes at most to decode and degrade a picture.
+
+    Args:
+        header: The picture, not decoded yet.
+
+    Returns:
+        Bytes, all copies of the pixels included.
+    """
+    if header.format in {"WEBP", "AVIF"}:
+        each = ANIMATED
+    elif header.mode.startswith(("I", "F")):
+        each = DEEP
+    elif any("16B" in str(tile.args) for tile in header.tile):
+        each = DEEP_COLOURS
+    else:
+        each = WITH_ALPHA if header.has_transparency_data else BYTES_A_PIXEL
+    return header.width * header.height * each

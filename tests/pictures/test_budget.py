@@ -1,0 +1,127 @@
+"""One budget of memory, whatever the number of threads, and however much a picture takes."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncrappify.pictures import count_memory
+from uncrappify.pictures.budget import BYTES_A_PIXEL, Budget
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a peak that can be reset")
+
+SIDE = 1600
+#: What Python's modules and Pillow's plugins take when they are loaded, in bytes.
+LOADED = 12_000_000
+
+PEAK = """
+import re, sys
+from pathlib import Path
+from uncrappify.pictures import decode
+
+def told(name):
+    return 1024 * int(re.search(name + r":\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+
+Path("/proc/self/clear_refs").write_text("5")
+before = told("VmRSS")
+decode(Path(sys.argv[1]).read_bytes())
+print(told("VmHWM") - before)
+"""
+
+
+def test_threads_never_hold_more_than_the_budget_together() -> None:
+    budget, lock, held, peaks = Budget(100), threading.Lock(), [0], []
+
+    def work(needed: int) -> None:
+        with budget.reserve(needed):
+            with lock:
+                held[0] += needed
+                peaks.append(held[0])
+            time.sleep(0.001)
+            with lock:
+                held[0] -= needed
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(work, [30, 60, 10, 100, 45] * 20))
+    assert len(peaks) == 100
+    assert 60 < max(peaks) <= 100
+
+
+def test_what_needs_more_than_the_budget_is_alone_and_what_is_reserved_within_is_free() -> None:
+    budget = Budget(10)
+    with budget.reserve(1000), budget.reserve(10):
+        assert budget.is_held
+        other = threading.Thread(target=lambda: budget.reserve(1).__enter__(), daemon=True)
+        other.start()
+        other.join(0.05)
+        assert other.is_alive()
+    other.join(5)
+    assert not other.is_alive()
+    assert not budget.is_held
+
+
+def test_a_failure_gives_back_what_was_reserved() -> None:
+    budget = Budget(10)
+    for _ in range(3):
+        with pytest.raises(KeyError), budget.reserve(10):
+            raise KeyError
+    with budget.reserve(10):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("needed", "told"),
+    [
+        (1_000_000_000, ""),
+        (1_000_000_001, "needs 1.1 GB to decode, the limit is 1.0 GB"),
+        (40_000_000_000, "needs 40.0 GB to decode, the limit is 1.0 GB"),
+    ],
+)
+def test_what_is_over_the_limit_is_told_with_both_numbers(needed: int, told: str) -> None:
+    assert Budget(1_000_000_000).explain_excess(needed) == told
+
+
+def test_a_file_counts_by_its_header_and_its_own_size(tmp_path: Path) -> None:
+    file = tmp_path / "a.bmp"
+    Image.new("RGB", (100, 50)).save(file)
+    assert count_memory(file) == 2 * file.stat().st_size + BYTES_A_PIXEL * 100 * 50
+    file.write_bytes(b"no picture")
+    assert count_memory(file) == 10
+    assert count_memory(tmp_path / "gone.png") == 0
+
+
+def grey(dtype: str) -> Image.Image:
+    return Image.fromarray(np.full((SIDE, SIDE), 7, dtype))
+
+
+def turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[274] = 6
+    return exif
+
+
+KINDS: dict[str, Callable[[Path], None]] = {
+    "rgb.jpg": lambda file: Image.new("RGB", (SIDE, SIDE)).save(file, progressive=True, subsampling=0, exif=turned()),
+    "cmyk.jpg": lambda file: Image.new("CMYK", (SIDE, SIDE)).save(file),
+    "palette.gif": lambda file: Image.new("P", (SIDE, SIDE)).save(file),
+    "alpha.png": lambda file: Image.new("RGBA", (SIDE, SIDE)).save(file, exif=turned()),
+    "alpha.webp": lambda file: Image.new("RGBA", (SIDE, SIDE)).save(file, lossless=True, method=0, exif=turned()),
+    "16bit.tif": lambda file: grey("uint16").save(file, exif=turned()),
+    "float.tif": lambda file: grey("float32").save(file, compression="tiff_lzw", exif=turned()),
+}
+
+
+@linux
+@pytest.mark.parametrize("name", KINDS)
+def test_a_picture_takes_no_more_than_what_is_counted(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    KINDS[name](file)
+    done = subprocess.run([sys.executable, "-c", PEAK, file], capture_output=True, text=True, check=True)
+    assert 3 * SIDE * SIDE < int(done.stdout) <= count_memory(file) + LOADED
