@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import json
 import logging
 import re
 import shutil
@@ -10,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from filelock import FileLock
+from pydantic import BaseModel
 
 from uncrappify.addresses import without_password
 from uncrappify.errors import UserError
@@ -18,7 +18,8 @@ from uncrappify.sources.download import download, read_text
 from uncrappify.sources.folder import find_pictures
 from uncrappify.sources.layout import match_globs, match_twins, name_files, summarise_files
 from uncrappify.sources.parameters import ArchiveOptions, Globs, PictureSource, make_absolute
-from uncrappify.sources.unpack import unpack
+from uncrappify.sources.unpack import ALLOWANCE, EXPANSION, unpack
+from uncrappify.state import recover_state, write_state
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,14 @@ MARKER = ".archive.json"
 """File in a completely unpacked folder that records the archive and its checksum."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class _Marker(BaseModel):
+    """What a folder was unpacked from; nothing where that is not known."""
+
+    file: str = ""
+    sha256: str = ""
+    licence: str = ""
 
 
 def fetch(options: ArchiveOptions, raw: Path) -> PictureSource:
@@ -72,8 +81,7 @@ def _replace_folder(folder: Path, options: ArchiveOptions, sha256: str) -> None:
     try:
         unpack(archive, unpacked)
         _check_for_pictures(unpacked, archive)
-        marker = {"file": options.file, "sha256": sha256, "licence": options.licence}
-        (unpacked / MARKER).write_text(json.dumps(marker), encoding="utf-8")
+        write_state(unpacked / MARKER, _Marker(file=options.file, sha256=sha256, licence=options.licence))
         shutil.rmtree(folder, ignore_errors=True)
         unpacked.rename(folder)
     except OSError as error:
@@ -118,7 +126,10 @@ def _find_archive(options: ArchiveOptions, incoming: Path, sha256: str) -> Path:
     log.info("downloading %s", without_password(url))
     try:
         # A mirror's archive may be packed differently, and so have another size.
-        download(url, incoming / options.file, sha256, None if options.mirror else options.size)
+        if options.mirror:
+            download(url, incoming / options.file, sha256, most=max(ALLOWANCE, EXPANSION * options.size))
+        else:
+            download(url, incoming / options.file, sha256, options.size)
     except UserError as error:
         raise UserError(f"source.archive: {error} {_advice(options)}") from error
     return incoming / options.file
@@ -170,10 +181,8 @@ def _advice(options: ArchiveOptions) -> str:
 
 def _read_marker(folder: Path) -> str | None:
     """Return the checksum of the archive that a folder was unpacked from; ``None`` if there is no valid marker."""
-    try:
-        return str(json.loads((folder / MARKER).read_text(encoding="utf-8"))["sha256"])
-    except (OSError, ValueError, KeyError):
-        return None
+    marker = recover_state(folder / MARKER, _Marker, _Marker, "the archive is unpacked again")
+    return marker.sha256 or None
 
 
 def _apply_layout(options: ArchiveOptions, folder: Path) -> PictureSource:

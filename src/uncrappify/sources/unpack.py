@@ -1,17 +1,14 @@
 """Safe unpacking of untrusted archives: completely and inside one folder, or not at all."""
 
 import errno
-import gzip
-import lzma
 import re
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from stat import S_IFMT, S_ISDIR, S_ISREG
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from uncrappify.errors import UserError
 
@@ -26,9 +23,11 @@ ALLOWANCE = 100_000_000
 LONGEST_HEADER = 1_000_000
 """Largest size in bytes of a header with a member's long name or other attributes."""
 
+ALL_HEADERS = 10_000_000
+"""Largest sum of these headers in bytes, or the archive's own size where that is more: tarfile keeps some of them."""
+
 # Repeats many of the checks below; available from Python 3.11.4 on.
 _FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-_CONTRADICTIONS = (FileExistsError, IsADirectoryError, NotADirectoryError)
 _LONG_HEADERS = {
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
@@ -36,7 +35,8 @@ _LONG_HEADERS = {
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
 }
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+# Of the disk and not of the archive.
+_NOT_DAMAGE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 
 
 class _Member(NamedTuple):
@@ -44,12 +44,18 @@ class _Member(NamedTuple):
 
     name: str
     size: int
+    folder: bool
     plain: bool
     extract: Callable[[], object]
 
 
 class _CautiousHeader(tarfile.TarInfo):
-    """Refuses headers of many megabytes, which tarfile would read into memory before it yields a member."""
+    """Refuses headers of many megabytes, which tarfile would read into memory before it yields a member.
+
+    A subclass for each archive counts them.
+    """
+
+    left: ClassVar[int]
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -57,6 +63,12 @@ class _CautiousHeader(tarfile.TarInfo):
         header = super().frombuf(buf, encoding, errors)
         if header.type in _LONG_HEADERS and header.size > LONGEST_HEADER:
             raise _Refusal(f"it has a header of {header.size / 1e6:.0f} MB")
+        if header.type in _LONG_HEADERS:
+            cls.left -= header.size
+            if cls.left < 0:
+                raise _Refusal("its members' names and attributes are larger than its files can be")
+        if header.size < 0 or header.offset_data < 0:
+            raise _Refusal("a size in it is negative")
         return header
 
 
@@ -89,19 +101,23 @@ def unpack(archive: Path, folder: Path) -> None:
             member.extract()
     except _Refusal as refusal:
         raise UserError(f"{archive.name} is refused: {refusal}. Nothing of it was kept.") from refusal
-    except (*_DAMAGE, *_CONTRADICTIONS, NotImplementedError, RuntimeError, ValueError) as error:
-        raise UserError(
-            f"{archive.name} is damaged or of an unknown kind ({error}). Nothing of it was kept. "
-            "Archives are tar, tar.gz or zip, without a password."
-        ) from error
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
+    except Exception as error:  # what tarfile and zipfile raise for broken data differs by version
+        if isinstance(error, OSError) and error.errno in _NOT_DAMAGE:
             raise
-        raise UserError(f"{archive.name} is refused: a name in it is too long. Nothing of it was kept.") from error
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            raise UserError(f"{archive.name} is refused: a name in it is too long. Nothing of it was kept.") from error
+        raise UserError(
+            f"{archive.name} is damaged or of an unknown kind ({str(error) or type(error).__name__}). Nothing of it "
+            "was kept. Archives are tar, tar.gz or zip, without a password."
+        ) from error
 
 
 def _check(member: _Member) -> None:
     name = member.name.replace("\\", "/")
+    if not member.folder and not PurePosixPath(name).name:
+        raise _Refusal("a file in it has no name")
+    if member.size < 0:
+        raise _Refusal("a size in it is negative")
     if name.startswith("/") or re.match("[A-Za-z]:", name):
         raise _Refusal(f'"{member.name}" is an absolute path')
     if ".." in name.split("/"):
@@ -113,20 +129,24 @@ def _check(member: _Member) -> None:
 def _read_members(archive: Path, folder: Path) -> Iterator[_Member]:
     if tar := _open_tar(archive):
         with tar:
-            for entry in tar:
+            while entry := tar.next():
+                # Else tarfile keeps every member with its attributes.
+                tar.members.clear()  # type: ignore[attr-defined]
                 extract = partial(tar.extract, entry, folder, set_attrs=False, **_FILTER)
-                yield _Member(entry.name, entry.size, entry.isreg() or entry.isdir(), extract)
+                yield _Member(entry.name, entry.size, entry.isdir(), entry.isreg() or entry.isdir(), extract)
     elif zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as zipped:
             for info in zipped.infolist():
-                yield _Member(info.filename, info.file_size, _is_plain(info), partial(zipped.extract, info, folder))
+                take = partial(zipped.extract, info, folder)
+                yield _Member(info.filename, info.file_size, info.is_dir(), _is_plain(info), take)
     else:
         raise _Refusal("it is neither a tar nor a zip")
 
 
 def _open_tar(archive: Path) -> tarfile.TarFile | None:
+    header = type("Header", (_CautiousHeader,), {"left": max(ALL_HEADERS, archive.stat().st_size)})
     try:
-        return tarfile.open(archive, tarinfo=_CautiousHeader)
+        return tarfile.open(archive, tarinfo=header)
     except tarfile.ReadError:
         return None
 
