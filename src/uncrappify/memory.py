@@ -31,6 +31,12 @@ def give_back_freed() -> None:
         library.malloc_trim(0)
 
 
+def trim() -> None:
+    """Return what is free now to the system: glibc keeps it for each thread, which adds up with many threads."""
+    if library := _tell_malloc({}):
+        library.malloc_trim(0)
+
+
 @contextmanager
 def freed_is_kept(device: str) -> Iterator[None]:
     """Keep memory that the process frees within the block; must not be nested.

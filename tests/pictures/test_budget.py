@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uncrappify.pictures import count_memory
 from uncrappify.pictures.budget import BYTES_A_PIXEL, Budget
+from uncrappify.pictures.picture import count_memory
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a peak that can be reset")
 
@@ -125,3 +125,27 @@ def test_a_picture_takes_no_more_than_what_is_counted(tmp_path: Path, name: str)
     KINDS[name](file)
     done = subprocess.run([sys.executable, "-c", PEAK, file], capture_output=True, text=True, check=True)
     assert 3 * SIDE * SIDE < int(done.stdout) <= count_memory(file) + LOADED
+
+
+LISTING = """
+import os, resource, sys
+from pathlib import Path
+os.cpu_count = lambda: 16
+from uncrappify.pictures import DECODING
+from uncrappify.sources import PictureSource, list_pictures
+
+DECODING.limit = 100_000_000
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+usable = list_pictures(PictureSource(name="a", root=Path(sys.argv[1]), licence="none"))["usable"].sum()
+print(usable, 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+"""
+
+
+@linux
+def test_sixteen_threads_take_no_more_memory_than_the_budget(tmp_path: Path) -> None:
+    for number in range(12):
+        Image.new("RGB", (2800, 2800 - number)).save(tmp_path / f"{number}.png", compress_level=1)
+    done = subprocess.run([sys.executable, "-c", LISTING, tmp_path], capture_output=True, text=True, check=True)
+    usable, taken = map(int, done.stdout.split())
+    assert usable == 12
+    assert taken < 100_000_000 + LOADED

@@ -7,6 +7,8 @@ from threading import Condition, local
 
 from PIL import ImageFile
 
+from uncrappify.memory import trim
+
 GIGABYTE = 1_000_000_000
 
 OVER_A_LIMIT = "over a limit"
@@ -27,6 +29,9 @@ DEEP_COLOURS = 32
 
 ANIMATED = 24
 """WebP and AVIF: the decoder's own two canvases of 4 bytes and a copy as bytes, beside the copies of WITH_ALPHA."""
+
+LARGE = 50_000_000
+"""Bytes; from this on, what a picture has taken is returned to the system at once."""
 
 # Measured as peaks of resident memory at 16 megapixels (tests/pictures/test_budget.py).
 
@@ -69,6 +74,8 @@ class Budget:
             yield
         finally:
             self._own.holds = False
+            if needed >= LARGE:
+                trim()
             with self._released:
                 self._taken -= needed
                 self._released.notify_all()

@@ -317,3 +317,26 @@ def test_a_file_beside_a_folder_of_its_degraded_name_has_a_place_of_its_own(
     assert {"scan", "scan.png/page1"} <= set(found)
     for name, picture in planned.items():
         assert np.array_equal(found[name], picture())
+
+
+def test_a_picture_whose_degraded_twin_is_tiny_is_trained_on_and_evaluated(tmp_path: Path) -> None:
+    root = tmp_path / "good"
+    root.mkdir()
+    for number, size in enumerate([(16, 16), (17, 40), (40, 40), (300, 16)]):
+        pixels = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / f"{number}.png")
+    source = PictureSource(name="good", root=root, licence="CC0", own_split={"valid": ["0"], "test": ["2", "3"]})
+    manifest = nodes.list_pictures(source)[0]
+    assert manifest["usable"].all()
+    dataset = PictureFolder(path=str(tmp_path / "degraded"))
+    dataset.save(nodes.crappify(source, manifest, RECIPE, 42)[0])
+    degraded = dataset.load()
+    assert [degraded[name].size for name in degraded] == [(5, 5), (5, 13), (13, 13), (100, 5)]
+    stage = {"size": 48, "batch_size": 2, "steps": 2}
+    training = RestorationTraining.model_validate({"stages": [stage], "variants": 6, "precision": "fp32"})
+    run = TrainingRun(tmp_path / "superres", tmp_path / "snapshots")
+    split = shared.split(source, manifest)
+    model = nodes.train(source, degraded, split, RECIPE, MODEL, training, 42, run)[0]
+    scores = nodes.evaluate(source, degraded, split, RECIPE, 42, model, Evaluation())[0]
+    assert scores["picture"].unique().tolist() == ["2", "3"]
+    assert scores[["psnr", "ssim", "feature_distance"]].notna().all(axis=None)
