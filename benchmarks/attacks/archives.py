@@ -67,14 +67,14 @@ def try_to_unpack(content: bytes, folder: Path, *, refused: bool = False) -> str
     archive, inside = folder / "archive", folder / "around" / "inside"
     archive.write_bytes(content)
     inside.mkdir(parents=True)
-    begin_peak()
+    before = begin_peak()
     started = time.perf_counter()
     try:
         unpack(archive, inside)
         told = ""
     except UserError as error:
         told = str(error)
-    took, peak = time.perf_counter() - started, read_peak()
+    took, peak = time.perf_counter() - started, read_peak() - before
     outside = [path.name for path in (*folder.iterdir(), *inside.parent.iterdir())]
     odd = [path for path in inside.rglob("*") if path.is_symlink() or not (path.is_dir() or path.is_file())]
     shutil.rmtree(inside.parent)
@@ -90,14 +90,15 @@ def try_to_unpack(content: bytes, folder: Path, *, refused: bool = False) -> str
     return next((wrong for wrong, holds in found.items() if holds), None)
 
 
-def begin_peak() -> None:
-    """Forget the highest memory so far; on Linux alone."""
+def begin_peak() -> int:
+    """Forget the highest memory so far, and give it now, in bytes; on Linux alone."""
     if sys.platform == "linux":
         Path("/proc/self/clear_refs").write_text("5")
+    return read_peak()
 
 
 def read_peak() -> int:
-    """Tell the highest resident memory since then, in bytes; 0 where the system does not tell it."""
+    """Give the highest resident memory since then, in bytes; 0 where the system does not tell it."""
     status = Path("/proc/self/status")
     found = re.search(r"VmHWM:\s*(\d+)", status.read_text()) if status.is_file() else None
     return int(found[1]) * 1024 if found else 0

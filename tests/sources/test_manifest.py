@@ -200,7 +200,7 @@ def test_what_is_intact_and_not_read_is_told_by_its_kind(tmp_path: Path, caplog:
     damaged[60] ^= 1
     (tmp_path / "h.png").write_bytes(damaged)
     assert manifest_of(tmp_path)["reason"].to_dict() == {
-        "a": "",
+        "a.jfif": "",
         "a.HEIC": "not supported: HEIC",
         "b": "not supported: HEIC",
         "c": "not supported: Targa",

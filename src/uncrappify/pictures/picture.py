@@ -143,7 +143,8 @@ def count_memory(path: Path) -> int:
     # A header may be as large as the file.
     with DECODING.reserve(size):
         try:
-            return 2 * size + _count_decoded(path)
+            decoded = _count_decoded(path)
+            return 2 * size + decoded if decoded else size
         except Exception:  # as in decode, which says what is wrong with it
             return size
 
