@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from uncrappify import cli
+from uncrappify import run_options
 from uncrappify.cli import explain
 from uncrappify.errors import UserError
 from uncrappify.pipeline_registry import register_pipelines
@@ -47,14 +47,29 @@ def test_a_fault_of_the_program_is_not_explained_away():
             'no node "superres.evaluat"; did you mean "superres.evaluate"?',
         ),
         (["superres"], {"tags": ["evaluate"]}, 'There is no tag "evaluate"; did you mean "evaluation"?'),
+        (
+            ["superres"],
+            {"from_inputs": ["superres.modl"]},
+            'no dataset "superres.modl"; did you mean "superres.model"?',
+        ),
+        (["superres"], {"to_outputs": ["superres.modl"]}, 'no dataset "superres.modl"; did you mean "superres.model"?'),
+        (["superres"], {"load_versions": {"superres.modl": "x"}}, 'There is no dataset "superres.modl"'),
+        (["superres"], {"namespaces": ["supperres"]}, 'There is no namespace "supperres"; did you mean "superres"?'),
+        (["superres"], {"runner": "ThreadRuner"}, 'There is no runner "ThreadRuner"; did you mean "ThreadRunner"?'),
+        (["superres"], {"runner_params": {"max": 1}}, "--runner-params: SequentialRunner does not take them"),
+        (
+            ["superres"],
+            {"from_nodes": ["superres.evaluate"], "to_nodes": ["superres.list"]},
+            "nothing of the pipeline superres is left to run: --from-nodes, --to-nodes have no node in common.",
+        ),
     ],
 )
 def test_unknown_names_are_told_with_the_nearest(
     names: list[str], options: dict[str, list[str]], said: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(Path(__file__).parents[1])
-    monkeypatch.setattr(cli, "pipelines", register_pipelines())
+    monkeypatch.setattr(run_options, "pipelines", register_pipelines())
     with pytest.raises(UserError) as caught:
-        cli._check_names(names, OPTIONS | options)
+        run_options.check_options(names, OPTIONS | options)
     assert said in str(caught.value)
-    cli._check_names(["superres"], OPTIONS | {"tags": ["data"], "from_nodes": ["superres.train"]})
+    run_options.check_options(["superres"], OPTIONS | {"tags": ["data"], "from_nodes": ["superres.train"]})

@@ -13,12 +13,18 @@ import click
 import yaml
 from kedro.config import MissingConfigException
 from kedro.framework.cli import project
-from kedro.framework.project import LOGGING, pipelines, settings
+from kedro.framework.cli.utils import KedroCliError
+from kedro.framework.project import LOGGING, settings
+from kedro.io.core import DatasetError
 from kedro.utils import find_kedro_project
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
 
 from uncrappify.errors import UserError
-from uncrappify.parameters.messages import nearest
+from uncrappify.output import forgive
+from uncrappify.parameters.loader import explain_reference
 from uncrappify.pipeline_registry import DEFAULT_PIPELINE
+from uncrappify.run_options import check_options, make_options
 
 
 @click.group()
@@ -28,6 +34,30 @@ def cli() -> None:
 
 class Run(click.Command):
     """Kedro's ``run``, pipeline after pipeline, each with an MLflow run of its own."""
+
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> click.Context:
+        """Read the options.
+
+        Raises:
+            click.ClickException: With one paragraph, where one of them is no option, or has no such value.
+        """
+        forgive()
+        for word in args:
+            if word != word.encode(errors="replace").decode():
+                raise click.ClickException(
+                    f"{word.encode(errors='backslashreplace').decode()}: the name is not UTF-8. Rename it, or make a "
+                    "link to it (ln -s) that has another name."
+                )
+        verbose = "--verbose" in args
+        try:
+            return super().make_context(info_name, args, *more, **extra)
+        except click.exceptions.Exit:
+            raise
+        except Exception as error:
+            message = explain(error)
+            if message is None or verbose:
+                raise
+            raise click.ClickException(message) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the pipelines.
@@ -42,7 +72,9 @@ class Run(click.Command):
         _calm()
         results = {}
         try:
-            _check_names(names, ctx.params)
+            if ctx.params["pipelines"] and ctx.params["pipeline"]:
+                raise UserError("--pipeline and --pipelines are both there. Give one of them.")
+            check_options(names, ctx.params)
             for name in dict.fromkeys(names):
                 ctx.params |= {"pipeline": None, "pipelines": [name]}
                 results[name] = super().invoke(ctx)
@@ -78,25 +110,18 @@ def explain(error: BaseException) -> str | None:
             return f"{cause.filename}: no permission to write. Allow it and run again; what is done is kept."
         if isinstance(cause, MissingConfigException):
             return f"{cause}. Make that folder, or name another one with --env."
+        if isinstance(cause, KedroCliError):
+            return cause.message
+        if isinstance(cause, OmegaConfBaseException):
+            return explain_reference(cause)
+        if isinstance(cause, ValidationError) and cause.title.startswith("Kedro"):
+            first = cause.errors(include_url=False)[0]
+            return f"conf/*/mlflow.yml: {'.'.join(map(str, first['loc']))}: {first['msg']}."
+        if isinstance(cause, DatasetError) and "parsing config" in str(cause):
+            return f"conf/*/catalog.yml: {' '.join(str(cause).split())}"
         if isinstance(cause, yaml.YAMLError):
             return f"A file in conf/ is no valid YAML: {' '.join(str(cause).split())}"
     return None
-
-
-def _check_names(names: list[str], params: dict[str, Any]) -> None:
-    """Say which names of pipelines, nodes and tags are unknown; Kedro does so in a traceback."""
-    for name in names:
-        if name not in pipelines:
-            raise UserError(nearest("pipeline", name, pipelines))
-    nodes = [node for name in names for node in pipelines[name].nodes]
-    known = {
-        "node": ({node.name for node in nodes}, ("from_nodes", "to_nodes", "node_names")),
-        "tag": ({tag for node in nodes for tag in node.tags}, ("tags",)),
-    }
-    for kind, (there, options) in known.items():
-        for given in (given for option in options for given in params[option]):
-            if given not in there:
-                raise UserError(nearest(kind, given, sorted(there)))
 
 
 def _heed(handler: Any) -> None:
@@ -138,7 +163,7 @@ def _stop(status: str) -> None:
 cli.add_command(
     Run(
         "run",
-        params=[*project.run.params, click.Option(["--verbose"], is_flag=True, help="Show tracebacks.")],
+        params=make_options(),
         callback=project.run.callback,
         help=project.run.help,
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 from kedro.utils import find_kedro_project
 
 from uncrappify.addresses import store_address, store_file
-from uncrappify.configuration import ConfigLoader
 from uncrappify.hooks import ParameterHook, TerminalHook, TrackingHook
+from uncrappify.parameters.loader import ConfigLoader
 from uncrappify.tracking import server
 
 # Threads that wait actively are up to ten times slower on a machine that does other things too, threads that sleep at

@@ -10,6 +10,7 @@ from uncrappify.commands.show import show
 from uncrappify.commands.sync import sync
 from uncrappify.commands.ui import ui
 from uncrappify.errors import UserError
+from uncrappify.output import check_nothing_lost, forgive
 
 
 class Commands(click.Group):
@@ -21,10 +22,14 @@ class Commands(click.Group):
         Raises:
             click.ClickException: With what the user can mend.
         """
+        forgive()
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            # What these commands print is what they are for.
+            check_nothing_lost()
         except UserError as error:
             raise click.ClickException(str(error)) from error
+        return result
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -29,7 +29,7 @@ class ParameterHook:
         # Kedro notes what is to run before it makes the context.
         requested = pipelines._requested_pipelines or ["__default__"]
         running = [DEFAULT_PIPELINE if name == "__default__" else name for name in requested]
-        self._tree = complete(loader["parameters"], read_sections(), running)
+        self._tree = complete(loader["parameters"], read_sections(), running, loader.written)
         loader["parameters"] = self._tree
         DECODING.limit = int(self._tree["memory"] * GIGABYTE)
         if self._tree["smoke"]:

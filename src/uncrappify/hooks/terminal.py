@@ -42,11 +42,17 @@ class TerminalHook:
         """Note what this run has made: what lies there from another one is none of its own."""
         self._saved.append(dataset_name)
 
-    @hook_impl
+    @hook_impl(trylast=True)
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
-        """Print the comparison with the baselines, and where everything is."""
-        console = rich.get_console()
+        """Print the comparison with the baselines, and where everything is; what is done stays done if that fails."""
         outputs, self._saved = sorted(self._saved), []
+        try:
+            self._tell(outputs, catalog)
+        except Exception:
+            log.warning("the run has ended well, but its summary cannot be shown", exc_info=True)
+
+    def _tell(self, outputs: list[str], catalog: DataCatalog) -> None:
+        console = rich.get_console()
         if not outputs:
             console.print("Nothing to do: everything is there already.")
             return

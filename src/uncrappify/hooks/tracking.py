@@ -27,6 +27,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_ALREA
 
 from uncrappify.addresses import without_password
 from uncrappify.errors import UserError
+from uncrappify.parameters.arguments import as_plain
 from uncrappify.parameters.delivery import find_delivered
 from uncrappify.parameters.sections import read_sections
 from uncrappify.parameters.tree import flatten, parse_section
@@ -322,7 +323,7 @@ def _tags(run_params: dict[str, Any]) -> dict[str, str]:
     tags = {
         "kedro_command": without_password(shlex.join(["kedro", *sys.argv[1:]])),
         "env": run_params.get("env") or "local",
-        "params": without_password(json.dumps(run_params.get("runtime_params") or {})),
+        "params": without_password(json.dumps(as_plain(run_params.get("runtime_params") or {}))),
         "python": platform.python_version(),
     }
     if commit := git("rev-parse", "HEAD"):

@@ -27,10 +27,11 @@ def find_models(section: Mapping[str, Any]) -> list[str]:
 
 def find_trained_models(section: Mapping[str, Any]) -> list[str]:
     """Find the models for which there are nodes: one without stages, and without weights to start from, is none."""
+    parts = (("training", "stages"), ("model", "weights"))
     return [
         name
         for name in find_models(section)
-        if (section[name]["training"] or {}).get("stages") or (section[name]["model"] or {}).get("weights")
+        if any(isinstance(part := section[name][key], Mapping) and part.get(needed) for key, needed in parts)
     ]
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-import yaml
 from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
 from uncrappify.errors import UserError
+from uncrappify.parameters.files import read_yaml
 
 PIPELINES = Path(__file__).parents[1] / "pipelines"
+#: Runtime parameters, whose names no pipeline has.
+RESERVED = ("mirror", "pictures", "smoke")
+_PIPELINE_NAME = re.compile(r"[^\W\d][\w-]*")
 TEMPLATES = tuple(sorted(package.name for package in iter_modules([str(PIPELINES)]) if package.ispkg))
 
 
@@ -25,21 +29,14 @@ def read_sections() -> dict[str, Mapping[str, Any]]:
         Pipeline name to its section, as it stands in ``conf/base``, sorted by name.
 
     Raises:
-        UserError: If a file names a template that does not exist.
+        UserError: If a file is broken, or names a template that does not exist.
     """
     found: dict[str, Mapping[str, Any]] = {}
     for file in sorted((_conf_source() / "base" / "parameters").glob("*.yml")):
-        # Opened as a file, so that a mistake in the YAML is reported with the file's name.
-        with file.open(encoding="utf-8") as stream:
-            sections = yaml.safe_load(stream) or {}
-        for name, section in sections.items():
+        for name, section in read_yaml(file).items():
             if not isinstance(section, dict) or "template" not in section:
                 continue
-            if section["template"] not in TEMPLATES and "." not in str(section["template"]):
-                raise UserError(
-                    f"{file.name}: {name}.template: there is no template {section['template']!r}. "
-                    f"Known templates: {', '.join(TEMPLATES)}."
-                )
+            _check_names(file.name, name, section["template"])
             found[name] = section
     return dict(sorted(found.items()))
 
@@ -51,11 +48,11 @@ def import_template(template: str) -> Any:
         template: One of ``TEMPLATES``, or a package of the user's own by its dotted name.
 
     Raises:
-        UserError: If there is no such package.
+        UserError: If there is no such package, or it is none of a template.
     """
     name = f"uncrappify.pipelines.{template}" if template in TEMPLATES else template
     try:
-        return import_module(name)
+        package = import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not name.startswith(error.name):
             raise
@@ -63,6 +60,21 @@ def import_template(template: str) -> Any:
             f"There is no template {template!r}: Python finds no package {error.name}. Known templates: "
             f"{', '.join(TEMPLATES)}."
         ) from error
+    if not hasattr(package, "create_pipeline") or not hasattr(package, "Parameters"):
+        raise UserError(f"{template} is no template: it has no create_pipeline, or no Parameters.")
+    return package
+
+
+def _check_names(file: str, name: object, template: object) -> None:
+    if not isinstance(name, str) or not _PIPELINE_NAME.fullmatch(name) or name in RESERVED:
+        raise UserError(
+            f'{file}: "{name}" is no name for a pipeline. Take letters, digits, _ and -, with a letter first; '
+            f"{', '.join(RESERVED)} are taken."
+        )
+    if template not in TEMPLATES and not (isinstance(template, str) and "." in template.strip(".")):
+        raise UserError(
+            f"{file}: {name}.template: there is no template {template!r}. Known templates: {', '.join(TEMPLATES)}."
+        )
 
 
 def _conf_source() -> Path:

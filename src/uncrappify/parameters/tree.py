@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails, PydanticKnownError
 
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
@@ -18,13 +19,17 @@ from uncrappify.parameters.sections import TEMPLATES, import_template
 from uncrappify.parameters.template import SeveralModels, TemplateParameters, section_parameters
 
 SCHEMAS = Path("conf/schema")
+#: Mistakes of a value that has to be a text, or one of several, and is something else.
+NO_TEXT = ("string_type", "path_type", "literal_error")
+
+Written = Callable[[Location], str | None]
+"""Gives the source of a value by its place in the whole tree, or None."""
 
 
 class Shortcuts(BaseModel):
     """Runtime parameters that hold for every pipeline, short because people type them."""
 
-    # A folder may be called 2024, which is a number when it is typed.
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     pictures: str | None = Field(None, description="A folder of the user's own pictures, in place of the source")
     mirror: str | None = Field(
@@ -43,8 +48,10 @@ class Shortcuts(BaseModel):
     @field_validator("pictures", "mirror", mode="before")
     @classmethod
     def _says_where(cls, given: Any) -> Any:
-        # What Kedro makes of "--params pictures=" is nothing at all, which must not pass for not being there.
-        if given is None or given == "":
+        # Nothing must not pass for not being there; a folder may be called null.
+        if given is None:
+            raise PydanticKnownError("string_type")
+        if given == "":
             raise ValueError("it is empty; give a folder (or, for mirror, a URL), or leave it out.")
         return given
 
@@ -62,7 +69,10 @@ class Shortcuts(BaseModel):
 
 
 def complete(
-    tree: Mapping[str, Any], sections: Mapping[str, Mapping[str, Any]], running: Collection[str] | None = None
+    tree: Mapping[str, Any],
+    sections: Mapping[str, Mapping[str, Any]],
+    running: Collection[str] | None = None,
+    written: Written = lambda _: None,
 ) -> dict[str, Any]:
     """Check every section, fill in the defaults and carry out the shortcuts.
 
@@ -70,6 +80,7 @@ def complete(
         tree: Merged parameters: a section a pipeline, and shortcuts (``pictures``, ``mirror``, ``smoke``).
         sections: Pipeline name to its section in ``conf/base``, which has its template and its models.
         running: Pipelines that the shortcuts are meant for; None: all.
+        written: Gives the source of a value: what has to be a text is taken as it is written.
 
     Returns:
         The same tree with plain values, complete.
@@ -81,10 +92,10 @@ def complete(
     for name in tree:
         if name not in names:
             raise UserError(nearest("parameter", name, names))
-    shortcuts = _validate(Shortcuts, {name: tree[name] for name in Shortcuts.model_fields if name in tree}, ())
+    shortcuts = _validate(Shortcuts, {name: tree[name] for name in Shortcuts.model_fields if name in tree}, (), written)
     done: dict[str, Any] = {}
     for name, section in sections.items():
-        parameters = parse_section(name, tree.get(name, {}), section)
+        parameters = parse_section(name, tree.get(name, {}), section, written)
         if running is None or name in running:
             parameters = shortcuts.apply(parameters)
         done[name] = parameters.find_weights(smoke=shortcuts.smoke).model_dump(mode="json")
@@ -92,19 +103,22 @@ def complete(
     return done
 
 
-def parse_section(name: str, given: Any, section: Mapping[str, Any]) -> TemplateParameters:
+def parse_section(
+    name: str, given: Any, section: Mapping[str, Any], written: Written = lambda _: None
+) -> TemplateParameters:
     """Check the parameters of a pipeline.
 
     Args:
         name: Of the pipeline.
         given: Its parameters, merged from all environments.
         section: The same in ``conf/base``, which has its template and its models.
+        written: As :func:`complete` takes it.
 
     Raises:
         UserError: If a name is unknown or a value does not fit.
     """
     template = import_template(section["template"]).Parameters
-    parameters: TemplateParameters = _validate(section_parameters(template, section), given, (name,))
+    parameters: TemplateParameters = _validate(section_parameters(template, section), given, (name,), written)
     return parameters
 
 
@@ -162,16 +176,54 @@ def write_schemas(folder: Path) -> None:
             path.write_text(json.dumps(schema(template), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _validate(model: type[BaseModel], section: Any, path: Location) -> Any:
-    try:
-        validated = model.model_validate(section)
-    except ValidationError as error:
-        raise UserError(explain(error, model, path)) from error
+def _validate(model: type[BaseModel], section: Any, path: Location, written: Written) -> Any:
+    while True:
+        try:
+            validated = model.model_validate(section)
+            break
+        except ValidationError as error:
+            corrected = _take_as_written(section, error.errors(include_url=False), path, written)
+            if corrected is section:
+                raise UserError(explain(error, model, path)) from error
+            section = corrected
     for name, value in flatten(validated.model_dump(), ".".join(map(str, path))):
         numbers = value if isinstance(value, list | tuple) else [value]
         if any(isinstance(number, float) and not isfinite(number) for number in numbers):
             raise UserError(f"{name}: expected finite numbers, got {format_value(value)}.")
     return validated
+
+
+def _take_as_written(section: Any, mistakes: Iterable[ErrorDetails], path: Location, written: Written) -> Any:
+    """Put the source in the place of each value that YAML has taken for something else than a text.
+
+    Returns:
+        A copy with texts, or ``section`` itself where there is nothing to do.
+    """
+    for mistake in mistakes:
+        given, location = mistake["input"], mistake["loc"]
+        if mistake["type"] not in NO_TEXT or isinstance(given, str):
+            continue
+        source = written((*path, *location))
+        if source is None and mistake["type"] == "string_type" and (given is None or type(given) is int):
+            # Given from Python.
+            source = "" if given is None else str(given)
+        if source is not None:
+            section = _replace(section, location, source)
+    return section
+
+
+def _replace(tree: Any, location: Location, value: str) -> Any:
+    """Give a copy of a tree with another value at a place, or the tree itself where it has no such place."""
+    if not location:
+        return value
+    first, *rest = location
+    try:
+        changed = _replace(tree[first], tuple(rest), value)
+    except (LookupError, TypeError):
+        return tree
+    if isinstance(tree, list):
+        return [changed if number == first else entry for number, entry in enumerate(tree)]
+    return {key: changed if key == first else entry for key, entry in tree.items()}
 
 
 def keep_below_smoke(catalog: Any) -> Any:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from uncrappify.configuration import ConfigLoader
+from uncrappify.parameters.loader import ConfigLoader
 
 
 @pytest.mark.parametrize(

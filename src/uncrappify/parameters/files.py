@@ -1,0 +1,103 @@
+"""Files of parameters: read with a sentence about what is wrong, and asked how a value is written in them."""
+
+from __future__ import annotations
+
+import glob
+import io
+from pathlib import Path
+from typing import Any
+
+import yaml
+from fsspec.implementations.local import LocalFileSystem
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from uncrappify.errors import UserError
+from uncrappify.parameters.messages import Location
+
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+class Files(LocalFileSystem):  # type: ignore[misc]
+    """This machine's files; a pattern begins after the folders that are there."""
+
+    def glob(self, path: str, **_: Any) -> list[str]:
+        """Find files by a pattern, ``**`` being any folders and files."""
+        place = next(folder for folder in Path(path).parents if folder.is_dir())
+        pattern = str(Path(path).relative_to(place))
+        return [str(place / found) for found in sorted(glob.glob(pattern, root_dir=place, recursive=True))]  # noqa: PTH207
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """Read a configuration file as Kedro does, with ``${...}`` as it stands.
+
+    Args:
+        file: YAML or JSON, UTF-8; an empty one has no names.
+
+    Raises:
+        UserError: If it is not UTF-8, no valid YAML, or has no names with values.
+    """
+    text, shown = _read_text(file), show_path(file)
+    try:
+        config = OmegaConf.load(io.StringIO(text))
+        read = OmegaConf.to_container(config, resolve=False)
+        named = isinstance(yaml.compose(text, yaml.SafeLoader), yaml.MappingNode | None)
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UserError(
+            f"{shown}{line}: this is no valid YAML ({error.problem or error.context}). Indent with spaces, and write a "
+            "text with signs such as @ * # : { [ in it in quotes."
+        ) from error
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
+        raise UserError(f"{shown}: this cannot be read ({str(error).splitlines()[0]}).") from error
+    if not named or not isinstance(read, dict):
+        raise UserError(f"{shown}: expected names with values, such as superres: {{seed: 7}}, got a list or a text.")
+    return dict(read)
+
+
+def find_written(file: Path, location: Location) -> str | None:
+    """Find how a value is written in a file: ``2024.10``, of which YAML makes 2024.1.
+
+    Args:
+        file: YAML or JSON that can be read.
+        location: Names, and places in lists.
+
+    Returns:
+        Its source; None where the file does not have it, or makes it of other values (``${...}``).
+    """
+    return find_source(_read_text(file), location)
+
+
+def find_source(text: str, location: Location) -> str | None:
+    """Find how a value is written in a text of YAML, as :func:`find_written` does."""
+    node = yaml.compose(text, yaml.SafeLoader)
+    for part in location:
+        node = _find_child(node, part)
+    if node is None:
+        return None
+    whole = isinstance(node, yaml.ScalarNode)
+    source = str(node.value) if whole else text[node.start_mark.index : node.end_mark.index].rstrip()
+    return None if "${" in source else source
+
+
+def show_path(file: Path) -> str:
+    """Write a path as somebody in the current folder would."""
+    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
+
+
+def _find_child(node: yaml.Node | None, part: str | int) -> yaml.Node | None:
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+        return node.value[part] if part < len(node.value) else None
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == str(part)), None)
+    return None
+
+
+def _read_text(file: Path) -> str:
+    content = file.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        found = "is UTF-16" if content[:2] in UTF_16 else f"is not UTF-8 (line {line})"
+        raise UserError(f"{show_path(file)}: the file {found}. Save it as UTF-8.") from error
