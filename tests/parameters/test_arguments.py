@@ -84,7 +84,7 @@ def test_a_value_inside_an_element_that_is_there_can_be_set(tmp_path: Path) -> N
     done = load(tmp_path, given)
     (stage,) = done["training"]["stages"]
     assert (stage["steps"], stage["size"], stage["lr"], stage["loss"]) == (5, 72, 1e-3, [{"l1": 2.0}])
-    assert done["recipe"] == load(tmp_path)["recipe"][:1] + [{"jpeg": {"probability": 1.0, "quality": 30}}]
+    assert done["recipe"] == [*load(tmp_path)["recipe"][:1], {"jpeg": {"probability": 1.0, "quality": 30}}]
     with pytest.raises(UserError, match=r"^superres\.training\.stages\.1: there is no such element; .* has 1, counted"):
         load(tmp_path, "superres.training.stages.1.steps=5")
     with pytest.raises(UserError, match=r"^superres\.training\.stages: expected stages: \["):

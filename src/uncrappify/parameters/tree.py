@@ -183,7 +183,7 @@ def _validate(model: type[BaseModel], section: Any, path: Location, written: Wri
             break
         except ValidationError as error:
             corrected = _take_as_written(section, error.errors(include_url=False), path, written)
-            if corrected is section:
+            if corrected == section:
                 raise UserError(explain(error, model, path)) from error
             section = corrected
     for name, value in flatten(validated.model_dump(), ".".join(map(str, path))):
@@ -197,7 +197,7 @@ def _take_as_written(section: Any, mistakes: Iterable[ErrorDetails], path: Locat
     """Put the source in the place of each value that YAML has taken for something else than a text.
 
     Returns:
-        A copy with texts, or ``section`` itself where there is nothing to do.
+        A copy with texts; it is equal to ``section`` where there is nothing to do.
     """
     for mistake in mistakes:
         given, location = mistake["input"], mistake["loc"]
