@@ -72,4 +72,4 @@ def test_unknown_names_are_told_with_the_nearest(
     with pytest.raises(UserError) as caught:
         run_options.check_options(names, OPTIONS | options)
     assert said in str(caught.value)
-    run_options.check_options(["superres"], OPTIONS | {"tags": ["data"], "from_nodes": ["superres.train"]})
+    run_options.check_options(["superres"], OPTIONS | {"tags": ["training"], "from_nodes": ["superres.train"]})

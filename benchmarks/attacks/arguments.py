@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 import yaml
-from attacks.mutation import Tally
 
+from attacks.mutation import Tally
 from uncrappify.errors import UserError
 from uncrappify.parameters.arguments import parse_arguments
 from uncrappify.parameters.loader import ConfigLoader
@@ -57,11 +58,11 @@ NAMES = (
 ROOT = Path(__file__).parents[2]
 
 
-def attack(folder: Path, seed: int, share: float) -> Tally:
+def attack(_folder: Path, seed: int, share: float) -> Tally:
     """Type odd values for texts, numbers, lists and names that are none.
 
     Args:
-        folder: Not used: nothing is written.
+        _folder: Nothing is written.
         seed: Of the random texts.
         share: Of 240 texts and of all odd values.
 
@@ -80,7 +81,7 @@ def attack(folder: Path, seed: int, share: float) -> Tally:
 
 
 def _complete(typed: str) -> dict[str, object]:
-    sections = {}
+    sections: dict[str, Any] = {}
     for file in (ROOT / "conf" / "base" / "parameters").glob("*.yml"):
         sections |= yaml.safe_load(file.read_text(encoding="utf-8"))
     options = {"base_env": "base", "default_run_env": "base", "merge_strategy": {"parameters": "soft"}}

@@ -99,7 +99,6 @@ def test_a_value_inside_an_element_that_is_there_can_be_set(tmp_path: Path) -> N
         (b"superres:\n\tseed: 7", "parameters.yml, line 2: this is no valid YAML (found character"),
         (b"superres:\n  seed: 7\n  seed: 8", "parameters.yml, line 3: this is no valid YAML (found duplicate key"),
         (b"- superres", "parameters.yml: expected names with values"),
-        (b"superres", "parameters.yml: expected names with values"),
         (b"superres: {source: {folder: {path: @home}}}", "parameters.yml, line 1: this is no valid YAML (found char"),
     ],
 )
