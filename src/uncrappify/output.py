@@ -47,7 +47,8 @@ def forgive() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-            raw = getattr(stream.buffer, "raw", None)
+            # Where Python does not buffer (PYTHONUNBUFFERED), there is nothing in between.
+            raw = getattr(stream.buffer, "raw", stream.buffer)
             if isinstance(raw, io.FileIO):
                 setattr(sys, name, _wrap(stream, raw))
 
@@ -67,9 +68,8 @@ def check_nothing_lost() -> None:
 def _wrap(stream: io.TextIOWrapper, raw: io.FileIO) -> TextIO:
     """Give a stream of the same form whose bytes go through :class:`_Forgiving`."""
     buffer = io.BufferedWriter(cast(io.RawIOBase, _Forgiving(raw)))
-    return io.TextIOWrapper(
-        buffer, stream.encoding, stream.errors, None, stream.line_buffering, write_through=stream.write_through
-    )
+    by_line = stream.line_buffering or stream.write_through
+    return io.TextIOWrapper(buffer, stream.encoding, stream.errors, line_buffering=by_line)
 
 
 def _occupy(number: int) -> None:
