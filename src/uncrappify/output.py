@@ -44,7 +44,8 @@ def forgive() -> None:
         stream = getattr(sys, name)
         if stream is None:
             _occupy(number)
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+            nowhere = open(os.devnull, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123
+            setattr(sys, name, nowhere)
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
             # Where Python does not buffer (PYTHONUNBUFFERED), there is nothing in between.
