@@ -11,9 +11,12 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Run
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from requests import HTTPError
 
-from uncrappify.tracking.run_copy import BeingSent, Deleted, NotYet, Refused, RunCopy, Sent, begun_elsewhere, unsent
+from uncrappify.tracking.artifacts import Refused
+from uncrappify.tracking.run_copy import BeingSent, Deleted, NotYet, RunCopy, begun_elsewhere, unsent
+from uncrappify.tracking.sent import Sent
 from uncrappify.tracking.store import POINTS_A_BATCH, Point, log_points
 
 
@@ -188,7 +191,7 @@ def test_a_child_waits_for_its_parent(run, child, make_copy, server, tmp_path) -
     part.begin()
     with pytest.raises(NotYet, match="not there yet"):
         part.send()
-    assert noted(part, tmp_path) == Sent(server=server)
+    assert (noted(part, tmp_path).run_id, noted(part, tmp_path).complete) == (None, False)
     parent.send()
     part.send()
     assert MlflowClient(server).get_run(part.sent.run_id).data.tags["mlflow.parentRunId"] == parent.sent.run_id
@@ -229,12 +232,12 @@ def test_a_file_that_is_refused_is_tried_again_when_the_run_has_ended(
 ) -> None:
     asked = []
 
-    def refuse(self, run_id: str, path: str, folder: str | None = None) -> None:
+    def refuse(self, path: str, folder: str | None = None) -> None:
         asked.append(Path(path).name)
         raise HTTPError("507 Insufficient Storage")
 
-    monkeypatch.setattr(MlflowClient, "log_artifact", refuse)
     copy = make_copy(run)
+    monkeypatch.setattr(LocalArtifactRepository, "log_artifact", refuse)
     for status in ("RUNNING", "RUNNING", "FINISHED", "FINISHED"):
         MlflowClient(sqlite_store).update_run(run.info.run_id, status)
         with pytest.raises(Refused, match="507"):
@@ -263,16 +266,16 @@ def test_a_metric_that_is_not_acknowledged_is_sent_again(run, make_copy, server,
 def test_a_file_that_is_refused_holds_up_no_other_and_keeps_the_run_open(
     run, make_copy, server, tmp_path, monkeypatch
 ) -> None:
-    log_artifact = MlflowClient.log_artifact
+    log_artifact = LocalArtifactRepository.log_artifact
 
-    def refuse_figures(self, run_id: str, path: str, folder: str | None = None) -> None:
+    def refuse_figures(self, path: str, folder: str | None = None) -> None:
         if folder == "figures":
             raise HTTPError("507 Insufficient Storage")
-        log_artifact(self, run_id, path, folder)
+        log_artifact(self, path, folder)
 
     copy = make_copy(run)
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, "log_artifact", refuse_figures)
+        patch.setattr(LocalArtifactRepository, "log_artifact", refuse_figures)
         with pytest.raises(Refused, match="507"):
             copy.send()
     there = only_run(server)
@@ -296,7 +299,7 @@ def test_a_run_that_somebody_has_deleted_stays_deleted(run, make_copy, server, t
 def test_a_new_server_at_an_old_address_gets_the_whole_run(run, make_copy, server, empty_store, tmp_path) -> None:
     make_copy(run).send()
     before = noted(make_copy(run), tmp_path)
-    changed = before.model_copy(update={"run_id": "0" * 32, "experiment_id": "17"})
+    changed = before.model_copy(update={"run_id": "0" * 32, "experiment_id": "17", "checksum": None})
     (tmp_path / "sent" / f"{run.info.run_id}.json").write_text(changed.model_dump_json())
     make_copy(run).send()
     assert noted(make_copy(run), tmp_path).run_id == before.run_id

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,15 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from requests import RequestException
 
 from uncrappify.addresses import local_path, without_password
-from uncrappify.atomic import written_whole
+from uncrappify.tracking.artifacts import Refused, find_missing, open_folder
+from uncrappify.tracking.connection import ServerFault, guard, within
+from uncrappify.tracking.sent import Identifier, Sent, Signature, incomplete, read_note, write_note
 from uncrappify.tracking.server import in_short
 from uncrappify.tracking.store import POINTS_A_BATCH, Point
 
@@ -36,34 +39,8 @@ LOCAL_RUN, LOCAL_MODEL = "uncrappify.local_run_id", "uncrappify.local_model_id"
 UPLOADS = 8
 """Files that are on their way at once."""
 
-Signature = tuple[int, int]
-"""Size of a file in bytes, and time of its last change in nanoseconds."""
-
-
-class Sent(BaseModel):
-    """What a server has acknowledged of a run; a file.
-
-    Attributes:
-        server: Its address, without a password.
-        experiment_id: The experiment's id there.
-        run_id: The run's id there; ``None`` until it has begun there.
-        files: Path below the run's artifacts, or below ``models/<id>`` of a logged model, to size and time of what was
-            sent.
-        models: Id of a logged model here to its id there.
-        complete: Whether nothing is left to send.
-    """
-
-    server: str
-    experiment_id: str | None = None
-    run_id: str | None = None
-    files: dict[str, Signature] = {}
-    models: dict[str, str] = {}
-    complete: bool = False
-
-    @property
-    def page(self) -> str:
-        """Where the run is shown."""
-        return f"{self.server}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
+HISTORY_SECONDS = 300.0
+"""To ask for the points of a run that a server has already: pages that have no end are not read for ever."""
 
 
 class Deleted(Exception):  # noqa: N818 - somebody's wish, not an error of the program
@@ -78,10 +55,6 @@ class NotYet(Exception):  # noqa: N818 - a finding, not an error of the program
     """The server does not have the run's parent yet, which goes first."""
 
 
-class Refused(Exception):  # noqa: N818 - an answer of the server's
-    """The server answers, and does not take a file; everything else is there."""
-
-
 class RunCopy:
     """A run and its copy on a server.
 
@@ -94,7 +67,8 @@ class RunCopy:
 
     def __init__(self, run_id: str, store: str, server: str, file: Path) -> None:
         self.run_id = run_id
-        self._file = file
+        guard()
+        self._server, self._file = server, file
         # One for all threads: who begins to send hands the right to do so on to the calls that do it.
         self._lock = FileLock(file.with_suffix(".lock"), thread_local=False)
         self.sent = Sent(server=without_password(server))
@@ -109,6 +83,7 @@ class RunCopy:
         self._points: set[Point] = set()
         self._whole_models: set[str] = set()
         self._refused: dict[tuple[str, Signature], Exception] = {}
+        self._folders: dict[str, ArtifactRepository] = {}
 
     @contextmanager
     def alone(self, *, patient: bool = False) -> Iterator[None]:
@@ -130,7 +105,7 @@ class RunCopy:
 
     def begin(self) -> None:
         """Note that there is something to send, before the first attempt: it must be found if there never is one."""
-        if self.sent.complete or _read_note(self._file) != self.sent:
+        if self.sent.complete or read_note(self._file) != self.sent:
             self._note(complete=False)
 
     def send(self) -> None:
@@ -152,15 +127,14 @@ class RunCopy:
             there = self._begun(run)
             self._describe(run, there)
             self._send_points(run, there)
-            refused = self._send_files(
-                run.info.artifact_uri, "", lambda *place: self._there.log_artifact(there, *place)
-            )
+            refused = self._send_files(run.info.artifact_uri, "", there)
             for output in run.outputs.model_outputs if run.outputs else []:
                 if output.model_id not in self._whole_models:
                     refused = self._send_model(output, there) or refused
             ended = run.info.status != "RUNNING"
             if self._last is None and ended:
                 self._there.set_terminated(there, run.info.status, run.info.end_time)
+                self._check_kept(run, there)
             elif self._last is None:
                 # One that goes on had ended there.
                 self._there.update_run(there, "RUNNING")
@@ -181,20 +155,38 @@ class RunCopy:
 
     def _is_known(self, there: str) -> bool:
         try:
-            deleted = self._there.get_run(there).info.lifecycle_stage == "deleted"
+            found = self._there.get_run(there)
         except MlflowException as error:
             if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                 raise
             return False
-        if deleted:
-            self._note(complete=True)
-            raise Deleted("somebody has deleted it there, so it stays here alone")
+        if found.data.tags.get(LOCAL_RUN) != self.run_id:
+            return False
+        if found.info.lifecycle_stage == "deleted":
+            self._stay_deleted()
         return True
+
+    def _stay_deleted(self) -> None:
+        self._note(complete=True)
+        raise Deleted("somebody has deleted it there, so it stays here alone")
+
+    def _check_kept(self, run: Run, there: str) -> None:
+        """Read back what the server has acknowledged, for nothing to be said to be there that is not."""
+        kept = self._there.get_run(there)
+        if (
+            kept.info.status != run.info.status
+            or not run.data.params.keys() <= kept.data.params.keys()
+            or not run.data.metrics.keys() <= kept.data.metrics.keys()
+        ):
+            self._forget()
+            raise ServerFault("it does not keep what it says to have taken")
 
     def _new(self, run: Run) -> str:
         experiment = self._experiment(run.info.experiment_id)
         # An answer that was lost on the way must not leave a second run behind.
         there = self._find(experiment, self.run_id)
+        if there is None and self._find(experiment, self.run_id, ViewType.DELETED_ONLY):
+            self._stay_deleted()
         if there is None:
             tags = {**run.data.tags, LOCAL_RUN: self.run_id}
             if parent := tags.pop(MLFLOW_PARENT_RUN_ID, None):
@@ -202,26 +194,30 @@ class RunCopy:
                     tags[MLFLOW_PARENT_RUN_ID] = parent_there
                 elif not self._find(experiment, parent, ViewType.DELETED_ONLY):
                     raise NotYet("the run that it is a part of is not there yet")
-            there = str(self._there.create_run(experiment, run.info.start_time, tags, run.info.run_name).info.run_id)
+            made = self._there.create_run(experiment, run.info.start_time, tags, run.info.run_name)
+            there = _identifier(made.info.run_id)
         self._note(experiment_id=experiment, run_id=there)
         return there
 
     def _find(self, experiment: str, run_id: str, view: int = ViewType.ACTIVE_ONLY) -> str | None:
         """Give the id on the server of a run of the store."""
         found = self._there.search_runs([experiment], f"tags.`{LOCAL_RUN}` = '{run_id}'", view, max_results=1)
-        return str(found[0].info.run_id) if found else None
+        return next((_identifier(one.info.run_id) for one in found if one.data.tags.get(LOCAL_RUN) == run_id), None)
 
     def _experiment(self, number: str) -> str:
         experiment = self._here.get_experiment(number)
-        if found := self._there.get_experiment_by_name(experiment.name):
-            return str(found.experiment_id)
-        try:
-            return str(self._there.create_experiment(experiment.name, tags=dict(experiment.tags)))
-        except MlflowException as error:
-            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
-                raise
-            # Another worker was quicker.
-            return self._experiment(number)
+        found = self._there.get_experiment_by_name(experiment.name)
+        if found is None:
+            try:
+                return _identifier(self._there.create_experiment(experiment.name, tags=dict(experiment.tags)))
+            except MlflowException as error:
+                if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+                    raise
+                # Another worker was quicker.
+                found = self._there.get_experiment_by_name(experiment.name)
+        if found is None or found.name != experiment.name:
+            raise ServerFault("it has, and does not have, the experiment")
+        return _identifier(found.experiment_id)
 
     def _describe(self, run: Run, there: str) -> None:
         """Send parameters, tags and inputs: all of them, where any is new."""
@@ -239,7 +235,9 @@ class RunCopy:
         grown = {name for name, *_ in _latest(run) - (_latest(self._last) if self._last else set())}
         if not self._points:
             # A process before this one has sent a part, or nothing.
-            self._points = {_plain(point) for name in grown for point in self._there.get_metric_history(there, name)}
+            with within(HISTORY_SECONDS):
+                known = (self._there.get_metric_history(there, name) for name in grown)
+                self._points = {_plain(point) for history in known for point in history}
         here = {_plain(point) for name in grown for point in self._here.get_metric_history(self.run_id, name)}
         missing = sorted(here - self._points, key=_age)
         for start in range(0, len(missing), POINTS_A_BATCH):
@@ -248,13 +246,13 @@ class RunCopy:
             self._there.log_batch(there, metrics=[Metric(*point) for point in batch])
             self._points.update(batch)
 
-    def _send_files(self, uri: str, below: str, log_file: Callable[[str, str | None], None]) -> Exception | None:
+    def _send_files(self, uri: str, below: str, there: str) -> Exception | None:
         """Send the files of a folder that are not there yet; what is refused does not hold up the others.
 
         Args:
             uri: Of the folder.
             below: Before each name in what is noted.
-            log_file: Takes a path and the folder there, or ``None``.
+            there: Id on the server of the run, or of the logged model, that gets them.
 
         Returns:
             Why the first of those that were refused was; while the run goes on, a file is refused once.
@@ -268,31 +266,41 @@ class RunCopy:
                 refused = refused or self._refused[noted, signature]
             elif self.sent.files.get(noted) != signature:
                 waiting.append((path, noted, signature))
-
-        def attempt(entry: tuple[Path, str, Signature]) -> Exception | None:
-            folder = entry[0].relative_to(root).parent
-            try:
-                log_file(str(entry[0]), None if folder == Path() else folder.as_posix())
-            except (MlflowException, RequestException) as error:
-                return error
-            return None
-
-        # Several at once: each waits for an answer.
-        pool = ThreadPoolExecutor(UPLOADS)
+        if not waiting:
+            return refused
         try:
-            for (_, noted, signature), error in zip(waiting, pool.map(attempt, waiting), strict=True):
-                if error is None:
-                    self._note(files={**self.sent.files, noted: signature})
-                    continue
-                if refused is None:
-                    # Who closes the connection on a large file may only refuse it.
-                    self._check_that_it_answers()
-                    refused = error
-                self._refused[noted, signature] = error
-        finally:
-            # Where nobody answers, the others are not tried.
-            pool.shutdown(cancel_futures=True)
+            folder = self._folder(there, model=bool(below))
+        except Refused as error:
+            self._refused |= {(noted, signature): error for _, noted, signature in waiting}
+            return error
+        arrived: dict[str, tuple[str, Signature]] = {}
+        for (path, noted, signature), failure in _upload(folder, root, waiting):
+            if failure is None:
+                self._note(files={**self.sent.files, noted: signature})
+                arrived[path.relative_to(root).as_posix()] = noted, signature
+                continue
+            if refused is None:
+                # Who closes the connection on a large file may only refuse it.
+                self._check_that_it_answers()
+                refused = failure
+            self._refused[noted, signature] = failure
+        for name in find_missing(folder, {name: signature[0] for name, (_, signature) in arrived.items()}):
+            refused = refused or ServerFault(f"it does not keep {name}")
+            self._refused[arrived[name]] = refused
+            self._note(files={noted: sent for noted, sent in self.sent.files.items() if noted != arrived[name][0]})
         return refused
+
+    def _folder(self, there: str, *, model: bool) -> ArtifactRepository:
+        """Open the folder on the server for the files of a run or logged model."""
+        if there not in self._folders:
+            # Not through MLflow's client, which has one list of folders for all stores, by what ids servers choose.
+            uri = (
+                self._there.get_logged_model(there).artifact_location
+                if model
+                else self._there.get_run(there).info.artifact_uri
+            )
+            self._folders[there] = open_folder(uri, self._server)
+        return self._folders[there]
 
     def _check_that_it_answers(self) -> None:
         """Ask for the run, past the connections that the server closed when it refused the files on them."""
@@ -310,10 +318,7 @@ class RunCopy:
         if model.status != LoggedModelStatus.READY:
             return None
         copy = self.sent.models.get(model.model_id) or self._new_model(model, there)
-        log_file = self._there.log_model_artifact
-        refused = self._send_files(
-            model.artifact_location, f"models/{model.model_id}/", lambda *place: log_file(copy, *place)
-        )
+        refused = self._send_files(model.artifact_location, f"models/{model.model_id}/", copy)
         if refused:
             return refused
         if self._there.get_logged_model(copy).status != LoggedModelStatus.READY:
@@ -329,24 +334,21 @@ class RunCopy:
         mine = f"tags.`{LOCAL_MODEL}` = '{model.model_id}'"
         found = self._there.search_logged_models([experiment], mine, max_results=1)
         tags = {**model.tags, LOCAL_MODEL: model.model_id}
-        made = (
-            found[0]
-            if found
-            else self._there.create_logged_model(experiment, model.name, there, tags, model.params, model.model_type)
-        )
-        self._note(models={**self.sent.models, model.model_id: made.model_id})
+        made = next((one for one in found if one.tags.get(LOCAL_MODEL) == model.model_id), None)
+        if made is None:
+            made = self._there.create_logged_model(experiment, model.name, there, tags, model.params, model.model_type)
+        self._note(models={**self.sent.models, model.model_id: _identifier(made.model_id)})
         return str(made.model_id)
 
     def _read(self) -> None:
         """Take what this or another process has noted; what another server has got does not count."""
-        noted = _read_note(self._file)
+        noted = read_note(self._file)
         if noted and noted.server == self.sent.server:
             self.sent = noted
 
     def _note(self, **changes: Any) -> None:
         self.sent = self.sent.model_copy(update=changes)
-        with written_whole(self._file) as path:
-            path.write_text(self.sent.model_dump_json(), encoding="utf-8")
+        write_note(self._file, self.sent)
 
 
 def unsent(folder: Path, store: str, server: str, *, adopt: bool = False) -> list[RunCopy]:
@@ -355,15 +357,16 @@ def unsent(folder: Path, store: str, server: str, *, adopt: bool = False) -> lis
     Args:
         folder: With the files of :class:`Sent`, each named after its run.
         store: Address of the store.
-        server: Address of the server; what was meant for another one is left alone.
+        server: Address of the server; what was meant for another one is left alone, and what a broken note was meant
+            for is not known any more: it is sent.
         adopt: Take those too that were meant for another server and have not begun there.
 
     Returns:
         Their copies.
     """
     client, order = MlflowClient(store), {}
-    for file, noted in _incomplete(folder):
-        if noted.server != without_password(server) and (noted.run_id or not adopt):
+    for file, noted in incomplete(folder):
+        if noted.server not in ("", without_password(server)) and (noted.run_id or not adopt):
             continue
         try:
             run = client.get_run(file.stem)
@@ -376,22 +379,39 @@ def unsent(folder: Path, store: str, server: str, *, adopt: bool = False) -> lis
 
 def begun_elsewhere(folder: Path, server: str) -> Counter[str]:
     """Count the runs that another server has taken in part, by its address."""
-    others = [noted.server for _, noted in _incomplete(folder) if noted.run_id]
+    others = [noted.server for _, noted in incomplete(folder) if noted.run_id]
     return Counter(other for other in others if other != without_password(server))
 
 
-def _incomplete(folder: Path) -> Iterator[tuple[Path, Sent]]:
-    for file in folder.glob("[!.]*.json"):
-        noted = _read_note(file)
-        if noted and not noted.complete:
-            yield file, noted
+def _upload(
+    folder: ArtifactRepository, root: Path, waiting: list[tuple[Path, str, Signature]]
+) -> Iterator[tuple[tuple[Path, str, Signature], Exception | None]]:
+    """Send files, several at once; of each, in their order, say why it is refused, if it is."""
 
-
-def _read_note(file: Path) -> Sent | None:
-    try:
-        return Sent.model_validate_json(file.read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
+    def attempt(entry: tuple[Path, str, Signature]) -> Exception | None:
+        parent = entry[0].relative_to(root).parent
+        try:
+            folder.log_artifact(str(entry[0]), None if parent == Path() else parent.as_posix())  # type: ignore[no-untyped-call]
+        except (MlflowException, RequestException) as error:
+            return error
         return None
+
+    # Each waits for an answer. Where nobody answers, the others are not tried, and those that are on their way hold up
+    # nobody, not even the end of the process.
+    with ThreadPool(UPLOADS) as pool:
+        yield from zip(waiting, pool.imap(attempt, waiting), strict=True)
+
+
+def _identifier(given: object) -> str:
+    """Check an id that a server gives: it becomes a part of addresses.
+
+    Raises:
+        ServerFault: If it is none.
+    """
+    try:
+        return TypeAdapter[str](Identifier).validate_python(given)
+    except ValidationError as error:
+        raise ServerFault("it gives no id to what it says to have made") from error
 
 
 def _age(point: Point) -> tuple[int, int]:

@@ -11,7 +11,8 @@ from contextlib import ExitStack, suppress
 from requests import RequestException
 
 from uncrappify.errors import UserError
-from uncrappify.tracking.run_copy import BeingSent, Deleted, NotYet, Refused, RunCopy
+from uncrappify.tracking.artifacts import Refused
+from uncrappify.tracking.run_copy import BeingSent, Deleted, NotYet, RunCopy
 from uncrappify.tracking.server import in_short
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ are so never more than five per cent of a core."""
 
 PATIENCE = 5.0
 """Seconds that the end of a run goes on trying while a server takes nothing."""
+
+LONGEST = 600.0
+"""Seconds that the end of a run waits at most, however much there is to send and however slowly it is taken."""
 
 
 class Sender:
@@ -74,8 +78,8 @@ class Sender:
     def finish(self) -> None:
         """Send the rest of runs that have ended in the store, or say how it is sent later.
 
-        Waits as long as the server takes what it gets, and no longer than ``PATIENCE`` and one request when it does
-        not.
+        Waits as long as the server takes what it gets, for ``LONGEST`` at most, and no longer than ``PATIENCE`` and
+        one request when it does not.
 
         Raises:
             KeyboardInterrupt: Ctrl-C ends the waiting; what is left is sent later.
@@ -86,8 +90,9 @@ class Sender:
         self._thread.join(2)
         if self._thread.is_alive() and not self._away:
             log.info("sending the rest to %s", self.copy.sent.server)
+        until = time.monotonic() + LONGEST
         try:
-            while self._thread.is_alive() and not self._hopeless:
+            while self._thread.is_alive() and not self._hopeless and time.monotonic() < until:
                 self._thread.join(0.1)
         finally:
             self._say_end()
