@@ -18,6 +18,20 @@ _SEQUENCE = re.compile(
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
+def make_harmless(text: str) -> str:
+    r"""Leave out of a line what a terminal takes for a command, and what cannot be seen or turns the line around.
+
+    Args:
+        text: A line; other line ends and tabs in it become spaces.
+
+    Example:
+        >>> make_harmless("  a:\x1b[2J 1 \u202egnp.exe")
+        '  a: 1 gnp.exe'
+    """
+    given = (" " if sign.isspace() else sign for sign in _SEQUENCE.sub("", text))
+    return "".join(sign for sign in given if unicodedata.category(sign) not in _UNSEEN)
+
+
 def in_one_line(text: object, longest: int = LONGEST) -> str:
     r"""Give a foreign text as one line that does nothing but be read.
 
@@ -26,12 +40,9 @@ def in_one_line(text: object, longest: int = LONGEST) -> str:
         longest: So many signs at most; the rest is an ellipsis.
 
     Example:
-        >>> in_one_line("\x1b]0;title\x07one\ntwo \u202egnp.exe")
-        'one two gnp.exe'
+        >>> in_one_line("\x1b]0;title\x07one\ntwo")
+        'one two'
     """
     # What is cut away need not be looked at; a little more than what is kept, for what is left out.
-    given = _SEQUENCE.sub("", str(text)[: 20 * longest + 1000])
-    spaced = (" " if sign.isspace() else sign for sign in without_password(given))
-    seen = "".join(sign for sign in spaced if unicodedata.category(sign) not in _UNSEEN)
-    line = " ".join(seen.split())
+    line = " ".join(make_harmless(without_password(str(text)[: 20 * longest + 1000])).split())
     return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
