@@ -394,7 +394,7 @@ def _try(strange: Strange, way: tuple[Any, Any, Any], run: Run, store: str, fold
         return f"is said to be sent, but {fault}"
     if not noted.complete and len(told) == 1:
         return "is not sent, and that is not said"
-    if asking > TIMEOUT + 1 or took > 12 * TIMEOUT:
+    if asking > 2 * TIMEOUT + 2 or took > 12 * TIMEOUT:
         return f"took {asking:.1f} s and {took:.1f} s"
     if any(not line.isprintable() or len(line) > 500 for line in told):
         return f"tells {told}"

@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from requests import HTTPError
 
-from uncrappify.tracking.artifacts import Refused
+from uncrappify.tracking.artifacts import Refused, open_folder
 from uncrappify.tracking.run_copy import BeingSent, Deleted, NotYet, RunCopy, begun_elsewhere, unsent
 from uncrappify.tracking.sent import Sent
 from uncrappify.tracking.store import POINTS_A_BATCH, Point, log_points
@@ -344,3 +344,86 @@ def test_a_parent_is_sent_before_children_that_have_begun_at_the_same_time(
         run.info.run_id,
         child.info.run_id,
     ]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda note: note[: len(note) // 2],
+        lambda note: b"",
+        lambda note: note.decode().encode("utf-16"),
+        lambda note: note.replace(b'"run_id":"', b'"run_id":"0'),
+        lambda note: note.replace(b"sqlite:", b"sqlitf:"),
+        lambda note: b'{"server": 7}',
+        None,
+    ],
+)
+def test_a_broken_note_forgets_nothing_and_makes_no_second_run(
+    damage, run, make_copy, sqlite_store, server, tmp_path, caplog
+) -> None:
+    make_copy(run).send()
+    make_copy(run).begin()
+    note = tmp_path / "sent" / f"{run.info.run_id}.json"
+    content = note.read_bytes()
+    note.unlink()
+    note.mkdir() if damage is None else note.write_bytes(damage(content.replace(b": ", b":")))
+    (waiting,) = unsent(note.parent, sqlite_store, server)
+    waiting.send()
+    (told,) = (line for line in caplog.messages if str(note) in line)
+    assert told.endswith(": the run is sent again, and is there once")
+    assert losses(server, only_run(server).info.run_id) == losses(sqlite_store, run.info.run_id)
+    assert file_names(server, waiting.sent.run_id) == {"parameters.yml", "figures", "figures/sheet.txt"}
+    assert not unsent(note.parent, sqlite_store, server)
+
+
+def test_the_note_of_an_earlier_version_is_read(run, make_copy, tmp_path) -> None:
+    make_copy(run).send()
+    before = noted(make_copy(run), tmp_path)
+    note = tmp_path / "sent" / f"{run.info.run_id}.json"
+    note.write_text(before.model_dump_json(exclude={"checksum"}))
+    assert make_copy(run).sent == before.model_copy(update={"checksum": None})
+
+
+def test_a_run_that_somebody_has_deleted_stays_deleted_without_its_note(run, make_copy, server, tmp_path) -> None:
+    copy = make_copy(run)
+    copy.send()
+    MlflowClient(server).delete_run(copy.sent.run_id)
+    shutil.rmtree(tmp_path / "sent")
+    with pytest.raises(Deleted):
+        make_copy(run).send()
+    assert noted(copy, tmp_path).complete
+
+
+def test_a_file_that_is_acknowledged_and_not_kept_is_not_said_to_be_sent(run, make_copy, monkeypatch, tmp_path) -> None:
+    log_artifact = LocalArtifactRepository.log_artifact
+
+    def lose(self, path: str, folder: str | None = None) -> None:
+        if folder != "figures":
+            log_artifact(self, path, folder)
+
+    copy = make_copy(run)
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalArtifactRepository, "log_artifact", lose)
+        with pytest.raises(Refused, match=r"does not keep figures/sheet\.txt"):
+            copy.send()
+    assert noted(copy, tmp_path).files.keys() == {"parameters.yml"}
+    make_copy(run).send()
+    assert noted(copy, tmp_path).complete
+
+
+@pytest.mark.parametrize("uri", ["file:///srv/files", "/srv/files", "srv", "", "FILE:///srv", "runs:/1/a", "C:/srv"])
+def test_a_folder_of_this_machine_is_not_on_a_server(uri) -> None:
+    with pytest.raises(Refused, match=r"which from here is not on the server: its keeper should start it with --serve"):
+        open_folder(uri, "http://log.example.org")
+
+
+@pytest.mark.parametrize(
+    ("uri", "opened"),
+    [
+        ("mlflow-artifacts:/1/a", "http://log.example.org/api/2.0/mlflow-artifacts/artifacts/1/a"),
+        ("http://files.example.org/a", "http://files.example.org/a"),
+        ("s3://bucket/a", "s3://bucket/a"),
+    ],
+)
+def test_what_is_on_a_server_or_in_a_cloud_is_opened(uri, opened) -> None:
+    assert open_folder(uri, "http://log.example.org").artifact_uri == opened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from kedro.framework.session import KedroSession
 from uncrappify.addresses import without_password
 from uncrappify.commands.project import find_project
 from uncrappify.errors import UserError
+from uncrappify.foreign import in_one_line
 from uncrappify.parameters.messages import nearest
 from uncrappify.tracking import server
 
@@ -49,7 +51,8 @@ def sync(pipeline: str) -> None:
             click.echo(f"{copy.run_id}: {copy.sent.page}{note}")
     elsewhere = sum((begun_elsewhere(folder, address) for folder in folders), Counter[str]())
     for other, runs in elsewhere.items():
-        click.echo(f"{other} has a part of {runs} more; MLFLOW_TRACKING_URI={other} sends the rest there.")
+        named = in_one_line(other)
+        click.echo(f"{named} has a part of {runs} more; MLFLOW_TRACKING_URI={shlex.quote(named)} sends the rest there.")
     if failed:
         raise UserError(f"{shown} did not take all of these runs. Nothing is lost; try again.\n" + "\n".join(failed))
     if not waiting:

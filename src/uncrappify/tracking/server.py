@@ -16,7 +16,7 @@ OLDEST = (3, 0)
 """The first version of MLflow whose servers know logged models."""
 
 TIMEOUT = 10
-"""Seconds to wait for a server's answers before a run starts, all together."""
+"""Seconds to wait for each of a server's two answers before a run starts."""
 
 PASSING = {408, 425, 429, *range(500, 600)}
 """Errors of a server that does not answer now, and may do so later."""
@@ -49,7 +49,7 @@ def why_away(server: str) -> str | None:
     from mlflow.utils.rest_utils import http_request
     from requests import RequestException, Response
 
-    from uncrappify.tracking.connection import SentElsewhere, within
+    from uncrappify.tracking.connection import SentElsewhere, guard
 
     def ask(endpoint: str, **options: object) -> Response:
         # MLflow's own request: it knows the variables for users, tokens and certificates.
@@ -64,11 +64,11 @@ def why_away(server: str) -> str | None:
         )
         return response
 
+    guard()
     shown = without_password(server)
     try:
-        with within(TIMEOUT):
-            told = ask("/version")
-            allowed = ask("/api/2.0/mlflow/experiments/search", params={"max_results": 1})
+        told = ask("/version")
+        allowed = ask("/api/2.0/mlflow/experiments/search", params={"max_results": 1})
     except (RequestException, MlflowException) as error:
         if elsewhere := next((cause for cause in _causes(error) if isinstance(cause, SentElsewhere)), None):
             raise UserError(
