@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -427,3 +429,22 @@ def test_a_folder_of_this_machine_is_not_on_a_server(uri) -> None:
 )
 def test_what_is_on_a_server_or_in_a_cloud_is_opened(uri, opened) -> None:
     assert open_folder(uri, "http://log.example.org").artifact_uri == opened
+
+
+def test_a_file_that_is_on_its_way_does_not_hold_up_the_end_of_the_process() -> None:
+    program = """
+import threading, time
+from pathlib import Path
+from uncrappify.tracking.run_copy import _upload
+
+class Stuck:
+    def log_artifact(self, *arguments):
+        begun.set()
+        time.sleep(600)
+
+begun = threading.Event()
+work = lambda: list(_upload(Stuck(), Path("."), [(Path("a"), "a", (0, 0))]))
+threading.Thread(target=work, daemon=True).start()
+begun.wait()
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=120).returncode == 0
