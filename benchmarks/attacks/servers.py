@@ -109,7 +109,6 @@ def _cut(handler: Any) -> None:
     handler.wfile.write(b'{"run": {')
 
 
-JSON = {"Content_Type": "application/json"}
 ANSWERS: dict[str, Callable[[Any], None]] = {
     "drips headers": _drip_headers,
     "drips": _drip_body,
@@ -121,13 +120,14 @@ ANSWERS: dict[str, Callable[[Any], None]] = {
     "sends broken gzip": _say(b"{}", Content_Encoding="gzip"),
     "shows a page": _say(b"<html>Please log in</html>", Content_Type="text/html"),
     "says nothing": _say(b""),
-    "says {}": _say(b"{}", **JSON),
-    "says a list": _say(b"[1, 2]", **JSON),
+    "says {}": _say(b"{}", Content_Type="application/json"),
+    "says a list": _say(b"[1, 2]", Content_Type="application/json"),
     "says wrong types": _say(
-        b'{"run": 1, "runs": {}, "experiment": [], "model": "x", "files": 3, "metrics": 7}', **JSON
+        b'{"run": 1, "runs": {}, "experiment": [], "model": "x", "files": 3, "metrics": 7}',
+        Content_Type="application/json",
     ),
     "says garbage": _say(bytes(range(256))),
-    "says deep JSON": _say(b"[" * 100_000, **JSON),
+    "says deep JSON": _say(b"[" * 100_000, Content_Type="application/json"),
     "says what a terminal obeys": _say(b"\x1b]0;owned\x07\x1b[2J\nline", 400),
     "lets nobody in": _say(b"no", 401),
     "forbids it": _say(b"no", 403),
@@ -292,9 +292,9 @@ def find_fault(here: Run, store: str, there: Path) -> str | None:
         "status": (run.info.status, "FINISHED"),
         "parameters": (run.data.params, {"seed": "42"}),
         "metrics": tuple(losses),
-        "data": (len(run.inputs.dataset_inputs), 1),
+        "data": (len(run.inputs.dataset_inputs if run.inputs else []), 1),
         "models": ([one.status for one in models], [LoggedModelStatus.READY]),
-        "outputs": (len(run.outputs.model_outputs), 1),
+        "outputs": (len(run.outputs.model_outputs if run.outputs else []), 1),
         "files": (files, ["model.txt", "parameters.yml", "weights"]),
     }
     return next((f"{name}: {found}, not {right}" for name, (found, right) in expected.items() if found != right), None)
@@ -318,7 +318,7 @@ def _all_attacks(outside: Path) -> dict[str, tuple[str, Callable[[Any], None] | 
         change = partial(re.sub, rb'("artifact_(?:uri|location)":\s*)"[^"]*"', rb"\1" + named.replace(b"\\", b"\\\\"))
         found[f"files belong in {name}"] = r"/runs/(get|create|search)$|/logged-models", None, change
     endless = b'{"metrics": [{"key": "train_loss", "value": 1, "timestamp": 1, "step": 1}], "next_page_token": "more"}'
-    found["history: has no last page"] = CALLS["history"], _say(endless, **JSON), None
+    found["history: has no last page"] = CALLS["history"], _say(endless, Content_Type="application/json"), None
     for version in ("9" * 5000 + ".0", "3.0" + "9" * 100_000, "3.\x1b[2J", "2.9.2", "-3.1", "3.\n1"):
         found[f"version: {version[:6]!a}"] = CALLS["version"], _say(version.encode()), None
     return found

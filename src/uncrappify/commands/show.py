@@ -80,7 +80,7 @@ def _parameters(found: Found) -> str:
         with tempfile.TemporaryDirectory() as temporary:
             file = Path(temporary) / PARAMETERS_FILE
             # In this thread, whose requests have an end.
-            folder._download_file(PARAMETERS_FILE, str(file))
+            folder._download_file(PARAMETERS_FILE, str(file))  # type: ignore[no-untyped-call]
             text = file.read_text(encoding="utf-8")
     except Exception as error:
         raise UserError(
