@@ -29,7 +29,7 @@ from werkzeug.test import Client
 
 from attacks.mutation import Tally
 from uncrappify.errors import UserError
-from uncrappify.tracking import server
+from uncrappify.tracking import run_copy, server
 from uncrappify.tracking.artifacts import Refused
 from uncrappify.tracking.run_copy import LOCAL_RUN, RunCopy
 from uncrappify.tracking.sent import Sent
@@ -340,7 +340,8 @@ def attack(folder: Path, seed: int, share: float) -> Tally:
     variables |= {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(PATIENCE)}
     kept = {name: os.environ.get(name) for name in variables}
     os.environ |= variables
-    timeout, server.TIMEOUT, place = server.TIMEOUT, TIMEOUT, Path.cwd()
+    limits = server.TIMEOUT, run_copy.HISTORY_SECONDS
+    server.TIMEOUT, run_copy.HISTORY_SECONDS, place = TIMEOUT, 4 * TIMEOUT, Path.cwd()
     mlflow.set_tracking_uri(store)
     # Making the tables takes seconds.
     MlflowClient(store).search_experiments()
@@ -354,7 +355,7 @@ def attack(folder: Path, seed: int, share: float) -> Tally:
                 tally.count(name, partial(_try, strange, ways[name], run, store, folder))
     finally:
         os.chdir(place)
-        server.TIMEOUT = timeout
+        server.TIMEOUT, run_copy.HISTORY_SECONDS = limits
         mlflow.set_tracking_uri(before)
         for variable, value in kept.items():
             os.environ.pop(variable)

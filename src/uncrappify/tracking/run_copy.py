@@ -39,7 +39,7 @@ LOCAL_RUN, LOCAL_MODEL = "uncrappify.local_run_id", "uncrappify.local_model_id"
 UPLOADS = 8
 """Files that are on their way at once."""
 
-HISTORY_SECONDS = 300.0
+HISTORY_SECONDS = 60.0
 """To ask for the points of a run that a server has already: pages that have no end are not read for ever."""
 
 
@@ -177,6 +177,8 @@ class RunCopy:
             kept.info.status != run.info.status
             or not run.data.params.keys() <= kept.data.params.keys()
             or not run.data.metrics.keys() <= kept.data.metrics.keys()
+            or _count_inputs(kept) < _count_inputs(run)
+            or len(kept.outputs.model_outputs if kept.outputs else []) < len(self._whole_models)
         ):
             self._forget()
             raise ServerFault("it does not keep what it says to have taken")
@@ -419,7 +421,11 @@ def _age(point: Point) -> tuple[int, int]:
 
 
 def _description(run: Run) -> tuple[dict[str, str], dict[str, str], int]:
-    return run.data.params, run.data.tags, len(run.inputs.dataset_inputs) if run.inputs else 0
+    return run.data.params, run.data.tags, _count_inputs(run)
+
+
+def _count_inputs(run: Run) -> int:
+    return len(run.inputs.dataset_inputs) if run.inputs else 0
 
 
 def _latest(run: Run) -> set[Point]:
