@@ -207,7 +207,7 @@ def serve(folder: Path) -> Iterator[Strange]:
     os.environ |= given
     from mlflow.server import app, handlers
 
-    handlers._tracking_store = None
+    handlers._tracking_store = handlers._artifact_repo = None
     strange = Strange(Client(app))
 
     class Handler(BaseHTTPRequestHandler):
@@ -229,7 +229,7 @@ def serve(folder: Path) -> Iterator[Strange]:
     finally:
         listener.shutdown()
         listener.server_close()
-        handlers._tracking_store = None
+        handlers._tracking_store = handlers._artifact_repo = None
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:
