@@ -66,27 +66,33 @@ def recover_state(path: Path, kind: type[T], otherwise: Callable[[], T], consequ
         return otherwise()
 
 
-def read_lines(path: Path, kind: type[T]) -> list[T]:
+def read_lines(path: Path, kind: type[T], *, skip: bool = False) -> list[T]:
     """Read a journal: a JSON value a line, appended to by a process that may have been killed.
 
     Args:
         path: The file; a missing one is empty.
         kind: What a line holds, as :func:`read_state` takes it.
+        skip: Whether each line stands for itself: one that is broken is left out, and the others count.
 
     Returns:
-        The values up to the first line that is cut or broken; what follows it cannot be trusted.
+        The values; without ``skip`` up to the first line that is cut or broken, as what follows it cannot be trusted.
     """
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError:
         return []
-    adapter, values = TypeAdapter(kind), []
-    for line in filter(None, lines):
+    adapter, values, broken = TypeAdapter(kind), [], 0
+    for number, line in enumerate(lines, start=1):
         try:
-            values.append(adapter.validate_json(line))
+            values += [adapter.validate_json(line)] if line else []
         except ValidationError:
-            log.warning("%s: broken from line %s on, which is done again", path, len(values) + 1)
-            break
+            # The last line of a killed process is cut short: nothing is wrong with that.
+            broken += number < len(lines)
+            if not skip:
+                log.warning("%s: broken from line %s on, which is done again", path, number)
+                break
+    if skip and broken:
+        log.warning("%s: %s of %s lines are broken and left out", path, broken, len(lines) - 1)
     return values
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import shutil
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,8 +13,12 @@ from kedro_datasets._typing import ImagePreview
 from PIL import Image
 from pydantic import BaseModel
 
-from uncrappify.atomic import written_whole
+from uncrappify.datasets.checkpoint import Checkpoint, read_checkpoint
+from uncrappify.errors import UserError
 from uncrappify.pictures import write_picture
+from uncrappify.state import BrokenStateError, recover_state, write_state
+
+log = logging.getLogger(__name__)
 
 
 class TrainingState(BaseModel):
@@ -61,13 +66,33 @@ class TrainingRun:
         """Give the file of a stage's checkpoint."""
         return self.checkpoints / f"stage{stage}.ckpt"
 
+    def read_checkpoint(self, stage: int) -> Checkpoint | None:
+        """Read a stage's checkpoint.
+
+        There is no older one to take in its place: each would cost the room of another, and the end of the stage
+        before is the next one anyway.
+
+        Returns:
+            The checkpoint; None where there is none of this training, or a broken one, which is said and removed.
+        """
+        file = self.checkpoint(stage)
+        if not file.exists():
+            return None
+        try:
+            found = read_checkpoint(file)
+            if found.fingerprint in ("", self.state.fingerprint):
+                return found
+            reason = f"{file} belongs to another training"
+        except BrokenStateError as broken:
+            reason = str(broken)
+        log.warning("%s: stage %s starts from its beginning", reason, stage)
+        file.unlink()
+        return None
+
     @property
     def state(self) -> TrainingState:
-        """What is noted; a note that cannot be read is that of no training."""
-        try:
-            return TrainingState.model_validate_json(self._note.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return TrainingState()
+        """What is noted; where the note cannot be read, what the checkpoints say."""
+        return recover_state(self._note, TrainingState, self._told_by_checkpoints, "the checkpoints say whose they are")
 
     def claim(self, fingerprint: str, stages: int, provenance: dict[str, str]) -> TrainingState:
         """Take the folder for a training; what another one has left there is removed.
@@ -79,21 +104,29 @@ class TrainingRun:
 
         Returns:
             What is noted of the training, before now and by this call.
+
+        Raises:
+            UserError: If something else is in the folder's place.
         """
         state = self.state
         if state.fingerprint != fingerprint:
+            if any(self.checkpoints.glob("stage*.ckpt")):
+                log.info(
+                    "%s: trained before with other data, parameters or code of the network; the training starts anew",
+                    self.name,
+                )
             for folder in (self.checkpoints, self.snapshots):
                 shutil.rmtree(folder, ignore_errors=True)
             state = TrainingState(fingerprint=fingerprint)
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self._make_room()
         if not (state.finished and all(self.checkpoint(stage).is_file() for stage in range(stages))):
             state = TrainingState(fingerprint=fingerprint, provenance=provenance)
-            self._write(state)
+            write_state(self._note, state)
         return state
 
     def finish(self) -> None:
         """Note that the training has come to its end."""
-        self._write(self.state.model_copy(update={"finished": True}))
+        write_state(self._note, self.state.model_copy(update={"finished": True}))
 
     def show(self, picture: Image.Image, name: str) -> Path:
         """Write a picture of the training.
@@ -113,9 +146,24 @@ class TrainingRun:
     def _note(self) -> Path:
         return self.folder / "training.json"
 
-    def _write(self, state: TrainingState) -> None:
-        with written_whole(self._note) as path:
-            path.write_text(state.model_dump_json(indent=2), encoding="utf-8")
+    def _told_by_checkpoints(self) -> TrainingState:
+        for file in sorted(self.checkpoints.glob("stage*.ckpt")):
+            try:
+                return TrainingState(fingerprint=read_checkpoint(file).fingerprint)
+            except BrokenStateError:
+                continue
+        return TrainingState()
+
+    def _make_room(self) -> None:
+        """Make the folder of the checkpoints, without what a killed process was writing there."""
+        for path in (self.checkpoints, self.history):
+            if path.exists() and path.is_dir() is not (path == self.checkpoints):
+                wrong, right = ("folder", "file") if path.is_dir() else ("file", "folder")
+                raise UserError(f"{path}: a {wrong} lies where the training has a {right}. Move it away and run again.")
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        for file in self.checkpoints.glob(".*"):
+            if file.is_file():
+                file.unlink()
 
     def __repr__(self) -> str:
         return f"TrainingRun({self.folder})"

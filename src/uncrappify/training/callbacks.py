@@ -21,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 from uncrappify.progress import format_duration, make_bar
 from uncrappify.training.batches import Batches
 from uncrappify.training.hardware import peak_memory_mb
+from uncrappify.training.history import History
 from uncrappify.training.learner import Best
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,41 @@ for _name in ("lightning", "lightning.pytorch", "lightning.fabric"):
     logging.getLogger(_name).propagate = True
 
 STEPS_UNTIL_ESTIMATE = 20
+"""The estimate is looked at again after twice, four times, eight times ... as many."""
+
 STEPS_BETWEEN_MOVES = 10
+
+
+class Estimate:
+    """Says in the log how long a training takes, and says it again where that was wrong: a machine may become free."""
+
+    def __init__(self) -> None:
+        self._seen, self._next = 0, STEPS_UNTIL_ESTIMATE
+        self._latest: list[float] = []
+        self._promised: float | None = None
+
+    def add(self, seconds: float, position: int, steps: int) -> None:
+        """Take a step.
+
+        Args:
+            seconds: That it took.
+            position: How many steps are done.
+            steps: How many there are.
+        """
+        self._seen += 1
+        self._latest.append(seconds)
+        if self._seen < self._next:
+            return
+        pace, left = median(self._latest), steps - position
+        if self._promised is None:
+            memory = peak_memory_mb() / 1024
+            log.info("%s steps: about %s and %.1f GB of memory", steps, format_duration(left * pace), memory)
+            self._promised = pace
+        elif abs(pace - self._promised) > self._promised / 2 and left:
+            now, before = (format_duration(left * each) for each in (pace, self._promised))
+            log.info("step %s of %s: about %s left, not %s as it seemed before", position, steps, now, before)
+            self._promised = pace
+        self._next, self._latest = 2 * self._seen, []
 
 
 class Clock(Callback):
@@ -42,6 +77,7 @@ class Clock(Callback):
         batches: The batches of the stage.
 
     Attributes:
+        started: Whether this process has begun to train, with all that it has taken from a checkpoint in its place.
         seconds: Of training, validation included.
         step_seconds: Of each step, without validation.
         peak_memory_mb: Of this process; the first one's where several train together.
@@ -49,11 +85,13 @@ class Clock(Callback):
 
     def __init__(self, batches: Batches) -> None:
         self.batches = batches
+        self.started = False
         self.seconds = 0.0
         self.step_seconds: list[float] = []
         self.peak_memory_mb = 0.0
         self._ticked = 0.0
         self._validated = 0.0
+        self._estimate = Estimate()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock, and take back what a step that was interrupted has left in Lightning's counts.
@@ -64,6 +102,7 @@ class Clock(Callback):
         loop = trainer.fit_loop.epoch_loop
         if not loop.restarted_on_train_batch_end:
             loop.batch_progress.total.reset_on_restart()
+        self.started = True
         self._ticked = time.perf_counter()
 
     def on_train_batch_start(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
@@ -88,14 +127,8 @@ class Clock(Callback):
         self.step_seconds.append(now - self._ticked)
         self.seconds += self.step_seconds[-1]
         self._ticked = now
-        if len(self.step_seconds) == STEPS_UNTIL_ESTIMATE and trainer.is_global_zero:
-            left = (len(self.batches) - self.batches.position) * median(self.step_seconds)
-            log.info(
-                "%s steps: about %s and %.1f GB of memory",
-                len(self.batches),
-                format_duration(left),
-                peak_memory_mb() / 1024,
-            )
+        if trainer.is_global_zero:
+            self._estimate.add(self.step_seconds[-1], self.batches.position, len(self.batches))
 
     def state_dict(self) -> dict[str, Any]:
         """Give the measures, for the checkpoint."""
@@ -137,7 +170,7 @@ class Delivery(Callback):
             self._average = AveragedModel(
                 _delivered(pl_module), avg_fn=partial(_decayed, self._decay), use_buffers=True
             )
-            if "average" in self._noted:
+            if trainer.ckpt_path:
                 self._average.load_state_dict(self._noted.pop("average"))
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any) -> None:
@@ -228,13 +261,15 @@ class Saver(Checkpoint):
         file: Where to.
         seconds: Between two checkpoints.
         batches: Of the stage.
+        fingerprint: Of the training; a checkpoint says whose it is.
     """
 
-    def __init__(self, file: Path, seconds: float, batches: Batches) -> None:
+    def __init__(self, file: Path, seconds: float, batches: Batches, fingerprint: str) -> None:
         self.file = file
         self._seconds = seconds
         self._batches = batches
-        self._written = 0.0
+        self._fingerprint = fingerprint
+        self._written: float | None = None
         self._ended = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -243,24 +278,34 @@ class Saver(Checkpoint):
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         """Write a checkpoint if it is time; several processes do it in the same step."""
+        assert self._written is not None
         due = trainer.strategy.broadcast(time.monotonic() - self._written >= self._seconds)
         if due and self._unfinished:
-            trainer.save_checkpoint(self.file)
+            self._save(trainer)
             self._written = time.monotonic()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Write a checkpoint, but not from one of several processes, which would wait for the others."""
-        if trainer.world_size == 1 and self._unfinished:
-            trainer.save_checkpoint(self.file)
+        """Write a checkpoint, but not from one of several processes, which would wait for the others.
+
+        Nor before the first step: what is in memory then may be half of the checkpoint that it would replace.
+        """
+        if trainer.world_size == 1 and self._written is not None and self._unfinished:
+            self._save(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the end of the stage."""
         self._ended = True
-        trainer.save_checkpoint(self.file)
+        self._save(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        """Say whether the stage has ended, for the checkpoint."""
-        return {"ended": self._ended}
+        """Say whether the stage has ended, and whose it is, for the checkpoint."""
+        return {"ended": self._ended, "fingerprint": self._fingerprint}
+
+    def _save(self, trainer: Trainer) -> None:
+        """Write a checkpoint, after what was measured before it: that is not measured again."""
+        if trainer.is_global_zero and isinstance(trainer.logger, History):
+            trainer.logger.flush()
+        trainer.save_checkpoint(self.file)
 
     @property
     def _unfinished(self) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from contextlib import redirect_stderr
+from copy import deepcopy
 from dataclasses import dataclass, field
 from io import BytesIO, StringIO
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
 import pandas as pd
@@ -17,6 +19,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from PIL import Image
 
+from uncrappify.datasets.checkpoint import Checkpoint
 from uncrappify.datasets.description import Ancestor, AnyDescription, Description, compare_networks
 from uncrappify.datasets.training_run import TrainingRun
 from uncrappify.datasets.weights import TrainedModel
@@ -117,7 +120,8 @@ def fit(
     state = run.claim(fingerprint, len(training.stages), find_provenance())
     machine = hardware.describe() | {"precision": hardware.precision(training.precision)}
     log_tags({f"hardware.{name}": value for name, value in machine.items()})
-    progress = _Progress(learner, data, training, seed, run, [stage.with_steps(len(data)) for stage in training.stages])
+    stages = [stage.with_steps(len(data)) for stage in training.stages]
+    progress = _Progress(learner, data, training, seed, run, stages, fingerprint)
     if state.finished:
         log.info("%s: trained before with the same data and parameters", run.name)
         for picture in sorted(run.snapshots.glob("*.png")):
@@ -143,6 +147,7 @@ class _Progress:
     seed: int
     run: TrainingRun
     stages: list[Stage]
+    fingerprint: str
     clocks: list[Clock] = field(default_factory=list)
     history: History = field(init=False)
 
@@ -198,20 +203,56 @@ class _Progress:
 
     def _train(self, number: int, stage: Stage) -> None:
         """Train one stage, or take it from its checkpoint."""
-        file = self.run.checkpoint(number)
-        done = torch.load(file, weights_only=False, map_location="cpu") if file.is_file() else None
-        clock = Clock(Batches(self.data, stage, self.seed + number))
-        if done is None or not done["callbacks"]["Saver"]["ended"]:
-            if done is None and number == 0:
-                self._begin(clock.batches)
-            elif done:
-                log.info("going on at step %s of %s", done["callbacks"]["Clock"]["position"], stage.steps)
-            self._fit(clock, number, going_on=done is not None)
-            done = torch.load(file, weights_only=False, map_location="cpu")
+        clock, done = self._clock(number), self._read(number)
+        if done is None or not done.callbacks.saver.ended:
+            if done:
+                log.info("going on at step %s of %s", done.callbacks.clock.position, stage.steps)
+                clock = self._go_on(clock, number)
+            else:
+                self._start(clock, number)
+            done = self._read(number)
+        assert done is not None
         # From the file also where this process has trained: of several that do it together, none has to be this one.
-        self.learner.load_state_dict(done["state_dict"])
-        clock.load_state_dict(done["callbacks"]["Clock"])
+        self.learner.load_state_dict(done.state_dict)
+        clock.load_state_dict(done.callbacks.clock.model_dump())
         self.clocks.append(clock)
+
+    def _clock(self, number: int) -> Clock:
+        return Clock(Batches(self.data, self.stages[number], self.seed + number))
+
+    def _read(self, number: int) -> Checkpoint | None:
+        """Read a stage's checkpoint; None where there is none that fits the learner."""
+        done = self.run.read_checkpoint(number)
+        if done is None or _shapes(done.state_dict) == _shapes(self.learner.state_dict()):
+            return done
+        log.warning("%s: the network has other layers now; stage %s starts from its beginning", self.run.name, number)
+        return None
+
+    def _start(self, clock: Clock, number: int) -> None:
+        """Train a stage from its beginning."""
+        if number == 0:
+            self._begin(clock.batches)
+        self._fit(clock, number, going_on=False)
+
+    def _go_on(self, clock: Clock, number: int) -> Clock:
+        """Train a stage from its checkpoint; from its beginning where Lightning, or an optimizer, cannot take that."""
+        before = deepcopy(self.learner.state_dict())
+        try:
+            self._fit(clock, number, going_on=True)
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            # What ends another process comes from anywhere in the training.
+            if clock.started or self.training.devices > 1 or isinstance(error, torch.OutOfMemoryError):
+                raise
+            log.warning(
+                "%s cannot be gone on with (%s): stage %s starts from its beginning",
+                self.run.checkpoint(number),
+                type(error).__name__,
+                number,
+            )
+            self.learner.load_state_dict(before)
+            clock = self._clock(number)
+            self._start(clock, number)
+        return clock
 
     def _begin(self, batches: Batches) -> None:
         """Show a batch of the first stage, and look for a learning rate where that is asked for."""
@@ -233,7 +274,7 @@ class _Progress:
             clock,
             Bar(self.run.name, learner.bar, clock.batches),
             Delivery(training.ema, learner.best),
-            Saver(file, seconds, clock.batches),
+            Saver(file, seconds, clock.batches, self.fingerprint),
         ]
         trainer = make_trainer(training, len(clock.batches), callbacks, self.history, file.parent, training.devices)
         with tidied(trainer):
@@ -242,7 +283,7 @@ class _Progress:
                 clock.batches,
                 self.data.validation(),
                 ckpt_path=file if going_on else None,
-                weights_only=False,
+                weights_only=True,
             )
 
 
@@ -296,8 +337,7 @@ def _start_from(ancestor: TrainedModel, learner: Learner, description: AnyDescri
             f"{name}: the weights to start from belong to another network ({different}). Train that network, or start "
             "from other weights."
         )
-    wanted = {entry: tensor.shape for entry, tensor in learner.delivered.state_dict().items()}
-    if wanted != {entry: tensor.shape for entry, tensor in ancestor.state.items()}:
+    if _shapes(learner.delivered.state_dict()) != _shapes(ancestor.state):
         raise UserError(
             f"{name}: the weights to start from have other layers than the network {mine.model} of this version."
         )
@@ -309,12 +349,20 @@ def _start_from(ancestor: TrainedModel, learner: Learner, description: AnyDescri
     log_tags({"ancestor": theirs.run_id or ancestor.fingerprint, "ancestor.differs_in": ", ".join(changed)})
 
 
+def _shapes(state: Mapping[str, Any]) -> dict[str, list[int] | None]:
+    """Give the shape of each entry of a state; what is no tensor has none."""
+    return {name: list(value.shape) if isinstance(value, torch.Tensor) else None for name, value in state.items()}
+
+
 def _fingerprint(
     learner: Learner, data: Data, training: Training, seed: int, description: AnyDescription, ancestor: Ancestor | None
 ) -> str:
     """Hash all that the result depends on: content of the data, parameters, weights to start from, the network."""
     what = description.model_dump(mode="json", exclude={"data", "metrics"})
-    network = [[name, list(tensor.shape)] for name, tensor in learner.delivered.state_dict().items()]
+    # Of all that learns, not of what is delivered alone; the classes, because two may have the same weights.
+    classes = {name: type(module).__qualname__ for name, module in learner.named_modules()}
+    buffers = {name: list(buffer.shape) for name, buffer in learner.named_buffers()}
+    network = [_shapes(learner.state_dict()), classes, buffers]
     parameters = training.model_dump(mode="json", exclude={"lr_find"})
     values = [data.fingerprint, parameters, seed, what, ancestor and ancestor.fingerprint, network]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

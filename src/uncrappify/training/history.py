@@ -16,9 +16,11 @@ import mlflow
 import pandas as pd
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from uncrappify.atomic import written_whole
+from uncrappify.atomic import flush, written_whole
 from uncrappify.errors import UserError
+from uncrappify.state import read_lines
 from uncrappify.tracking.store import Point, log_points
 
 log = logging.getLogger(__name__)
@@ -26,11 +28,33 @@ log = logging.getLogger(__name__)
 SECONDS_BETWEEN_BATCHES = 10.0
 
 
+class Row(BaseModel):
+    """A line of the history: what was measured at a step, beside it.
+
+    Attributes:
+        step: Counted from the beginning of the first stage.
+        stage: Its number.
+        time: In milliseconds since 1970.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, FiniteFloat]
+
+    step: int = Field(ge=0)
+    stage: int = Field(ge=0)
+    time: int = Field(ge=0)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Name of each metric to its value."""
+        return self.__pydantic_extra__
+
+
 class History(Logger):
     """Lightning's metrics as JSON lines: ``{"step": 120, "train_loss": 0.031, "time": ...}``.
 
-    A resumed training measures some steps again and gets the same values: steps that stand in the file already are
-    not written twice. Of several processes that train together, the first one writes.
+    A resumed training measures some steps again and gets the same values: what stands in the file already is not
+    written twice, what a broken line has lost is. Of several processes that train together, the first one writes.
 
     Args:
         file: The file, appended to.
@@ -41,12 +65,12 @@ class History(Logger):
         self.file = file
         self.offset = 0
         self.stage = 0
-        rows = _rows(file)
-        if file.is_file():
+        rows = read_lines(file, Row, skip=True)
+        if file.exists():
             # What a killed process left of its last line must not be continued by the next one.
             with written_whole(file) as path:
-                path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        self._last = {name: row["step"] for row in rows for name in row}
+                path.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
+        self._written = {(name, row.step) for row in rows for name in row.metrics}
 
     @property
     def name(self) -> str:
@@ -77,20 +101,31 @@ class History(Logger):
         row = {
             name: float(value)
             for name, value in metrics.items()
-            if name != "epoch" and math.isfinite(value) and step > self._last.get(name, -1)
+            if name != "epoch" and math.isfinite(value) and (name, step) not in self._written
         }
         if not row:
             return
-        self._last |= dict.fromkeys(row, step)
+        self._written |= {(name, step) for name in row}
         entry = {"step": step, "stage": self.stage, **row, "time": round(time.time() * 1000)}
-        with self.file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        try:
+            with self.file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise UserError(
+                f"{self.file}: what was measured cannot be written ({error.strerror}). Mend that and run again; what "
+                "is done is kept."
+            ) from error
+
+    def flush(self) -> None:
+        """Bring what was measured to the disk."""
+        if self.file.is_file():
+            flush(self.file)
 
     def table(self) -> pd.DataFrame:
         """Give all rows as a table with a column a metric, ordered by step."""
-        rows = _rows(self.file)
+        rows = [{"step": row.step, "stage": row.stage, **row.metrics} for row in read_lines(self.file, Row, skip=True)]
         table = pd.DataFrame(rows, columns=None if rows else ["step"])
-        return table.drop(columns="time", errors="ignore").groupby("step", as_index=False).first()
+        return table.groupby("step", as_index=False).first()
 
 
 @contextmanager
@@ -129,7 +164,7 @@ class _Follower(Thread):
 
     def _send(self) -> None:
         try:
-            rows = _rows(self._file)
+            rows = read_lines(self._file, Row, skip=True)
             log_points((point for row in rows[self._sent :] for point in _points(row)), self._run_id)
         except Exception as error:
             # The file has it all: a store that is full or locked must not end a training.
@@ -140,14 +175,5 @@ class _Follower(Thread):
             self._sent, self._warned = len(rows), False
 
 
-def _rows(file: Path) -> list[dict[str, Any]]:
-    if not file.is_file():
-        return []
-    # The last line of a killed process may be cut short.
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-
-
-def _points(row: dict[str, Any]) -> list[Point]:
-    return [
-        (name, value, row["time"], row["step"]) for name, value in row.items() if name not in ("step", "stage", "time")
-    ]
+def _points(row: Row) -> list[Point]:
+    return [(name, value, row.time, row.step) for name, value in row.metrics.items()]

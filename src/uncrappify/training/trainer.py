@@ -11,11 +11,13 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import Callback, Checkpoint
 from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 
 from uncrappify import memory
+from uncrappify.datasets.checkpoint import write_checkpoint
 from uncrappify.errors import UserError
 from uncrappify.training import hardware
 from uncrappify.training.parameters import Training
@@ -53,12 +55,20 @@ def make_trainer(
         # Started from here: a command line that started itself anew would be a second run of the pipeline.
         strategy="ddp_spawn" if devices > 1 else "auto",
         accelerator="auto" if devices == 1 or torch.cuda.is_available() else "cpu",
-        plugins=[LightningEnvironment()] if devices > 1 else None,
+        plugins=[WholeCheckpoints(), *([LightningEnvironment()] if devices > 1 else [])],
         use_distributed_sampler=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
     )
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Has checkpoints written in their own folder: Lightning writes to the system's and moves, which may be a copy."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint whole."""
+        write_checkpoint(checkpoint, Path(path))
 
 
 class QuickSettings(Callback):
