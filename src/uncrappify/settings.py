@@ -5,16 +5,12 @@ from pathlib import Path
 
 from kedro.utils import find_kedro_project
 
+import uncrappify.threads  # isort: skip # noqa: F401 (before numpy and torch, which the hooks load)
 from uncrappify.addresses import store_address, store_file
 from uncrappify.hooks import ParameterHook, TerminalHook, TrackingHook
 from uncrappify.parameters.loader import ConfigLoader
 from uncrappify.tracking import server
 
-# Threads that wait actively are up to ten times slower on a machine that does other things too, threads that sleep at
-# once train a fifth slower on one that does not: they look about 2,000 times, some 20 us. Read when torch loads.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-os.environ.setdefault("KMP_BLOCKTIME", "0")
 # A server that is away must not hold anybody up for minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
