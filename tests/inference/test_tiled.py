@@ -184,7 +184,7 @@ def test_an_output_of_another_size_than_promised_is_an_error():
 def test_an_output_that_is_not_a_number_is_an_error_and_no_black_picture():
     network = Network(1)
     network.forward = lambda x: x * float("nan")
-    with pytest.raises(FloatingPointError, match="not numbers"):
+    with pytest.raises(UserError, match="not numbers"):
         predict_picture(network, picture(8, 8))
 
 

@@ -153,3 +153,15 @@ def test_a_store_that_takes_nothing_costs_nothing(
         log(logger, range(3))
     assert len(lines(file)) == 3
     assert "MLflow did not take the metrics (refused); they are kept in" in caplog.text
+
+
+@pytest.mark.parametrize("broken", ["garbage", '{"step": "x"}', "[1]", '{"step": 1, "stage": 0, "time": 0, "lr": "x"}'])
+def test_a_broken_line_loses_its_own_step_alone_which_is_measured_again(file: Path, broken: str) -> None:
+    log(History(file), range(5))
+    rows = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join([*rows[:2], broken, *rows[3:]]) + "\n", encoding="utf-8")
+    resumed = History(file)
+    assert resumed.table()["step"].tolist() == [0, 1, 3, 4]
+    log(resumed, range(2, 6))
+    assert resumed.table()["train_loss"].tolist() == pytest.approx([1 / (step + 1) for step in range(6)])
+    assert len(lines(file)) == 6

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from uncrappify.models.parameters import OUT_CHANNELS, Scale, restrict
+from uncrappify.parameters.messages import report
 from uncrappify.pictures.masks import Labels
+
+Side = Annotated[int, Field(ge=1, le=4096)]
 
 
 class TrainingData(BaseModel):
@@ -74,6 +78,20 @@ class Description(BaseModel):
         """What builds the network: ``kind``, ``model`` and the options."""
         return {"kind": self.kind, "model": self.model, **self.options}
 
+    @property
+    def to_build(self) -> dict[str, Any]:
+        """What builds the network for the weights of the file: it looks for no others."""
+        return restrict(self.kind, self.model, self.options)
+
+    @model_validator(mode="after")
+    def _check_options(self) -> Self:
+        try:
+            self.to_build  # noqa: B018 (it checks)
+        except ValidationError as error:
+            (first, *_) = error.errors(include_url=False, include_input=False)
+            raise report(("options", *first["loc"]), first["msg"]) from error
+        return self
+
 
 class RestorationDescription(Description):
     """A model that undoes damage.
@@ -84,8 +102,8 @@ class RestorationDescription(Description):
     """
 
     kind: Literal["restoration"] = "restoration"
-    scale: int = Field(ge=1)
-    recipe: list[dict[str, Any]]
+    scale: Scale
+    recipe: list[dict[str, Any]] = Field(max_length=100)
 
 
 class SegmentationDescription(Description):
@@ -98,12 +116,16 @@ class SegmentationDescription(Description):
 
     kind: Literal["segmentation"] = "segmentation"
     labels: Labels
-    size: tuple[int, int]
+    size: tuple[Side, Side]
 
     @model_validator(mode="after")
     def _count_classes(self) -> Self:
         # Files of version 0.1 have the classes in the labels alone.
-        self.options.setdefault("out_channels", len(self.labels.classes))
+        classes = len(self.labels.classes)
+        if self.options.setdefault(OUT_CHANNELS, classes) != classes:
+            raise report(
+                ("options", OUT_CHANNELS), f"the network has {self.options[OUT_CHANNELS]!r}, the labels {classes}"
+            )
         return self
 
 

@@ -108,6 +108,7 @@ class TrainingRun:
         Raises:
             UserError: If something else is in the folder's place.
         """
+        self._check_room()
         state = self.state
         if state.fingerprint != fingerprint:
             if any(self.checkpoints.glob("stage*.ckpt")):
@@ -118,7 +119,10 @@ class TrainingRun:
             for folder in (self.checkpoints, self.snapshots):
                 shutil.rmtree(folder, ignore_errors=True)
             state = TrainingState(fingerprint=fingerprint)
-        self._make_room()
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        for left in filter(Path.is_file, self.checkpoints.glob(".*")):
+            # What a killed process was writing.
+            left.unlink()
         if not (state.finished and all(self.checkpoint(stage).is_file() for stage in range(stages))):
             state = TrainingState(fingerprint=fingerprint, provenance=provenance)
             write_state(self._note, state)
@@ -154,16 +158,14 @@ class TrainingRun:
                 continue
         return TrainingState()
 
-    def _make_room(self) -> None:
-        """Make the folder of the checkpoints, without what a killed process was writing there."""
-        for path in (self.checkpoints, self.history):
-            if path.exists() and path.is_dir() is not (path == self.checkpoints):
-                wrong, right = ("folder", "file") if path.is_dir() else ("file", "folder")
-                raise UserError(f"{path}: a {wrong} lies where the training has a {right}. Move it away and run again.")
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
-        for file in self.checkpoints.glob(".*"):
-            if file.is_file():
-                file.unlink()
+    def _check_room(self) -> None:
+        if self.checkpoints.exists() and not self.checkpoints.is_dir():
+            raise UserError(
+                f"{self.checkpoints}: a file lies where a training has a folder. Move it away and run again."
+            )
+        for file in (self._note, self.history, *self.checkpoints.glob("stage*.ckpt")):
+            if file.is_dir():
+                raise UserError(f"{file}: a folder lies where a training has a file. Move it away and run again.")
 
     def __repr__(self) -> str:
         return f"TrainingRun({self.folder})"

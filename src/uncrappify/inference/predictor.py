@@ -13,7 +13,7 @@ from torch import nn
 from uncrappify.datasets.description import AnyDescription, Description
 from uncrappify.datasets.weights import TrainedModel, read_weights
 from uncrappify.errors import UserError
-from uncrappify.models import MODELS, build
+from uncrappify.models import build, outline
 
 D = TypeVar("D", bound=Description)
 
@@ -71,13 +71,15 @@ class Predictor(ABC, Generic[D]):
                 f"These weights {predictor_of(description).purpose}, and {cls.__name__} takes some that {cls.purpose}: "
                 "load them by uncrappify.load."
             )
-        if description.model not in MODELS[cls.kind]:
-            raise UserError(
-                f"These weights belong to a model {description.model!r}, which this version of uncrappify does not "
-                f"have (it has {', '.join(MODELS[cls.kind])}). Update uncrappify."
-            )
-        network = build(description.kind, description.model, description.options)
+        wanted = outline(description.kind, description.model, description.to_build)
+        if {name: tensor.shape for name, tensor in wanted.items()} != {
+            name: tensor.shape for name, tensor in model.state.items()
+        }:
+            raise UserError(f"These weights are not those of the network {description.model} that they are said to be.")
+        network = build(description.kind, description.model, description.to_build)
         network.load_state_dict(model.state)
+        if getattr(network, "scale", None) != getattr(description, "scale", None):
+            raise UserError("These weights enlarge by another factor than they say.")
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return cls(network.to(device, memory_format=torch.channels_last), description, **options)  # type: ignore[call-overload]
 

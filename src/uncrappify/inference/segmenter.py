@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from uncrappify.datasets.description import SegmentationDescription
+from uncrappify.errors import UserError
 from uncrappify.inference.predictor import Predictor
 from uncrappify.memory import freed_is_kept
 from uncrappify.pictures import to_rgb
@@ -88,6 +89,8 @@ class Segmenter(Predictor[SegmentationDescription]):
         pixels = pixels.to(weights.dtype, memory_format=torch.channels_last) / 255
         with freed_is_kept(pixels.device.type):
             logits: Tensor = self.network(pixels).float()
+            if not logits.isfinite().all():
+                raise UserError("the network's output holds values that are not numbers: its weights are damaged.")
             mirrored = self.network(pixels.flip(-1)).float().flip(-1) if self.flip else None
         if mirrored is not None:
             # Of probabilities, so that neither of the two drowns the other.

