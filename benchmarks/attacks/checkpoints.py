@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from uncrappify.training.parameters import RestorationStage, RestorationTraining
 EACH = 27
 """Mutations of each file."""
 
+KEPT, LAST, NOTE = "checkpoints", "checkpoints/stage1.ckpt", "training.json"
 OPTIONS = {"scale": 1, "channels": 4, "blocks": 1}
 PLAN = RestorationTraining(
     stages=[RestorationStage(size=8, batch_size=2, steps=steps, lr=1e-3) for steps in (2, 4)], ema=0.9, precision="fp32"
@@ -117,29 +119,37 @@ def _compare(folder: Path, wanted: tuple[dict[str, torch.Tensor], list[int]]) ->
     return "files left" if any((folder / "checkpoints").glob(".*")) else None
 
 
-def _damages(folder: Path, seed: int) -> Iterator[tuple[str, Callable[[Path], Any]]]:
-    for number, file in enumerate(("stage0.ckpt", "stage1.ckpt", "history.jsonl", "../training.json")):
-        content = (folder / "checkpoints" / file).read_bytes()
-        for way, damaged in mutate(content, seed + number, EACH):
-            yield f"{file} {way}", lambda tried, f=file, d=damaged: (tried / "checkpoints" / f).write_bytes(d)
-        yield f"{file} missing", lambda tried, f=file: (tried / "checkpoints" / f).unlink()
-        yield f"{file} a folder", lambda tried, f=file: _replace_by_folder(tried / "checkpoints" / f)
-    for name, value in _strange(torch.load(folder / "checkpoints/stage1.ckpt", weights_only=True)):
-        yield f"stage1.ckpt {name}", lambda tried, v=value: torch.save(v, tried / "checkpoints/stage1.ckpt")
-    yield "stage1.ckpt a pickle", lambda tried: (tried / "checkpoints/stage1.ckpt").write_bytes(pickle.dumps(np.ones))
+def _damages(folder: Path, seed: int) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    for number, file in enumerate((f"{KEPT}/stage0.ckpt", LAST, f"{KEPT}/history.jsonl", NOTE)):
+        for way, damaged in mutate((folder / file).read_bytes(), seed + number, EACH):
+            yield f"{file} {way}", partial(_write, file, damaged)
+        yield f"{file} missing", partial(_replace, file, None)
+        yield f"{file} a folder", partial(_replace, file, Path.mkdir)
+    for name, value in _strange(torch.load(folder / LAST, weights_only=True)):
+        yield f"{LAST} {name}", partial(_save, value)
+    yield f"{LAST} a pickle", partial(_write, LAST, pickle.dumps(np.ones))
     for text in (b"[]", b"{}", b"null", b'{"fingerprint": 1}', b'{"finished": "perhaps"}', b'{"provenance": [1]}'):
-        yield f"training.json {text!r}", lambda tried, t=text: (tried / "training.json").write_bytes(t)
-    for text in (
-        b'{"step": "x"}\n',
-        b'{"step": -1, "stage": 0, "time": 0}\n',
-        b"[1]\n",
-        b"\xff\n",
-        b'{"step": 1e400}\n',
-    ):
-        yield f"history.jsonl {text!r}", lambda tried, t=text: (tried / "checkpoints/history.jsonl").write_bytes(t)
-    yield "an odd file", lambda tried: (tried / "checkpoints/stagex.ckpt").write_bytes(b"x")
-    yield "a half checkpoint of a kill", lambda tried: (tried / "checkpoints/.0.partial.ckpt").write_bytes(b"x")
-    yield "checkpoints a file", lambda tried: (shutil.rmtree(tried / "checkpoints"), (tried / "checkpoints").touch())
+        yield f"{NOTE} {text!r}", partial(_write, NOTE, text)
+    for text in (b'{"step": "x"}\n', b'{"step": -1, "stage": 0, "time": 0}\n', b"[1]\n", b"\xff\n", b'{"step": 1e9}\n'):
+        yield f"history.jsonl {text!r}", partial(_write, f"{KEPT}/history.jsonl", text)
+    yield "an odd file", partial(_write, f"{KEPT}/stagex.ckpt", b"x")
+    yield "a half checkpoint of a kill", partial(_write, f"{KEPT}/.0.partial.ckpt", b"x")
+    yield "checkpoints a file", partial(_replace, KEPT, Path.touch)
+
+
+def _write(file: str, content: bytes, folder: Path) -> None:
+    (folder / file).write_bytes(content)
+
+
+def _save(value: Any, folder: Path) -> None:
+    torch.save(value, folder / LAST)
+
+
+def _replace(file: str, make: Callable[[Path], None] | None, folder: Path) -> None:
+    path = folder / file
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if make:
+        make(path)
 
 
 def _strange(sound: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -156,8 +166,3 @@ def _strange(sound: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "empty loops", sound | {"loops": {}}
     yield "an empty optimizer", sound | {"optimizer_states": [{}]}
     yield "no optimizer", sound | {"optimizer_states": []}
-
-
-def _replace_by_folder(file: Path) -> None:
-    file.unlink()
-    file.mkdir()

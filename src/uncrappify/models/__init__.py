@@ -56,7 +56,7 @@ def outline(kind: str, name: str, options: dict[str, Any]) -> dict[str, Tensor]:
 
     if name not in MODELS[kind]:
         raise UserError(
-            f"These weights belong to a model {name!r}, which this version of uncrappify does not have (it has "
+            f"These weights belong to a model {name[:100]!r}, which this version of uncrappify does not have (it has "
             f"{', '.join(MODELS[kind])}). Update uncrappify."
         )
     try:
