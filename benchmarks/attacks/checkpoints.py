@@ -166,3 +166,5 @@ def _strange(sound: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "empty loops", sound | {"loops": {}}
     yield "an empty optimizer", sound | {"optimizer_states": [{}]}
     yield "no optimizer", sound | {"optimizer_states": []}
+    yield "no schedule", sound | {"lr_schedulers": []}
+    yield "no average", sound | {"callbacks": callbacks | {"Delivery": {}}}

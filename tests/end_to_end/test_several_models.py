@@ -146,7 +146,7 @@ def test_the_weights_of_the_best_validation_are_delivered(whole):
     assert len(watched) == 10
     import torch
 
-    state = torch.load(folder(whole, "second") / "checkpoints/stage0.ckpt", weights_only=False)
+    state = torch.load(folder(whole, "second") / "checkpoints/stage0.ckpt", weights_only=True)
     best = state["callbacks"]["Delivery"]["best"]
     assert best["value"] == pytest.approx(watched.max(), abs=1e-5)
     weights = load_file(folder(whole, "second") / "model.safetensors")

@@ -1,6 +1,8 @@
 """Training learns, is the same every time, and goes on where it stopped."""
 
 import shutil
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +125,7 @@ def stumble(make_data: Callable[..., RestorationData]) -> Stumble:
 
 
 def checkpoint(folder: Path, stage: int = 0) -> dict[str, Any]:
-    read: dict[str, Any] = torch.load(folder / "checkpoints" / f"stage{stage}.ckpt", weights_only=False)
+    read: dict[str, Any] = torch.load(folder / "checkpoints" / f"stage{stage}.ckpt", weights_only=True)
     return read
 
 
@@ -334,9 +336,14 @@ def test_what_is_trained_is_not_trained_again(train: Train, stumble: Stumble, tm
     assert TrainingRun(tmp_path / "a", tmp_path).state.finished
 
 
-@pytest.mark.parametrize("other", ["seed", "pictures", "training", "weights to start from", "network"])
+@pytest.mark.parametrize("other", ["seed", "pictures", "training", "weights to start from", "layer", "class", "buffer"])
 def test_another_fingerprint_starts_afresh(
-    train: Train, make_data: Callable[..., Any], make_learner: Callable[..., Any], tmp_path: Path, other: str
+    train: Train,
+    make_data: Callable[..., Any],
+    make_learner: Callable[..., Any],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    other: str,
 ) -> None:
     plan = training(2)
     first = train(plan)
@@ -349,14 +356,58 @@ def test_another_fingerprint_starts_afresh(
         data.fingerprint = "others"
     elif other == "training":
         plan = training(2, weight_decay=0.5)
-    elif other == "network":
+    elif other in ("layer", "class", "buffer"):
         options["learner"] = make_learner(plan)
-        options["learner"].network.more = torch.nn.Linear(1, 1)
+        network = options["learner"].network
+        if other == "layer":
+            network.more = torch.nn.Linear(1, 1)
+        elif other == "class":
+            network.body[0].body[1] = torch.nn.GELU()
+        else:
+            network.register_buffer("more", torch.zeros(1), persistent=False)
     else:
         options["ancestor"] = TrainedModel(make_learner(plan, seed=1).network.state_dict(), first.model.description)
-    second = train(plan, data=data, **options)
+    with caplog.at_level("INFO", "uncrappify"):
+        second = train(plan, data=data, **options)
+    assert "other data, parameters or code of the network; the training starts anew" in caplog.text
     assert not stranger.exists()
     assert len(second.history) == 2
+
+
+@pytest.mark.parametrize("broken", ["half", "empty", "garbage", "another object"])
+def test_a_broken_checkpoint_costs_its_stage_alone(
+    train: Train, stumble: Stumble, tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    plan = training(3, 4)
+    whole = train(plan, "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(plan, "cut", data=stumble(plan, 1, 2))
+    file = tmp_path / "cut/checkpoints/stage1.ckpt"
+    content = file.read_bytes()
+    if broken == "another object":
+        torch.save({"state_dict": {}}, file)
+    else:
+        file.write_bytes({"half": content[: len(content) // 2], "empty": b"", "garbage": b"x" * 1000}[broken])
+    first = (tmp_path / "cut/checkpoints/stage0.ckpt").stat().st_mtime_ns
+    resumed = train(plan, "cut")
+    assert [line.endswith("stage 1 starts from its beginning") for line in caplog.messages if "stage1" in line] == [
+        True
+    ]
+    assert (tmp_path / "cut/checkpoints/stage0.ckpt").stat().st_mtime_ns == first
+    # What a network is loaded from lies elsewhere in memory, which changes the order of some sums.
+    assert difference(whole, resumed) < 1e-6
+    assert resumed.history["step"].tolist() == whole.history["step"].tolist()
+
+
+def test_checkpoints_are_written_where_they_stay(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "system").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
+    monkeypatch.setattr(fitting, "CHECKPOINT_EVERY", 0)
+    opened: list[str] = []
+    sys.addaudithook(lambda event, given: opened.append(str(given[0])) if event == "open" else None)
+    train(training(3))
+    assert not [name for name in opened if name.startswith(str(tmp_path / "system"))]
+    assert sorted(path.name for path in (tmp_path / "a/checkpoints").iterdir()) == ["history.jsonl", "stage0.ckpt"]
 
 
 def test_the_clock_adds_up(train: Train, stumble: Stumble, tmp_path: Path) -> None:

@@ -23,10 +23,11 @@ class Clock(BaseModel):
 
 
 class Saver(BaseModel):
-    """What :class:`uncrappify.training.callbacks.Saver` knows; version 0.1 noted no fingerprint."""
+    """What :class:`uncrappify.training.callbacks.Saver` knows; version 0.1 noted no more than the end."""
 
     ended: bool
     fingerprint: str = ""
+    rows: NonNegativeInt = 0
 
 
 class Callbacks(BaseModel):

@@ -91,14 +91,24 @@ class Clock(Callback):
         self.peak_memory_mb = 0.0
         self._ticked = 0.0
         self._validated = 0.0
+        self._kept: tuple[int, int] | None = None
         self._estimate = Estimate()
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Note what there is to go on with."""
+        self._kept = len(checkpoint["optimizer_states"]), len(checkpoint["lr_schedulers"])
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock, and take back what a step that was interrupted has left in Lightning's counts.
 
         Lightning does so for its count of the epoch alone, and finds by the other one at which batch it goes on: the
         next checkpoint would then be gone on with a batch late, and the last validation left out.
+
+        Raises:
+            ValueError: If the checkpoint lacks an optimizer or a schedule, which Lightning would start anew in silence.
         """
+        if self._kept not in (None, (len(trainer.optimizers), len(trainer.lr_scheduler_configs))):
+            raise ValueError("the checkpoint has not all optimizers and schedules")
         loop = trainer.fit_loop.epoch_loop
         if not loop.restarted_on_train_batch_end:
             loop.batch_progress.total.reset_on_restart()
@@ -271,6 +281,7 @@ class Saver(Checkpoint):
         self._fingerprint = fingerprint
         self._written: float | None = None
         self._ended = False
+        self._rows = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the time until the first checkpoint."""
@@ -298,13 +309,14 @@ class Saver(Checkpoint):
         self._save(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        """Say whether the stage has ended, and whose it is, for the checkpoint."""
-        return {"ended": self._ended, "fingerprint": self._fingerprint}
+        """Say whether the stage has ended, whose it is, and how long the history was, for the checkpoint."""
+        return {"ended": self._ended, "fingerprint": self._fingerprint, "rows": self._rows}
 
     def _save(self, trainer: Trainer) -> None:
         """Write a checkpoint, after what was measured before it: that is not measured again."""
         if trainer.is_global_zero and isinstance(trainer.logger, History):
             trainer.logger.flush()
+            self._rows = trainer.logger.rows
         trainer.save_checkpoint(self.file)
 
     @property

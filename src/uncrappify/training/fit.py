@@ -204,6 +204,9 @@ class _Progress:
     def _train(self, number: int, stage: Stage) -> None:
         """Train one stage, or take it from its checkpoint."""
         clock, done = self._clock(number), self._read(number)
+        if done and self.history.rows < done.callbacks.saver.rows:
+            known = self.history.rows, done.callbacks.saver.rows
+            log.warning("%s has %s of %s lines: the others stay out of the curves", self.history.file, *known)
         if done is None or not done.callbacks.saver.ended:
             if done:
                 log.info("going on at step %s of %s", done.callbacks.clock.position, stage.steps)

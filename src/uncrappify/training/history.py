@@ -58,6 +58,9 @@ class History(Logger):
 
     Args:
         file: The file, appended to.
+
+    Attributes:
+        rows: How many lines it has.
     """
 
     def __init__(self, file: Path) -> None:
@@ -70,6 +73,7 @@ class History(Logger):
             # What a killed process left of its last line must not be continued by the next one.
             with written_whole(file) as path:
                 path.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
+        self.rows = len(rows)
         self._written = {(name, row.step) for row in rows for name in row.metrics}
 
     @property
@@ -115,6 +119,7 @@ class History(Logger):
                 f"{self.file}: what was measured cannot be written ({error.strerror}). Mend that and run again; what "
                 "is done is kept."
             ) from error
+        self.rows += 1
 
     def flush(self) -> None:
         """Bring what was measured to the disk."""
