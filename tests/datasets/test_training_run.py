@@ -39,6 +39,15 @@ def test_a_checkpoint_comes_back_and_nothing_lies_beside_it(run: TrainingRun) ->
     assert [file.name for file in run.checkpoints.iterdir()] == ["stage0.ckpt"]
 
 
+def test_a_full_disk_is_told_and_keeps_the_checkpoint_before(small_disk: Path) -> None:
+    file = small_disk / "stage0.ckpt"
+    write_checkpoint(checkpoint(), file)
+    with pytest.raises(UserError, match=r"the disk is full: stage0\.ckpt was not written"):
+        write_checkpoint(checkpoint() | {"more": torch.zeros(2 << 20)}, file)
+    assert list(small_disk.iterdir()) == [file]
+    assert read_checkpoint(file).callbacks.clock.position == 3
+
+
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
 def test_one_flipped_bit_of_a_weight_is_noticed(
     run: TrainingRun, place: float, caplog: pytest.LogCaptureFixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -97,5 +98,8 @@ def write_checkpoint(checkpoint: dict[str, Any], file: Path) -> None:
     """
     import torch
 
-    with written_whole(file) as temporary, temporary.open("wb") as opened:
-        torch.save(checkpoint, opened)
+    # Not into the file at once: torch reports a full disk in a way of its own.
+    content = BytesIO()
+    torch.save(checkpoint, content)
+    with written_whole(file) as temporary:
+        temporary.write_bytes(content.getbuffer())
