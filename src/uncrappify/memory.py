@@ -20,20 +20,30 @@ _KEEPING = {_MMAP_MAX: 0, _TRIM_THRESHOLD: -1}
 _USUAL = {_MMAP_MAX: 65536, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
 
 
+_kept = False
+
+
 def keep_freed() -> None:
     """Keep memory that is freed from now on; does nothing without glibc."""
+    global _kept
+    _kept = True
     _tell_malloc(_KEEPING)
 
 
 def give_back_freed() -> None:
     """Return the kept memory to the system, and from now on all freed memory."""
+    global _kept
+    _kept = False
     if library := _tell_malloc(_USUAL):
         library.malloc_trim(0)
 
 
 def trim() -> None:
-    """Return what is free now to the system: glibc keeps it for each thread, which adds up with many threads."""
-    if library := _tell_malloc({}):
+    """Return what is free now to the system, unless it is kept.
+
+    glibc keeps it for each thread, which adds up with many threads.
+    """
+    if not _kept and (library := _tell_malloc({})):
         library.malloc_trim(0)
 
 

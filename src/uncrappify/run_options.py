@@ -172,5 +172,7 @@ def _as_written(node: yaml.Node | None) -> Any:
     if isinstance(node, yaml.MappingNode):
         return {key.value: _as_written(value) for key, value in node.value}
     if isinstance(node, yaml.ScalarNode):
+        if node.tag == "tag:yaml.org,2002:null":
+            return Typed("null")
         return str(node.value) if node.tag == "tag:yaml.org,2002:str" else Typed(node.value)
     return Typed(yaml.serialize(node, width=1_000_000).strip())

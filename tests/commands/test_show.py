@@ -22,6 +22,7 @@ from uncrappify.commands.show import Found, _command_again, _origin, _parameters
         ("kedro ipython", "kedro run --env again --pipeline superres"),
         ("kedro run --pipeline 'superres", "kedro run --env again --pipeline superres"),
         ("kedro run --runner ThreadRunner", "kedro run --env again --runner ThreadRunner"),
+        ("kedro run --pipelines superres,a -ns superres", "kedro run --env again --pipelines superres,a -ns superres"),
     ],
 )
 def test_the_same_nodes_run_again_with_the_runs_own_parameters(command: str, again: str) -> None:

@@ -70,6 +70,11 @@ def test_a_text_in_a_file_is_taken_as_it_is_written(tmp_path: Path, text: str) -
     assert load(tmp_path, local=local)["source"]["folder"]["path"] == text
 
 
+def test_a_text_that_is_put_together_is_not_taken_from_another_file(tmp_path: Path) -> None:
+    local = 'year: 2024\nsuperres: {source: {folder: {path: "${year}"}}}'
+    assert load(tmp_path, path="Photos", local=local)["source"]["folder"]["path"] == "2024"
+
+
 def test_a_value_is_of_its_fields_type_and_is_recorded_as_typed(tmp_path: Path) -> None:
     done = load(tmp_path, "superres.seed=010,superres.training.betas=[0.5, 9.0e-1],superres.training.lr_find=yes")
     assert (done["seed"], done["training"]["betas"], done["training"]["lr_find"]) == (10, [0.5, 0.9], True)

@@ -1,5 +1,6 @@
 """One budget of memory, whatever the number of threads, and however much a picture takes."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from uncrappify.pictures.budget import BYTES_A_PIXEL, Budget
 from uncrappify.pictures.picture import count_memory
+from uncrappify.sources import PictureSource, list_pictures
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a peak that can be reset")
 
@@ -149,3 +152,39 @@ def test_sixteen_threads_take_no_more_memory_than_the_budget(tmp_path: Path) -> 
     usable, taken = map(int, done.stdout.split())
     assert usable == 12
     assert taken < 100_000_000 + LOADED
+
+
+@linux
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    Image.new("RGB", (16, 16)).save(tmp_path / "b.png")
+    manifest = list_pictures(PictureSource(name="a", root=tmp_path, licence="none")).set_index("file")
+    assert manifest["reason"].to_dict() == {"a.png": "not a file", "b.png": ""}
+
+
+def test_a_tiff_counts_all_its_channels_and_its_tiles(tmp_path: Path) -> None:
+    channels, tiles = tmp_path / "channels.tif", tmp_path / "tiles.tif"
+    tifffile.imwrite(channels, np.zeros((300, 400, 7), np.uint8), photometric="rgb", compression="zlib")
+    assert count_memory(channels) == 2 * channels.stat().st_size + 300 * 400 * (7 * 3 + BYTES_A_PIXEL)
+    tifffile.imwrite(tiles, np.zeros((16, 16), np.float32), tile=(1024, 1024), compression="zlib")
+    assert count_memory(tiles) > 3 * 4 * 1024 * 1024
+
+
+def test_a_large_reservation_has_its_turn() -> None:
+    budget, begun = Budget(10), threading.Event()
+    order: list[int] = []
+
+    def work(needed: int) -> None:
+        with budget.reserve(needed):
+            order.append(needed)
+            begun.wait(5)
+
+    with ThreadPoolExecutor(8) as pool:
+        pool.submit(work, 5)
+        while not order:
+            time.sleep(0.001)
+        waiting = [pool.submit(work, needed) for needed in (9, 5, 5)]
+        time.sleep(0.05)
+        begun.set()
+        assert all(done.result(5) is None for done in waiting)
+    assert order == [5, 9, 5, 5]

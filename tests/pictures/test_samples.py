@@ -32,7 +32,8 @@ def with_some(values: np.ndarray, share: float, value: float) -> np.ndarray:
         (with_some(RAMP, 0.2, 3.0), 3),
         ((RAMP * 255).astype(np.int32), 255),
         (with_some((RAMP * 255).astype(np.int32), 0.001, 70_000), 255),
-        ((RAMP * 3000).astype(np.uint32), 65535),
+        ((RAMP * 9000).astype(np.uint32), 65535),
+        (np.arange(3001, dtype=np.uint32), 2970),
         ((RAMP.astype(float) * (2**32 - 1)).astype(np.uint32), 2**32 - 1),
     ],
 )

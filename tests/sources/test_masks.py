@@ -338,3 +338,11 @@ def test_streets_are_drawn_once_and_those_of_the_test_have_seeds_of_their_own(tm
     before = [file.stat().st_mtime_ns for file in sorted(found.root.rglob("*.png"))]
     assert len(fetch(MaskedSource(streets=StreetsOptions(train=1, valid=1, test=1)), tmp_path).good) == 3
     assert [file.stat().st_mtime_ns for file in sorted(found.root.rglob("*.png"))] == before
+
+
+def test_a_raw_file_beside_a_picture_takes_it_not_from_its_mask(tmp_path: Path, write: Write) -> None:
+    write("a")
+    (tmp_path / "images" / "a.nef").write_bytes(b"not read")
+    manifest, counts = examined(tmp_path)
+    assert manifest.set_index("file")["usable"].to_dict() == {"a.nef": False, "a.png": True}
+    assert counts[["road", "sky"]].to_numpy().tolist() == [[320, 320]]

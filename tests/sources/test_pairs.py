@@ -196,3 +196,12 @@ def test_a_subfolder_that_cannot_be_entered_is_named(tmp_path, write, monkeypatc
     allowed = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) != closed and allowed(path, mode))
     assert failure(tmp_path).startswith(f"the folder {closed} cannot be entered (permission denied). Allow that,")
+
+
+@pytest.mark.parametrize("beside", ["a.heic", "a.nef"])
+def test_a_kind_that_is_not_read_beside_a_picture_takes_it_not_from_its_twin(tmp_path, write, beside):
+    write({"bad/a.jpg": (20, 16), "good/a.png": (20, 16)})
+    (tmp_path / "good" / beside).write_bytes(b"not read")
+    manifest = list_pictures(pairs(tmp_path)).set_index("file")
+    assert manifest["usable"].to_dict() == {"a.png": True, beside: False}
+    assert manifest.loc["a.png", "degraded"].endswith("bad/a.jpg")

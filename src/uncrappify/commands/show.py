@@ -31,7 +31,7 @@ LONGEST = 2000
 """Signs of what is said of a run."""
 
 CHOOSING = {
-    *("--pipeline", "-p", "--nodes", "-n", "--tags", "-t", "--namespaces"),
+    *("--pipeline", "--pipelines", "-p", "--nodes", "-n", "--tags", "-t", "--namespaces", "-ns"),
     *("--from-nodes", "--to-nodes", "--from-inputs", "--to-outputs"),
 }
 """Options that choose what runs. A stranger's command could name configuration or code of its own with others."""

@@ -55,17 +55,25 @@ def read_yaml(file: Path) -> dict[str, Any]:
     return dict(read)
 
 
-def find_written(file: Path, location: Location) -> str | None:
+def find_written(file: Path, location: Location, value: Any) -> str | None:
     """Find how a value is written in a file: ``2024.10``, of which YAML makes 2024.1.
 
     Args:
         file: YAML or JSON that can be read.
         location: Names, and places in lists.
+        value: What was read there.
 
     Returns:
-        Its source; None where the file does not have it, or makes it of other values (``${...}``).
+        Its source; None where the file does not have it, or has another value there, such as one that is made of others
+        (``${...}``).
     """
-    return find_source(_read_text(file), location)
+    there: Any = read_yaml(file)
+    for part in location:
+        try:
+            there = there[part]
+        except (LookupError, TypeError):
+            return None
+    return find_source(_read_text(file), location) if (type(there), there) == (type(value), value) else None
 
 
 def find_source(text: str, location: Location) -> str | None:

@@ -55,16 +55,17 @@ class ConfigLoader(OmegaConfigLoader):
             self.runtime_params = {}
             return super().__getitem__(key)
 
-    def written(self, location: Location) -> str | None:
+    def written(self, location: Location, value: Any) -> str | None:
         """Find how a parameter was written: what has to be a text is never taken for a number.
 
         Args:
             location: Names, and places in lists.
+            value: What was read there.
 
         Returns:
-            Its source, on the command line or in a file; None where there is none.
+            Its source, on the command line or in a file; None where there is none, as of what was put together.
         """
-        sources = (find_written(file, location) for file in reversed(self._parameter_files))
+        sources = (find_written(file, location, value) for file in reversed(self._parameter_files))
         return next((text for text in (find_typed(self._given, location), *sources) if text is not None), None)
 
     def _read_dir_configs(self, conf_path: str, patterns: Any, key: str, *more: Any) -> Any:

@@ -17,7 +17,7 @@ from uncrappify.parameters.files import read_yaml
 
 PIPELINES = Path(__file__).parents[1] / "pipelines"
 #: Runtime parameters, whose names no pipeline has.
-RESERVED = ("mirror", "pictures", "smoke")
+RESERVED = ("memory", "mirror", "pictures", "smoke")
 _PIPELINE_NAME = re.compile(r"[^\W\d][\w-]*")
 TEMPLATES = tuple(sorted(package.name for package in iter_modules([str(PIPELINES)]) if package.ispkg))
 

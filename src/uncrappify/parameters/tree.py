@@ -22,7 +22,7 @@ SCHEMAS = Path("conf/schema")
 #: Mistakes of a value that has to be a text, or one of several, and is something else.
 NO_TEXT = ("string_type", "path_type", "literal_error")
 
-Written = Callable[[Location], str | None]
+Written = Callable[[Location, Any], str | None]
 """Gives the source of a value by its place in the whole tree, or None."""
 
 
@@ -72,7 +72,7 @@ def complete(
     tree: Mapping[str, Any],
     sections: Mapping[str, Mapping[str, Any]],
     running: Collection[str] | None = None,
-    written: Written = lambda _: None,
+    written: Written = lambda *_: None,
 ) -> dict[str, Any]:
     """Check every section, fill in the defaults and carry out the shortcuts.
 
@@ -104,7 +104,7 @@ def complete(
 
 
 def parse_section(
-    name: str, given: Any, section: Mapping[str, Any], written: Written = lambda _: None
+    name: str, given: Any, section: Mapping[str, Any], written: Written = lambda *_: None
 ) -> TemplateParameters:
     """Check the parameters of a pipeline.
 
@@ -203,7 +203,7 @@ def _take_as_written(section: Any, mistakes: Iterable[ErrorDetails], path: Locat
         given, location = mistake["input"], mistake["loc"]
         if mistake["type"] not in NO_TEXT or isinstance(given, str):
             continue
-        source = written((*path, *location))
+        source = written((*path, *location), given)
         if source is None and mistake["type"] == "string_type" and (given is None or type(given) is int):
             # Given from Python.
             source = "" if given is None else str(given)

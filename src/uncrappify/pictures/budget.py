@@ -1,6 +1,7 @@
 """One budget of memory for all pictures that are decoded at the same time, whatever the number of cores."""
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition, local
@@ -48,6 +49,7 @@ class Budget:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._taken = 0
+        self._waiting: deque[object] = deque()
         self._released = Condition()
         self._own = local()
 
@@ -66,9 +68,18 @@ class Budget:
         if self.is_held:
             yield
             return
+        turn = object()
         with self._released:
-            self._released.wait_for(lambda: not self._taken or self._taken + needed <= self.limit)
-            self._taken += needed
+            self._waiting.append(turn)
+            try:
+                # In turn: small ones would else keep a large one waiting to the end.
+                self._released.wait_for(
+                    lambda: self._waiting[0] is turn and (not self._taken or self._taken + needed <= self.limit)
+                )
+                self._taken += needed
+            finally:
+                self._waiting.remove(turn)
+                self._released.notify_all()
         self._own.holds = True
         try:
             yield

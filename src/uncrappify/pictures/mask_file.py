@@ -13,7 +13,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from uncrappify.pictures import png
 from uncrappify.pictures.kinds import is_read, recognise
-from uncrappify.pictures.limits import open_picture
+from uncrappify.pictures.limits import open_picture, prepare_tiff
 from uncrappify.pictures.unusable import UnusablePicture
 
 SUFFIXES = frozenset({".png", ".bmp", ".gif", ".tif", ".tiff"})
@@ -232,6 +232,7 @@ def _decode_tiff(image: TiffImageFile) -> Pixels:
         tags = image.tag_v2
         bits, compression = tags.get(_BITS, (1,))[0], tags.get(_COMPRESSION, 1)
         white_zero, signed = tags.get(_PHOTOMETRIC) == 0, tags.get(_SAMPLE_FORMAT, (1,))[0] == 2
+        prepare_tiff(image)
         image.load()
         pixels = convert_pixels(image)
         if image.mode == "L" and signed:

@@ -135,8 +135,11 @@ def count_memory(path: Path) -> int:
         Bytes; no more than the file's own where it is not a picture.
     """
     try:
-        size = path.stat().st_size
+        size = path.stat().st_size if path.is_file() else 0
     except OSError:
+        return 0
+    if not size:
+        # An empty file, or what is none: a pipe would be waited for without end.
         return 0
     if size > DECODING.limit:
         return size
@@ -157,9 +160,12 @@ def _count_decoded(path: Path) -> int:
         file.seek(0)
         if kind == "TIFF":
             layout = tiff.describe(file.read())
-            if not layout.is_plain:
-                return layout.decoded_bytes
             file.seek(0)
+            if layout.is_plain:
+                # As it is decoded: what Pillow does not know is read here.
+                with suppress(UnidentifiedImageError), open_picture(file, kind) as image:
+                    return count_bytes(image)
+            return layout.decoded_bytes
         with open_picture(file, kind) as image:
             return count_bytes(image)
 

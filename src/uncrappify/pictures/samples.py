@@ -80,8 +80,7 @@ def _guess_white(
     whole = values.max() > 1 and bool((values == np.rint(values)).all())
     usual = [1.0, 255.0, 65535.0] if floating and not whole else [255.0, 65535.0]
     for white, larger in zip(usual, [*usual[1:], np.inf], strict=True):
-        dim = floating and not whole and white > usual[0] and high < white * _DIM
-        if dim:
+        if white > usual[0] and high < white * _DIM:
             break
         if high <= white * _OVERSHOOT or (floating and most <= white * _OVERSHOOT and high < larger * _DIM):
             return white

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin, TiffTags
 
 from uncrappify.pictures.budget import BYTES_A_PIXEL
-from uncrappify.pictures.limits import open_picture
+from uncrappify.pictures.limits import open_picture, prepare_tiff
 from uncrappify.pictures.samples import Bytes, Samples, guess_range, round_to_bytes
 from uncrappify.pictures.unusable import UnusablePicture
 
@@ -90,7 +90,9 @@ class Layout:
     def decoded_bytes(self) -> int:
         """Memory that :func:`read` takes: samples as unpacked, as numbers and as bytes, and Pillow's copies."""
         item = math.ceil(max(self.bits) / 8)
-        return self.width * self.height * (self.samples * (2 * item + 1) + BYTES_A_PIXEL)
+        tile = int(self.tags.get(TiffImagePlugin.TILEWIDTH, 0)) * int(self.tags.get(TiffImagePlugin.TILELENGTH, 0))
+        whole = self.width * self.height * (self.samples * (2 * item + 1) + BYTES_A_PIXEL)
+        return whole + 3 * item * self.samples * tile
 
     @property
     def fill_order(self) -> int:
@@ -332,7 +334,9 @@ def _unpack(data: bytes, compression: int, size: int) -> bytes:
     }
     entries = b"".join(struct.pack("<HHII", tag, TiffTags.LONG, 1, value) for tag, value in tags.items())
     file = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + b"\0\0\0\0" + data
-    return open_picture(BytesIO(file), "TIFF").tobytes()
+    strip = open_picture(BytesIO(file), "TIFF")
+    prepare_tiff(strip)
+    return strip.tobytes()
 
 
 def _find_item(bits: int) -> int:

@@ -15,7 +15,7 @@ from uncrappify.addresses import without_password
 from uncrappify.errors import UserError
 from uncrappify.sources import masks, pairs
 from uncrappify.sources.download import download, read_text
-from uncrappify.sources.folder import find_pictures
+from uncrappify.sources.folder import find_pictures, keep_pairable
 from uncrappify.sources.layout import match_globs, match_twins, name_files, summarise_files
 from uncrappify.sources.parameters import ArchiveOptions, Globs, PictureSource, make_absolute
 from uncrappify.sources.unpack import ALLOWANCE, EXPANSION, unpack
@@ -195,8 +195,9 @@ def _apply_layout(options: ArchiveOptions, folder: Path) -> PictureSource:
         for part, globs in (("valid", layout.valid), ("test", layout.test))
         if globs
     }
+    pairable, others = {file: good[file] for file in keep_pairable(good)}, keep_pairable(files)
     twins = {
-        role: match_twins(good, _match_role(files, globs, role), "source.archive.layout", names)
+        role: match_twins(pairable, _match_role(others, globs, role), "source.archive.layout", names, good)
         for role, globs, names in (("degraded", layout.degraded, pairs.TWINS), ("masks", layout.masks, masks.TWINS))
         if globs
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import re
 import threading
 import time
@@ -200,6 +201,7 @@ class ResumingDownloader:
             raise requests.ConnectionError("the connection broke off")
 
     def _write(self, response: Response, start: int, total: int | None) -> None:
+        most = math.inf if self.most is None else self.most
         with self.partial.open("ab" if start else "wb") as file, make_bar() as progress:
             megabytes = total and total / _MEGA
             task = progress.add_task("downloading (MB)", total=megabytes)
@@ -207,13 +209,15 @@ class ResumingDownloader:
                 file.write(chunk)
                 start += len(chunk)
                 progress.update(task, completed=start / _MEGA)
-                self._check_limit(response.url, start if total is None else 0)
-                if total is not None and start > total:
-                    self.partial.unlink()
-                    raise UserError(
-                        f"{without_password(response.url)}: the server sends more than the {total} bytes that are "
-                        "expected."
-                    )
+                if start > (most if total is None else total):
+                    break
+        # Closed before it is removed, as Windows wants it.
+        self._check_limit(response.url, start if total is None else 0)
+        if total is not None and start > total:
+            self.partial.unlink()
+            raise UserError(
+                f"{without_password(response.url)}: the server sends more than the {total} bytes that are expected."
+            )
 
     def _check_limit(self, url: str, size: int) -> None:
         if self.most is not None and size > self.most:

@@ -3,7 +3,7 @@
 import errno
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 from uncrappify.errors import UserError
@@ -75,8 +75,7 @@ def find_pictures(root: Path, on_closed: Callable[[OSError], None] | None = None
         on_closed: Gets the error about a folder that cannot be entered; without it, a warning says so.
 
     Returns:
-        Paths relative to ``root`` with forward slashes, sorted, those of kinds that are not read last: the picture
-        beside a camera's raw file keeps its name.
+        Paths relative to ``root`` with forward slashes, sorted.
     """
     found: list[str] = []
     seen: set[tuple[int, int]] = set()
@@ -86,13 +85,11 @@ def find_pictures(root: Path, on_closed: Callable[[OSError], None] | None = None
         for folder in linked:
             _walk(folder, root, seen, found, links, on_closed or _warn)
         linked = sorted(links)
-    return sorted(found, key=lambda file: (_suffix(file) in UNSUPPORTED, file))
+    return sorted(found)
 
 
 def find_pairable(root: Path) -> list[str]:
     """Find the pictures that may have a twin, as :func:`find_pictures`.
-
-    A file of a kind that is not read does not count beside one of the same name that is: a phone keeps both.
 
     Args:
         root: The folder to search.
@@ -103,7 +100,16 @@ def find_pairable(root: Path) -> list[str]:
     Raises:
         UserError: A folder cannot be entered: pictures would be without their twins.
     """
-    files = find_pictures(root, _refuse)
+    return keep_pairable(find_pictures(root, _refuse))
+
+
+def keep_pairable(files: Iterable[str]) -> list[str]:
+    """Leave out files of a kind that is not read beside one of the same name that is: a phone keeps both.
+
+    Args:
+        files: Paths with forward slashes.
+    """
+    files = list(files)
     read = {PurePosixPath(file).with_suffix("") for file in files if _suffix(file) in SUFFIXES}
     return [file for file in files if _suffix(file) in SUFFIXES or PurePosixPath(file).with_suffix("") not in read]
 

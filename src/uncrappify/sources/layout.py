@@ -147,7 +147,9 @@ def key_by_name(files: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {file: (cut_suffix(file),) for file in files}
 
 
-def match_twins(pictures: Keys, twins: Keys, where: str, roles: tuple[str, str]) -> dict[str, str]:
+def match_twins(
+    pictures: Keys, twins: Keys, where: str, roles: tuple[str, str], listed: Iterable[str] = ()
+) -> dict[str, str]:
     """Find the twin of every picture.
 
     Letters with accents match in both forms that unicode has for them; file systems differ in which they keep.
@@ -157,6 +159,7 @@ def match_twins(pictures: Keys, twins: Keys, where: str, roles: tuple[str, str])
         twins: File to key.
         where: Beginning of an error message: the parameter and the folders.
         roles: What a picture and a twin are called in an error message, such as ``("picture", "mask")``.
+        listed: All files that the manifest names, where there are more than the pictures.
 
     Returns:
         Picture name to the twin's file; what is not valid unicode is escaped.
@@ -175,7 +178,8 @@ def match_twins(pictures: Keys, twins: Keys, where: str, roles: tuple[str, str])
     }
     if told := [f"{what} {shorten_list(names)}" for what, names in problems.items() if names]:
         raise UserError(f"{where}: {'; '.join(told)}. Each {roles[0]} needs one {roles[1]}.")
-    return {name: escape(others[pictures[file]][0]) for name, file in name_files(pictures).items()}
+    names = name_files(listed or pictures)
+    return {name: escape(others[pictures[file]][0]) for name, file in names.items() if file in pictures}
 
 
 def shorten_list(names: Sequence[str], shown: int = _NAMES_SHOWN) -> str:

@@ -20,7 +20,7 @@ from uncrappify.pictures.mask_codes import UnlistedValue
 from uncrappify.pictures.mask_file import SUFFIXES, MaskFile, Pixels, UnfitMask, parse_mask, read_orientation
 from uncrappify.pictures.masks import VOID, Labels
 from uncrappify.progress import track
-from uncrappify.sources.folder import find_folder, find_pairable
+from uncrappify.sources.folder import find_folder, find_pairable, find_pictures
 from uncrappify.sources.layout import key_by_name, match_twins, shorten_list
 from uncrappify.sources.parameters import MaskedFolderOptions, PictureSource, make_absolute
 
@@ -86,7 +86,8 @@ def point_at(options: MaskedFolderOptions) -> PictureSource:
         for name, which in ((options.pictures, "pictures"), (options.masks, "masks"))
     )
     found, theirs = (key_by_name(find_pairable(folder)) for folder in (pictures, masks))
-    twins = match_twins(found, theirs, f"source.masked_folder ({pictures} and {masks})", TWINS)
+    where = f"source.masked_folder ({pictures} and {masks})"
+    twins = match_twins(found, theirs, where, TWINS, find_pictures(pictures))
     return PictureSource(
         name=root.name,
         root=pictures,

@@ -10,7 +10,7 @@ from PIL import Image
 
 from uncrappify.errors import UserError
 from uncrappify.pictures import is_enlargement, read_picture, reserve_memory
-from uncrappify.sources.folder import find_folder, find_pairable
+from uncrappify.sources.folder import find_folder, find_pairable, find_pictures
 from uncrappify.sources.layout import find_stems, key_by_name, match_twins, shorten_list
 from uncrappify.sources.parameters import PairsOptions, PictureSource
 
@@ -84,7 +84,8 @@ def point_at(options: PairsOptions) -> PictureSource:
             "another with good ones of the same names."
         )
     bad, good = (key_by_name(find_pairable(root)) for root in (degraded, target))
-    twins = match_twins(good, bad, "source.pairs", TWINS)
+    listed = find_pictures(target)
+    twins = match_twins(good, bad, "source.pairs", TWINS, listed)
     return PictureSource(
         name=target.name,
         root=target,

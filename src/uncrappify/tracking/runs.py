@@ -8,6 +8,7 @@ import logging
 import os
 import platform
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,8 @@ class PipelineRuns:
         self.place = f"{self._project}:{Path(os.path.relpath(folder, root)).as_posix()}"
         self._lock = FileLock(folder / "run.lock")
         try:
-            self._lock.acquire(blocking=False)
+            # Another pipeline's run holds it for a moment, to see that nobody works on this one.
+            self._lock.acquire(timeout=1)
         except Timeout as error:
             raise UserError(
                 f"{name}: another kedro run works on this pipeline right now. Wait until it has ended, or run in "
@@ -99,8 +101,9 @@ class PipelineRuns:
             place = run.data.tags[PLACE]
             if place == self.place:
                 self._left.append(run)
-            elif self._is_free(place):
-                client.set_terminated(run.info.run_id, "KILLED")
+            else:
+                with suppress(Timeout):
+                    self._end_if_free(place, run.info.run_id)
 
     def end_dead(self) -> None:
         """End those of this pipeline too, where nothing goes on in them."""
@@ -133,7 +136,7 @@ class PipelineRuns:
     def take(self, run_id: str) -> None:
         """Go on in a run, and give up the others that have not ended."""
         self._give_up_all_but(run_id)
-        known = self.record.children if run_id == self.record.run_id else {}
+        known = self.record.children if run_id == self.record.run_id and not self.record.finished else {}
         found = {
             run.info.run_name: run.info.run_id
             for run in self._left
@@ -227,15 +230,14 @@ class PipelineRuns:
             if kept is None or kept not in (run_id, parent):
                 _give_up(run_id)
 
-    def _is_free(self, place: str) -> bool:
-        """Say whether no process works on the pipeline of a place."""
+    def _end_if_free(self, place: str, run_id: str) -> None:
+        """End a run if no process works on the pipeline of its place, and none begins to meanwhile."""
         folder = self._root / place.partition(":")[2]
-        try:
-            if folder.is_dir():
-                FileLock(folder / "run.lock").acquire(blocking=False).lock.release()
-        except Timeout:
-            return False
-        return True
+        lock = FileLock(folder / "run.lock").acquire(blocking=False) if folder.is_dir() else nullcontext()
+        with lock:
+            run = _find_run(run_id)
+            if run and run.info.status == "RUNNING":
+                mlflow.MlflowClient().set_terminated(run_id, "KILLED")
 
 
 def identify(read: Mapping[str, Mapping[str, Any]], folders: Iterable[Path]) -> str:
@@ -310,6 +312,6 @@ def _give_up(run_id: str) -> None:
     run = _find_run(run_id)
     if run is not None and run.info.status in ("RUNNING", "KILLED"):
         client = mlflow.MlflowClient()
-        client.set_tag(run_id, "ended_because", "a later run had other parameters or data")
+        client.set_tag(run_id, "ended_because", "a later run had other parameters, data or experiment")
         client.set_terminated(run_id, "KILLED")
-        log.info("the unfinished run %s had other parameters or data and is ended", run_id)
+        log.info("the unfinished run %s had other parameters, data or experiment, and is ended", run_id)

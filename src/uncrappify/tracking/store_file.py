@@ -204,8 +204,9 @@ def _bring_up_to_date(file: Path, store: sqlite3.Connection, made: Path) -> None
 
 
 def _half_migrated(file: Path) -> str:
-    copies = sorted(one.name for one in file.parent.iterdir() if one.match(f"{glob.escape(file.name)}.*.bak"))
-    copy = f"put {copies[-1]}, which is a copy, in its place" if copies else "put a copy in its place"
+    copies = [one for one in file.parent.iterdir() if one.match(f"{glob.escape(file.name)}.*.bak")]
+    newest = max(copies, key=lambda one: one.stat().st_mtime, default=None)
+    copy = f"put {newest.name}, which is a copy, in its place" if newest else "put a copy in its place"
     return (
         f"MLflow's store {file} was left half migrated, with runs in it. Nothing is lost that was not lost before: "
         f"{copy}, or move it away, and a new one is made. The models in data/ do not depend on it."
