@@ -71,7 +71,7 @@ def test_a_text_in_a_file_is_taken_as_it_is_written(tmp_path: Path, text: str) -
 
 
 def test_a_text_that_is_put_together_is_not_taken_from_another_file(tmp_path: Path) -> None:
-    local = 'year: 2024\nsuperres: {source: {folder: {path: "${year}"}}}'
+    local = 'superres: {seed: 2024, source: {folder: {path: "${superres.seed}"}}}'
     assert load(tmp_path, path="Photos", local=local)["source"]["folder"]["path"] == "2024"
 
 

@@ -55,7 +55,7 @@ def test_a_run_with_other_parameters_or_pictures_is_ended(opened: Callable[[], P
     for ended in (killed, child):
         run = mlflow.get_run(ended)
         assert run.info.status == "KILLED"
-        assert run.data.tags["ended_because"] == "a later run had other parameters or data"
+        assert run.data.tags["ended_because"] == "a later run had other parameters, data or experiment"
 
 
 def test_a_run_that_is_gone_from_the_store_is_no_obstacle(opened: Callable[[], PipelineRuns], killed: str) -> None:
