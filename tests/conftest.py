@@ -19,8 +19,8 @@ from uncrappify.tracking.run_copy import RunCopy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run whole commands first: a worker takes a file at a time, and the longest must not be left for the end."""
-    items.sort(key=lambda item: "end_to_end" not in item.path.parts)
+    """Run the longest first, whole commands and attacks: a worker takes a file at a time."""
+    items.sort(key=lambda item: not {"benchmarks", "end_to_end"} & set(item.path.parts))
 
 
 def synthetic(seed: int, width: int, height: int) -> Image.Image:
