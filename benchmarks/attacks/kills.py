@@ -18,7 +18,7 @@ from attacks.mutation import Tally
 from attacks.project import PATIENCE, Project
 
 KILLS = 100
-COMMAND = ("run", "--pipeline", "superres", "--params", "smoke=true")
+COMMAND = ("run", "--pipeline", "superres", "--to-nodes", "superres.train", "--params", "smoke=true")
 MODELS = Path("data/smoke/06_models/superres")
 SIGNALS = [name for name in ("SIGKILL", "SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 

@@ -10,17 +10,17 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = {
     "archives": (0.1, 40),
     "arguments": (0.1, 50),
-    "births": (0.1, 5),
+    "births": (0.05, 4),
     "checkpoints": (0.1, 10),
     "formats": (0.1, 30),
     "kills": (0.05, 5),
     "masks": (0.1, 50),
     "mirrors": (0.1, 9),
-    "notes": (0.1, 6),
+    "notes": (0.05, 3),
     "pictures": (0.1, 70),
     "servers": (0.05, 6),
     "states": (0.1, 30),
-    "weights": (0.1, 8),
+    "weights": (0.05, 4),
 }
 
 

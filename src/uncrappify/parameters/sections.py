@@ -13,7 +13,6 @@ from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
 from uncrappify.errors import UserError
-from uncrappify.parameters.files import read_yaml
 
 PIPELINES = Path(__file__).parents[1] / "pipelines"
 #: Runtime parameters, whose names no pipeline has.
@@ -31,6 +30,9 @@ def read_sections() -> dict[str, Mapping[str, Any]]:
     Raises:
         UserError: If a file is broken, or names a template that does not exist.
     """
+    # Who only uses weights reads no configuration, and needs no library for it.
+    from uncrappify.parameters.files import read_yaml
+
     found: dict[str, Mapping[str, Any]] = {}
     for file in sorted((_conf_source() / "base" / "parameters").glob("*.yml")):
         for name, section in read_yaml(file).items():

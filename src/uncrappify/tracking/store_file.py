@@ -57,7 +57,10 @@ def prepare_store(address: str, *, writing: bool = True) -> None:
     try:
         if not is_current(file):
             file.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(file.with_name(f"{file.name}.lock"), timeout=PATIENCE):
+            lock = file.with_name(f"{file.name}.lock")
+            # Where nothing can be made, it says so at once; the lock would try again until its time is over.
+            lock.touch()
+            with FileLock(lock, timeout=PATIENCE):
                 if not is_current(file):
                     _make(file)
         if writing:
