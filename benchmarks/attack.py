@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import pkgutil
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import attacks
@@ -32,6 +34,9 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.kinds) - set(KINDS):
         parser.error(f"no attacks of the kind {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
+    # What is recovered is logged, hundreds of times.
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
     failures = []
     print("| attack | tried | survived | longest (s) | all (s) |\n|---|---|---|---|---|")
     for kind in given.kinds or KINDS:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from kedro.utils import find_kedro_project
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from uncrappify.errors import UserError
+from uncrappify.errors import UserError, find_causes
 from uncrappify.output import forgive
 from uncrappify.parameters.loader import explain_reference
 from uncrappify.pipeline_registry import DEFAULT_PIPELINE
@@ -98,7 +97,7 @@ def explain(error: BaseException) -> str | None:
     Returns:
         The message, or None where the exception is a fault of the program.
     """
-    for cause in _causes(error):
+    for cause in find_causes(error):
         if isinstance(cause, UserError):
             return str(cause)
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -130,12 +129,6 @@ def _heed(handler: Any) -> None:
         # Windows has no SIGHUP; nohup ignores it, and that holds.
         if (number := getattr(signal, name, None)) and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _calm() -> None:

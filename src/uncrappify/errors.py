@@ -1,4 +1,6 @@
-"""The one exception that is meant for the person at the keyboard."""
+"""The one exception that is meant for the person at the keyboard, and what has led to any."""
+
+from collections.abc import Iterator
 
 
 class UserError(Exception):
@@ -6,3 +8,10 @@ class UserError(Exception):
 
     The command line prints the message alone and exits with code 1; ``--verbose`` adds the traceback.
     """
+
+
+def find_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Give an error and what has led to it, the last first."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
 from functools import cache
 
 from uncrappify.addresses import without_password
-from uncrappify.errors import UserError
+from uncrappify.errors import UserError, find_causes
 from uncrappify.foreign import in_one_line
 
 OLDEST = (3, 0)
@@ -70,7 +69,7 @@ def why_away(server: str) -> str | None:
         told = ask("/version")
         allowed = ask("/api/2.0/mlflow/experiments/search", params={"max_results": 1})
     except (RequestException, MlflowException) as error:
-        if elsewhere := next((cause for cause in _causes(error) if isinstance(cause, SentElsewhere)), None):
+        if elsewhere := next((cause for cause in find_causes(error) if isinstance(cause, SentElsewhere)), None):
             raise UserError(
                 f"{shown} does not answer itself: {elsewhere}. Set MLFLOW_TRACKING_URI to the address that answers, or "
                 "log in there as its keeper says."
@@ -104,7 +103,7 @@ def why_away(server: str) -> str | None:
 
 def in_short(error: BaseException) -> str:
     """Say in a few words, without passwords, what urllib3 and MLflow say in a paragraph; it may quote a server."""
-    causes = list(_causes(error))
+    causes = list(find_causes(error))
     text = " ".join(map(str, causes))
     known = {
         "NameResolutionError": "there is no host of that name, or no network",
@@ -117,13 +116,6 @@ def in_short(error: BaseException) -> str:
     own = next((cause for cause in causes if type(cause).__module__.startswith("uncrappify.")), error)
     first = in_one_line((str(own).splitlines() or [""])[0]).rstrip(".") or type(own).__name__
     return first if own is not error else next((short for sign, short in known.items() if sign in text), first)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Give an error and what has led to it, the last first."""
-    while error:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _holds_object(text: str) -> bool:
