@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 #: Kind to the share of it that is tried here, and the least number that this is.
 SAMPLES = {
     "archives": (0.1, 40),
-    "arguments": (0.1, 50),
+    "arguments": (0.05, 25),
     "births": (0.05, 4),
     "checkpoints": (0.1, 10),
     "formats": (0.1, 30),

@@ -53,7 +53,9 @@ def test_missing_weights_of_a_loss_are_told_before_anything_is_done(project, tmp
 
 def test_what_has_not_run_yet_is_told_where_it_is_wanted(project):
     text = complaint(project.kedro("run", "--from-nodes", "superres.evaluate"))
-    assert "superres.raw is not there yet: superres.download makes it, and this run leaves that node out." in text
+    assert (
+        "superres.raw is not there yet: the node superres.download makes it, and this run leaves that node out." in text
+    )
     assert "(--from-nodes superres.download)" in text
 
 

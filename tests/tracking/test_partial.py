@@ -71,7 +71,9 @@ def test_a_parameter_that_contradicts_what_is_there_is_refused(whole, catalog, r
 def test_what_is_not_used_may_be_missing(whole, catalog, read) -> None:
     catalog["p.model"] = MemoryDataset()
     check_left_out(whole, whole.filter(node_names=["p.train"]), catalog, read, TREE)
-    with pytest.raises(UserError, match=r"^p\.model is not there yet: p\.train makes it, .* \(--from-nodes p\.train\)"):
+    with pytest.raises(
+        UserError, match=r"^p\.model is not there yet: the node p\.train makes it, .* \(--from-nodes p\.train\)"
+    ):
         check_left_out(whole, whole.filter(node_names=["p.evaluate"]), catalog, read, TREE)
 
 

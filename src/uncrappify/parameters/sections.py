@@ -70,8 +70,8 @@ def import_template(template: str) -> Any:
 def _check_names(file: str, name: object, template: object) -> None:
     if not isinstance(name, str) or not _PIPELINE_NAME.fullmatch(name) or name in RESERVED:
         raise UserError(
-            f'{file}: "{name}" is no name for a pipeline. Take letters, digits, _ and -, with a letter first; '
-            f"{', '.join(RESERVED)} are taken."
+            f'conf/base/parameters/{file}: "{name}" is no name for a pipeline. Take letters, digits, _ and -, with a '
+            f"letter first; {', '.join(RESERVED)} are taken."
         )
     if template not in TEMPLATES and not (isinstance(template, str) and "." in template.strip(".")):
         raise UserError(

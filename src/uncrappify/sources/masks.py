@@ -248,11 +248,9 @@ def _explain_one_class(masks: pd.DataFrame, labels: Labels) -> str:
     if masks["in_alpha"].any():
         return _IN_ALPHA
     if masks["void"].any():
-        swap = (
-            ""
-            if labels.colours
-            else ", and say which values the classes have, as colours: [[0, 0, 0], [255, 255, 255]]"
-        )
+        # Beside the void there is one value, or the run would have classes to tell apart.
+        two = not labels.colours and len(labels.classes) == len(labels.void) + 1
+        swap = ", and say which values the classes have, as colours: [[0, 0, 0], [255, 255, 255]]" if two else ""
         return f"If that is a class, take it out of labels.void{swap}."
     return "The place of a class in the list is its value in the masks."
 

@@ -71,8 +71,8 @@ def check_left_out(
     for node in (node for node in whole.to_outputs(*sorted(taken)).nodes if node not in running.nodes):
         for name in (name for name in node.outputs if name in taken and not catalog.exists(name)):
             raise UserError(
-                f"{name} is not there yet: {node.name} makes it, and this run leaves that node out. Run the whole "
-                f"pipeline first, or from that node on (--from-nodes {node.name})."
+                f"{name} is not there yet: the node {node.name} makes it, and this run leaves that node out. Run the "
+                f"whole pipeline first, or from that node on (--from-nodes {node.name})."
             )
         if read:
             _check_parameters(node, read.get(node.name), find_read(node, tree))

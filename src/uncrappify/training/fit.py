@@ -123,7 +123,7 @@ def fit(
     stages = [stage.with_steps(len(data)) for stage in training.stages]
     progress = _Progress(learner, data, training, seed, run, stages, fingerprint)
     if state.finished:
-        log.info("%s: trained before with the same data and parameters", run.name)
+        log.info("%s: trained before with the same data and parameters; its weights are taken", run.name)
         for picture in sorted(run.snapshots.glob("*.png")):
             log_file(picture, SNAPSHOTS)
     with settings_restored(), followed(run.history), watch_machine():
