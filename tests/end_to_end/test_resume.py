@@ -108,7 +108,7 @@ def test_other_parameters_end_the_killed_run_and_an_evaluations_keep_what_is_tra
     assert (done.returncode, done.stderr) == (0, "")
     old, new = project.runs()
     assert (old.info.status, new.info.status) == ("KILLED", "FINISHED")
-    assert old.data.tags["ended_because"] == "a later run had other parameters or data"
+    assert old.data.tags["ended_because"] == "a later run had other parameters, data or experiment"
     assert "ended_because" not in new.data.tags
     assert_measured_once(project, new.info.run_id, 400)
     assert project.history()[: len(before)] == before
