@@ -116,3 +116,8 @@ def test_a_broken_file_is_told_in_a_sentence(tmp_path: Path, content: bytes, tol
     assert told in str(caught.value)
     (tmp_path / "local" / "parameters.yml").write_bytes(b"\xef\xbb\xbfsuperres: {seed: 7}")
     assert ConfigLoader(str(tmp_path), None, {}, **options)["parameters"]["superres"]["seed"] == 7
+
+
+def test_nan_in_the_place_of_a_section_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^superres: "):
+        load(tmp_path, "superres=.nan")
