@@ -183,7 +183,7 @@ def _validate(model: type[BaseModel], section: Any, path: Location, written: Wri
             break
         except ValidationError as error:
             corrected = _take_as_written(section, error.errors(include_url=False), path, written)
-            # The one before the other: NaN is not equal to itself.
+            # Identity first: a section that is NaN is not equal to itself.
             if corrected is section or corrected == section:
                 raise UserError(explain(error, model, path)) from error
             section = corrected

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import IO
 
-from PIL import Image, ImageFile
+from PIL import ExifTags, Image, ImageFile
 
 SMALLEST_SIDE = 16
 """Pixels; a picture of the user's with a shorter side is unusable. What a recipe makes of it may be smaller."""
@@ -25,6 +25,15 @@ def open_picture(file: IO[bytes], format: str) -> ImageFile.ImageFile:
     """
     with _without_pillows_limit():
         return Image.open(file, formats=(format,))
+
+
+def read_orientation(image: Image.Image) -> int:
+    """Read how a camera held a picture, from 1 (upright) to 8, before its pixels are loaded."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # broken EXIF says nothing about the pixels
+        return 1
+    return orientation if orientation in range(2, 9) else 1
 
 
 def prepare_tiff(image: ImageFile.ImageFile) -> None:

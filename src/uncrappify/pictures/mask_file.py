@@ -13,7 +13,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from uncrappify.pictures import png
 from uncrappify.pictures.kinds import is_read, recognise
-from uncrappify.pictures.limits import open_picture, prepare_tiff
+from uncrappify.pictures.limits import open_picture, prepare_tiff, read_orientation
 from uncrappify.pictures.unusable import UnusablePicture
 
 SUFFIXES = frozenset({".png", ".bmp", ".gif", ".tif", ".tiff"})
@@ -22,7 +22,6 @@ SUFFIXES = frozenset({".png", ".bmp", ".gif", ".tif", ".tiff"})
 _FORMATS = frozenset({"PNG", "BMP", "GIF", "TIFF"})
 _MODES = frozenset({"1", "L", "LA", "P", "PA", "I", "I;16", "I;16B", "I;16L", "F", "RGB", "RGBA"})
 _ORIENTATION_IN_PNG = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Of a TIFF's page: a smaller copy of another page, or its transparency.
 _COPY_OR_TRANSPARENCY = 0b101
 _NEW_SUBFILE_TYPE, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLE_FORMAT = 254, 258, 259, 262, 339
@@ -89,7 +88,7 @@ def parse_mask(content: bytes) -> MaskFile:
     try:
         image = _open_image(content)
     except UnusablePicture:
-        if not content.startswith(_TIFF):
+        if recognise(content) != "TIFF":
             raise
         return _parse_tiff(content)
     raw = _find_raw_mode(image)
@@ -135,15 +134,6 @@ def convert_pixels(image: Image.Image) -> Pixels:
     if values.shape[2] == 2:
         return Pixels(values[..., 0], alpha=values[..., 1])
     return Pixels(values[..., :3], alpha=values[..., 3] if values.shape[2] == 4 else None)
-
-
-def read_orientation(image: Image.Image) -> int:
-    """Read how a camera held a picture, from 1 (upright) to 8, before its pixels are loaded."""
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # broken EXIF says nothing about the pixels
-        return 1
-    return orientation if orientation in range(2, 9) else 1
 
 
 @contextmanager

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
 from uncrappify.pictures import jpeg, png, tiff
 from uncrappify.pictures.budget import DECODING, OVER_A_LIMIT, count_bytes
 from uncrappify.pictures.kinds import is_read, recognise
-from uncrappify.pictures.limits import open_picture, prepare_tiff
+from uncrappify.pictures.limits import open_picture, prepare_tiff, read_orientation
 from uncrappify.pictures.samples import guess_range, round_to_bytes
 from uncrappify.pictures.unusable import UnusablePicture
 
@@ -265,7 +265,7 @@ def _decode_tiff(content: bytes) -> Reading:
             return _decode(content, "TIFF")
     picture, mode, notes = tiff.read(content, layout)
     frames = [f"first frame of {layout.pages}"] if layout.pages > 1 else []
-    return _finish(picture, mode, [*frames, *notes, *(["turned by EXIF"] if _is_turned(picture) else [])])
+    return _finish(picture, mode, [*frames, *notes, *(["turned by EXIF"] if read_orientation(picture) != 1 else [])])
 
 
 def _decode(content: bytes, kind: str) -> Reading:
@@ -307,21 +307,14 @@ def _note_conversions(image: ImageFile.ImageFile) -> list[str]:
         "palette": image.mode in {"P", "PA"},
         "CMYK": image.mode == "CMYK",
         "16 bit to 8": sixteen,
-        "turned by EXIF": _is_turned(image),
+        "turned by EXIF": read_orientation(image) != 1,
     }
     return [note for note, holds in found.items() if holds]
 
 
-def _is_turned(image: Image.Image) -> bool:
-    try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
-    except Exception:  # broken EXIF says nothing about the pixels
-        return False
-
-
 def _load_upright(image: Image.Image) -> Image.Image:
     # Read before loading: Pillow rotates a TIFF when it loads it, and then drops the orientation.
-    turned = _is_turned(image)
+    turned = read_orientation(image) != 1
     image.load()
     return ImageOps.exif_transpose(image) if turned else image
 

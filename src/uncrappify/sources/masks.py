@@ -16,8 +16,10 @@ from PIL import ExifTags
 from uncrappify.errors import UserError
 from uncrappify.pictures import UnusablePicture, open_picture, read_content, reserve_within_limit, tiff
 from uncrappify.pictures.kinds import recognise
+from uncrappify.pictures.label_entries import show_entry
+from uncrappify.pictures.limits import read_orientation
 from uncrappify.pictures.mask_codes import UnlistedValue
-from uncrappify.pictures.mask_file import SUFFIXES, MaskFile, Pixels, UnfitMask, parse_mask, read_orientation
+from uncrappify.pictures.mask_file import SUFFIXES, MaskFile, Pixels, UnfitMask, parse_mask
 from uncrappify.pictures.masks import VOID, Labels
 from uncrappify.progress import track
 from uncrappify.sources.folder import find_folder, find_pairable, find_pictures
@@ -256,7 +258,7 @@ def _explain_one_class(masks: pd.DataFrame, labels: Labels) -> str:
 
 
 def _list_void(labels: Labels) -> str:
-    return ", ".join(str(list(entry) if isinstance(entry, tuple) else entry) for entry in labels.void) or "none"
+    return ", ".join(map(show_entry, labels.void)) or "none"
 
 
 def _explain_unlisted(path: Path, found: UnlistedValue, labels: Labels) -> str:
