@@ -16,6 +16,14 @@ MODELS = {
         "unet": "uncrappify.models.unet:RestorationUNet",
     },
     "segmentation": {"unet": "uncrappify.models.unet:DynamicUNet"},
+    "classification": {
+        "cnn": "uncrappify.models.classifiers:CNN",
+        "conv_layer": "uncrappify.models.classifiers:ConvLayers",
+        "resnet": "uncrappify.models.classifiers:ResNet",
+        "densenet": "uncrappify.models.classifiers:DenseNet",
+        "encoder": "uncrappify.models.classifiers:EncoderClassifier",
+        "deep": "uncrappify.models.classifiers:Deep",
+    },
 }
 """What a model is for, its name, and its class; a name, not an import: torch is loaded when a model is built."""
 
@@ -26,7 +34,8 @@ def build(kind: str, name: str, options: dict[str, Any]) -> nn.Module:
     Args:
         kind: What it is for, a key of ``MODELS``. Of ``restoration`` comes (N, 3, H, W) in 0..1 to (N, 3, H * scale,
             W * scale), with ``scale`` and ``receptive_radius`` (input pixels; None where it is larger than a tile) as
-            attributes; of ``segmentation`` the same to logits (N, classes, H, W).
+            attributes; of ``segmentation`` the same to logits (N, classes, H, W); of ``classification``
+            (N, in_channels, H, W) to logits (N, classes).
         name: A key of ``MODELS[kind]``.
         options: Keyword arguments of the class.
 

