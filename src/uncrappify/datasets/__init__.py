@@ -1,5 +1,6 @@
 """The catalog's own dataset classes, and the values that they hand out."""
 
+from uncrappify.datasets.array import Array
 from uncrappify.datasets.checks import disjoint
 from uncrappify.datasets.description import RestorationDescription, SegmentationDescription
 from uncrappify.datasets.folder import Folder
@@ -15,6 +16,7 @@ from uncrappify.datasets.training_run import TrainingFolder, TrainingRun
 from uncrappify.datasets.weights import TrainedModel, Weights
 
 __all__ = [
+    "Array",
     "Chart",
     "Folder",
     "FolderReference",

@@ -47,7 +47,7 @@ class WholeFile(FileDataset[T]):
         try:
             return self._parse(self._filepath.read_bytes())
         except Exception as error:  # the libraries' exceptions for broken files differ by version
-            raise BrokenStateError(f"{self._filepath}: {_explain(error)}. {advise(self._node)}") from error
+            raise BrokenStateError(f"{self._filepath}: {explain(error)}. {advise(self._node)}") from error
 
     def save(self, data: T) -> None:
         """Write the value."""
@@ -73,7 +73,12 @@ def advise(node: str | None) -> str:
     return f"Run again from the node {node} (--from-nodes {node})." if node else "Run the whole pipeline again."
 
 
-def _explain(error: Exception) -> str:
+def explain(error: Exception) -> str:
+    """Say why a file could not be read, as the middle of a sentence.
+
+    Args:
+        error: What reading it has raised.
+    """
     if isinstance(error, OSError) and error.errno:
         return f"cannot be read ({str(error.strerror).lower()})"
     told = " ".join((str(error) or type(error).__name__).split()).rstrip(".")

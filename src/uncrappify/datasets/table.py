@@ -44,8 +44,10 @@ class Table(WholeFile[pd.DataFrame]):
         return TablePreview(self.load().head(nrows).to_dict(orient="split"))
 
     def _parse(self, content: bytes) -> pd.DataFrame:
+        # As they were written: else a class "1" or "NA" would be a number or none.
+        texts = {column: str for column, kind in self._columns.items() if kind == "text"}
         table = (
-            pd.read_csv(BytesIO(content))
+            pd.read_csv(BytesIO(content), converters=texts)
             if self._filepath.suffix == ".csv"
             else pd.read_parquet(BytesIO(content), page_checksum_verification=True)
         )

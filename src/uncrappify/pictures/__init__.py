@@ -1,6 +1,7 @@
 """Decoding of picture files and masks."""
 
 from uncrappify.pictures.budget import DECODING, OVER_A_LIMIT
+from uncrappify.pictures.fitting import fit_picture, is_grey
 from uncrappify.pictures.kinds import SUFFIXES, UNSUPPORTED
 from uncrappify.pictures.limits import SMALLEST_SIDE, crop_corner, open_picture
 from uncrappify.pictures.picture import (
@@ -30,7 +31,9 @@ __all__ = [
     "crop_corner",
     "decode",
     "encode",
+    "fit_picture",
     "is_enlargement",
+    "is_grey",
     "open_picture",
     "read_content",
     "read_picture",

@@ -2,15 +2,20 @@
 
 from pathlib import Path
 
-from uncrappify.sources import archive, embedded, folder, masks, pairs, street_scenes
-from uncrappify.sources.layout import TEST_PREFIX, find_stems
-from uncrappify.sources.manifest import find_good_pictures, list_pictures
+from uncrappify.sources import archive, class_folders, digits, embedded, folder, masks, pairs, street_scenes
+from uncrappify.sources.decoded import decode_pictures
+from uncrappify.sources.labels import check_classes, count_classes, label_pictures
+from uncrappify.sources.layout import find_stems
+from uncrappify.sources.manifest import list_pictures, with_test_source
 from uncrappify.sources.masks import examine_masks
 from uncrappify.sources.pairs import GivenPair, check_sizes, find_given_pairs
 from uncrappify.sources.parameters import (
     ArchiveOptions,
+    ClassFoldersOptions,
+    DigitsOptions,
     EmbeddedOptions,
     FolderOptions,
+    LabelledSource,
     Layout,
     MaskedFolderOptions,
     MaskedSource,
@@ -23,9 +28,12 @@ from uncrappify.sources.split import assign_splits
 
 __all__ = [
     "ArchiveOptions",
+    "ClassFoldersOptions",
+    "DigitsOptions",
     "EmbeddedOptions",
     "FolderOptions",
     "GivenPair",
+    "LabelledSource",
     "Layout",
     "MaskedFolderOptions",
     "MaskedSource",
@@ -34,17 +42,21 @@ __all__ = [
     "Source",
     "StreetsOptions",
     "assign_splits",
+    "check_classes",
     "check_sizes",
+    "count_classes",
+    "decode_pictures",
     "examine_masks",
     "fetch",
     "find_given_pairs",
     "find_stems",
+    "label_pictures",
     "list_pictures",
     "with_test_source",
 ]
 
 
-def fetch(source: Source | MaskedSource, raw: Path) -> PictureSource:
+def fetch(source: Source | MaskedSource | LabelledSource, raw: Path) -> PictureSource:
     """Fetch a source's pictures to this machine; files that are already there are kept.
 
     Args:
@@ -68,19 +80,9 @@ def fetch(source: Source | MaskedSource, raw: Path) -> PictureSource:
             return masks.point_at(options)
         case PairsOptions() as options:
             return pairs.point_at(options)
+        case DigitsOptions():
+            return digits.collect(raw)
+        case ClassFoldersOptions() as options:
+            return class_folders.point_at(options)
         case ArchiveOptions() as options:
             return archive.fetch(options, raw)
-
-
-def with_test_source(source: PictureSource, test: PictureSource) -> PictureSource:
-    """Take the test split from another source: all of its pictures, and no others.
-
-    Args:
-        source: Pictures for training and validation; its own test split, if any, becomes part of the training.
-        test: Pictures for the test.
-
-    Returns:
-        The source with its test source.
-    """
-    names = [TEST_PREFIX + name for name in find_good_pictures(test)]
-    return source.model_copy(update={"test": test, "own_split": {**source.own_split, "test": names}})

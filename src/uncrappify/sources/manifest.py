@@ -33,10 +33,13 @@ logger = logging.getLogger(__name__)
 _BAR_FROM = 50
 _SHOWN_NAMES = 3
 
+SAME_CONTENT = "same content as "
+"""What the reason begins with, before a name, for which a second file with the same bytes is not used."""
+
 Row = dict[str, Any]
 
 
-def list_pictures(source: PictureSource) -> pd.DataFrame:
+def list_pictures(source: PictureSource, smallest: int = SMALLEST_SIDE) -> pd.DataFrame:
     """List a source's pictures, each decoded once, by a thread pool.
 
     A picture that cannot be used stays in the table with the reason and is counted in a warning; it never stops a run.
@@ -46,6 +49,7 @@ def list_pictures(source: PictureSource) -> pd.DataFrame:
 
     Args:
         source: Where the pictures are.
+        smallest: Pixels; a picture with a shorter side is unusable.
 
     Returns:
         One row a picture, sorted by ``name``: ``name`` (relative path without suffix; with it where files differ in
@@ -58,13 +62,13 @@ def list_pictures(source: PictureSource) -> pd.DataFrame:
     Raises:
         UserError: No picture can be used; the message counts the reasons.
     """
-    rows = _examine_all(source, source.test)
+    rows = _examine_all(source, source.test, smallest)
     # Pictures of the test source come first, because of duplicates the first is kept.
     rows.sort(key=lambda row: (not row["name"].startswith(TEST_PREFIX), row["name"]))
     manifest = sorted(_mark_duplicates(rows), key=lambda row: str(row["name"]))
     _report(manifest)
     if not any(row["usable"] for row in manifest):
-        raise UserError(_explain_nothing_usable(source.root, manifest))
+        raise UserError(_explain_nothing_usable(source.root, manifest, smallest))
     return pd.DataFrame(manifest)
 
 
@@ -80,7 +84,21 @@ def find_good_pictures(source: PictureSource) -> dict[str, str]:
     return name_files(match_globs(find_pictures(source.root), source.good))
 
 
-def _examine_all(source: PictureSource, test: PictureSource | None) -> list[Row]:
+def with_test_source(source: PictureSource, test: PictureSource) -> PictureSource:
+    """Take the test split from another source: all of its pictures, and no others.
+
+    Args:
+        source: Pictures for training and validation; its own test split, if any, becomes part of the training.
+        test: Pictures for the test.
+
+    Returns:
+        The source with its test source.
+    """
+    names = [TEST_PREFIX + name for name in find_good_pictures(test)]
+    return source.model_copy(update={"test": test, "own_split": {**source.own_split, "test": names}})
+
+
+def _examine_all(source: PictureSource, test: PictureSource | None, smallest: int) -> list[Row]:
     entries = [(name, file, source.degraded.get(name, "")) for name, file in find_good_pictures(source).items()]
     if test:
         entries += [
@@ -90,7 +108,7 @@ def _examine_all(source: PictureSource, test: PictureSource | None) -> list[Row]
     paired = bool(source.degraded or (test and test.degraded))
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     try:
-        rows: Iterable[Row] = pool.map(partial(_make_row, source.root, paired), entries)
+        rows: Iterable[Row] = pool.map(partial(_make_row, source.root, paired, smallest), entries)
         return list(track(rows, "listing pictures", len(entries)) if len(entries) > _BAR_FROM else rows)
     finally:
         # Otherwise Ctrl-C would wait until every picture of a large folder was read.
@@ -101,21 +119,21 @@ def _join(root: Path, file: str) -> str:
     return file and (root / file).as_posix()
 
 
-def _make_row(root: Path, paired: bool, entry: tuple[str, str, str]) -> Row:
+def _make_row(root: Path, paired: bool, smallest: int, entry: tuple[str, str, str]) -> Row:
     name, file, degraded = entry
-    row = _examine(root, name, file)
+    row = _examine(root, name, file, smallest)
     if not paired:
         return row
     row |= {"degraded": degraded, "degraded_sha256": "", "degraded_width": 0, "degraded_height": 0}
     if not degraded:
         return row
-    twin = _examine(root, name, degraded)
+    twin = _examine(root, name, degraded, smallest)
     if row["usable"] and not twin["usable"]:
         row |= {"usable": False, "reason": f"degraded picture: {twin['reason']}"}
     return row | {f"degraded_{key}": twin[key] for key in ("sha256", "width", "height")}
 
 
-def _examine(root: Path, name: str, file: str) -> Row:
+def _examine(root: Path, name: str, file: str, smallest: int) -> Row:
     row: Row = {"name": name, "file": escape(file), "width": 0, "height": 0, "mode": "", "bytes": 0}
     row |= {"sha256": "", "usable": False, "reason": "", "notes": ""}
     try:
@@ -124,13 +142,13 @@ def _examine(root: Path, name: str, file: str) -> Row:
         with reserve_within_limit(root / file):
             content = read_content(root / file)
             row |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-            row |= _look_at(content)
+            row |= _look_at(content, smallest)
     except UnusablePicture as reason:
         return row | {"reason": _name_kind(str(reason), file)}
     return row
 
 
-def _look_at(content: bytes) -> Row:
+def _look_at(content: bytes, smallest: int) -> Row:
     """Decode a picture, and give what its row says of it.
 
     Raises:
@@ -141,8 +159,8 @@ def _look_at(content: bytes) -> Row:
         raise UnusablePicture(f"{OVER_A_LIMIT}: a JPEG of {scans} scans, the limit is {MOST_SCANS}")
     picture, mode, notes = decode(content)
     width, height = picture.size
-    if min(width, height) < SMALLEST_SIDE:
-        raise UnusablePicture(f"{width}x{height}, smaller than {SMALLEST_SIDE}x{SMALLEST_SIDE}")
+    if min(width, height) < smallest:
+        raise UnusablePicture(f"{width}x{height}, smaller than {smallest}x{smallest}")
     return {"width": width, "height": height, "mode": mode, "usable": True, "notes": ", ".join(notes)}
 
 
@@ -156,7 +174,7 @@ def _mark_duplicates(rows: list[Row]) -> list[Row]:
     first: dict[str, str] = {}
     for row in rows:
         if row["usable"] and first.setdefault(row["sha256"], row["name"]) != row["name"]:
-            row |= {"usable": False, "reason": f"same content as {first[row['sha256']]}"}
+            row |= {"usable": False, "reason": f"{SAME_CONTENT}{first[row['sha256']]}"}
     return rows
 
 
@@ -164,7 +182,7 @@ def _classify(reason: str) -> str:
     """Remove the details of a single picture: ``1x1, smaller than 16x16`` to ``smaller than 16x16``."""
     if OVER_A_LIMIT in reason:
         return OVER_A_LIMIT
-    return "same content as another" if reason.startswith("same content as ") else reason.rpartition(", ")[2]
+    return "same content as another" if reason.startswith(SAME_CONTENT) else reason.rpartition(", ")[2]
 
 
 def _report(rows: list[Row]) -> None:
@@ -185,12 +203,13 @@ def _format_count(number: int) -> str:
     return f"{number} picture{'' if number == 1 else 's'}"
 
 
-def _explain_nothing_usable(root: Path, rows: list[Row]) -> str:
+def _explain_nothing_usable(root: Path, rows: list[Row], smallest: int) -> str:
     if not rows:
         return f"there are no pictures in {root}. Give a folder with pictures (jpg, png, webp, tiff, bmp, gif, avif)."
     reasons = Counter(_classify(row["reason"]) for row in rows)
     counted = ", ".join(f"{number} {kind}" for kind, number in sorted(reasons.items()))
     return (
         f"none of the pictures in {root} can be used ({counted}). Give a folder with whole pictures of at least "
-        "16x16 pixels (jpg, png, webp, tiff, bmp, gif, avif), for example\n  --params pictures=~/Pictures"
+        f"{smallest}x{smallest} pixels (jpg, png, webp, tiff, bmp, gif, avif), for example\n"
+        "  --params pictures=~/Pictures"
     )

@@ -68,6 +68,29 @@ class MaskedFolderOptions(BaseModel):
     )
 
 
+class DigitsOptions(BaseModel):
+    """The handwritten digits that come with scikit-learn; there is nothing to choose."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClassFoldersOptions(BaseModel):
+    """The user's own pictures, those of a class in a folder of its name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = Field(
+        min_length=1,
+        description="Folder with a folder for each class; ~ is the home folder. Where it has the folders train and "
+        "test (or valid, val) instead, these have the folders of the classes. Nothing is changed there.",
+    )
+    test: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Another one, whose pictures are the test; without it, they are taken by hash from each class.",
+    )
+
+
 class PairsOptions(BaseModel):
     """Two folders: pictures that are bad already, and what they should become."""
 
@@ -226,7 +249,53 @@ class MaskedSource(_ByKind):
         return [make_absolute(self.masked_folder.path)] if self.kind == "masked_folder" and self.masked_folder else []
 
 
+class LabelledSource(_ByKind):
+    """Where pictures of known classes come from: a class is what the first wildcard of the glob ``good`` stands for."""
+
+    kind: Literal["digits", "class_folders", "archive"] = Field(
+        default="digits",
+        description="digits: handwritten digits that come with scikit-learn, nothing is downloaded; class_folders: "
+        "your own pictures, a folder for each class; archive: a data set that is downloaded, in whose layout the first "
+        "wildcard of good stands for the class.",
+    )
+    digits: DigitsOptions = Field(default=DigitsOptions(), description="Read when kind is digits.")
+    class_folders: ClassFoldersOptions | None = Field(
+        default=None, description="Read when kind is class_folders: {path: ~/pets}."
+    )
+
+    @model_validator(mode="after")
+    def _check_archive_classes(self) -> Self:
+        globs = self.archive.layout.good if self.kind == "archive" and self.archive else []
+        for place, glob in enumerate(globs):
+            *folders, _ = glob.split("/")
+            wildcard = next((folder for folder in folders if set("*?") & set(folder)), "**")
+            if "**" in wildcard:
+                raise report(
+                    ("archive", "layout", "good", place),
+                    f"{glob} does not say which folder a picture's class is: the first wildcard stands for it, as in "
+                    "train/*/*.png.",
+                )
+        return self
+
+    @property
+    def chosen(self) -> DigitsOptions | ClassFoldersOptions | ArchiveOptions:
+        """The options of the chosen kind."""
+        options: DigitsOptions | ClassFoldersOptions | ArchiveOptions = getattr(self, self.kind)
+        return options
+
+    @property
+    def folders(self) -> list[Path]:
+        """The user's own folders, absolute, which are read in place."""
+        match self.chosen:
+            case ClassFoldersOptions(path=path, test=test):
+                return [make_absolute(given) for given in (path, test) if given]
+            case _:
+                return []
+
+
 _MISSING = {
+    "class_folders": "kind: class_folders needs a path, for example "
+    "{kind: class_folders, class_folders: {path: ~/pets}}",
     "masked_folder": "kind: masked_folder needs a path, for example "
     "{kind: masked_folder, masked_folder: {path: ~/streets}}",
     "folder": "kind: folder needs a path, for example {kind: folder, folder: {path: ~/Pictures}}",

@@ -18,11 +18,14 @@ def assign_splits(source: PictureSource, pictures: pd.DataFrame) -> pd.DataFrame
 
     The source's own valid and test splits are used where it has them. For a split that it does not name, a tenth of the
     other pictures is taken by a hash of the stem; the rest is for training. Where a set is so small that this would
-    leave a split empty, the order of the hashes decides.
+    leave a split empty, the order of the hashes decides. Where pictures have a class, all this is done within each.
+
+    A source of classes may name the same pictures for valid and test, as published results that were chosen on the
+    test do: these are the test, no picture is for valid, and none is held out of the training.
 
     Args:
         source: Its ``own_split`` and ``groups`` are used.
-        pictures: One row a usable picture, with ``name`` and ``file``.
+        pictures: One row a usable picture, with ``name`` and ``file``, and perhaps ``label``, its class.
 
     Returns:
         The same rows with ``split``: train, valid or test.
@@ -30,20 +33,39 @@ def assign_splits(source: PictureSource, pictures: pd.DataFrame) -> pd.DataFrame
     Raises:
         UserError: If there are too few pictures for three splits.
     """
-    stems = dict(zip(pictures["name"], find_stems(pictures), strict=True))
+    stems: dict[str, str] = dict(zip(pictures["name"], find_stems(pictures), strict=True))
     groups = pictures["name"].map(lambda name: source.groups.get(name, stems[name]))
-    owned = {
+    owned: dict[str, str] = {
         source.groups.get(name, stems.get(name, name)): part
         for part, names in source.own_split.items()
         for name in names
     }
-    others = sorted(set(groups) - set(owned), key=_hash_to_share)
-    split = owned | _split_by_hash(others, [part for part in SHARES if part not in source.own_split])
+    filled = ["train", "valid", "test"]
+    if "label" in pictures and _validates_on_test(source):
+        owned, filled = dict.fromkeys(owned, "test"), ["train", "test"]
+    classes = dict(zip(groups, pictures["label"], strict=True)) if "label" in pictures else dict.fromkeys(groups, "")
+    others: dict[str, list[str]] = {}
+    for group in sorted(set(groups) - set(owned), key=_hash_to_share):
+        others.setdefault(classes[group], []).append(group)
+    split = owned.copy()
+    for members in others.values():
+        split.update(_split_by_hash(members, list_parts_by_hash(source)))
     assigned = pictures.assign(split=groups.map(split)).reset_index(drop=True)
-    counts = {part: int((assigned["split"] == part).sum()) for part in ("train", "valid", "test")}
+    counts = {part: int((assigned["split"] == part).sum()) for part in filled}
     if not all(counts.values()):
         raise UserError(_explain_too_few(counts, list(source.own_split)))
     return assigned
+
+
+def list_parts_by_hash(source: PictureSource) -> list[str]:
+    """List the splits that a source does not name, so that pictures are taken for them by hash."""
+    return [part for part in SHARES if part not in source.own_split]
+
+
+def _validates_on_test(source: PictureSource) -> bool:
+    """Whether a source names the same pictures for valid and test."""
+    valid, test = (set(source.own_split.get(part, ())) for part in ("valid", "test"))
+    return bool(test) and valid == test
 
 
 def _explain_too_few(counts: dict[str, int], named: list[str]) -> str:

@@ -1,0 +1,111 @@
+"""The source ``class_folders``: the user's own pictures, each in the folder of its class."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from uncrappify.errors import UserError
+from uncrappify.sources.folder import find_folder, find_pictures
+from uncrappify.sources.layout import match_globs, name_files, shorten_list
+from uncrappify.sources.manifest import with_test_source
+from uncrappify.sources.parameters import ClassFoldersOptions, PictureSource
+
+PARTS = {"train": "train", "valid": "valid", "val": "valid", "test": "test"}
+"""Folder to split, in the layout of torchvision's ``ImageFolder``, of ImageNet and of MNIST as PNG files."""
+
+IN_CLASS = "*/**/*"
+"""Glob of the pictures, from the folder that has the classes' folders; the first wildcard stands for the class."""
+
+
+def point_at(options: ClassFoldersOptions) -> PictureSource:
+    """Check the user's class folders and refer to them where they are.
+
+    Args:
+        options: The folders; a relative path counts from the current folder.
+
+    Returns:
+        The source; with its own split where its folders are ``train`` and another of :data:`PARTS`, or where there is
+        a folder for the test.
+
+    Raises:
+        UserError: A folder is missing, has loose pictures or no class folders, or one of these is empty; there is one
+            class only; or the test is given twice.
+    """
+    source = _point_at_one(options.path, "source.class_folders.path")
+    if options.test is None:
+        return source
+    if "test" in source.own_split:
+        raise UserError(
+            f"source.class_folders.test: {source.root} has a folder test already. Leave out source.class_folders.test, "
+            f"or give {source.root / 'train'} as source.class_folders.path."
+        )
+    root = find_folder(options.test, "pictures for the test (source.class_folders.test)")
+    _find_classes(root, find_pictures(root), "source.class_folders.test")
+    test = PictureSource(name=root.name, root=root, licence=source.licence, good=[IN_CLASS])
+    return with_test_source(source, test)
+
+
+def _point_at_one(path: str, parameter: str) -> PictureSource:
+    root = find_folder(path, f"pictures ({parameter})")
+    files = find_pictures(root)
+    parts = _find_parts(root, files)
+    for part in parts or [""]:
+        begin = part and f"{part}/"
+        inside = [file.removeprefix(begin) for file in files if file.startswith(begin)]
+        classes = _find_classes(root / part, inside, parameter)
+        if len(classes) < 2 and part in {"", "train"}:
+            raise UserError(
+                f"{parameter}: {classes[0]} is the only class folder in {root / part}, so there is nothing to tell "
+                "apart. Give a folder with a folder for each of two classes or more."
+            )
+    good = [f"{part}/{IN_CLASS}" for part in parts] or [IN_CLASS]
+    own_split: dict[str, list[str]] = {}
+    for name, file in name_files(match_globs(files, good)).items():
+        own_split.setdefault(PARTS[file.split("/")[0]] if parts else "train", []).append(name)
+    return PictureSource(
+        name=root.name,
+        root=root,
+        licence="the user's own pictures, no licence stated",
+        good=good,
+        own_split={part: names for part, names in own_split.items() if part != "train"},
+    )
+
+
+def _find_parts(root: Path, files: Iterable[str]) -> list[str]:
+    """Find the folders of the splits; none where the folders are those of the classes.
+
+    They are the splits' where no other folder and no picture lies beside them, and one of them has class folders:
+    what is wrong with the others is told then.
+    """
+    paths = [file.split("/") for file in files]
+    found = {folder.name for folder in _find_folders(root)} | {path[0] for path in paths if len(path) == 1}
+    deep = any(len(path) > 2 for path in paths)
+    split = deep and len(found) > 1 and "train" in found and found <= PARTS.keys()
+    return [part for part in PARTS if part in found] if split else []
+
+
+def _find_folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _find_classes(root: Path, files: Iterable[str], parameter: str) -> list[str]:
+    """Find the names of the class folders, and check that all pictures are in one of them."""
+    paths = [file.split("/") for file in files]
+    folders = [folder.name for folder in _find_folders(root)]
+    loose = [path[0] for path in paths if len(path) == 1]
+    if not folders:
+        raise UserError(
+            f"{parameter}: there is no class folder in {root}. Put the pictures of each class into a folder that is "
+            "called as the class, such as cat and dog."
+        )
+    if loose:
+        raise UserError(
+            f"{parameter}: pictures lie loose beside the class folders of {root}: {shorten_list(loose)}. Put each into "
+            f"the folder of its class ({shorten_list(folders)}), or elsewhere."
+        )
+    full = {path[0] for path in paths}
+    if empty := [folder for folder in folders if folder not in full]:
+        raise UserError(
+            f"{parameter}: in {root}, there is no picture in {shorten_list(empty)}. Each folder is a class: put "
+            "pictures of it there, or remove the folder."
+        )
+    return folders

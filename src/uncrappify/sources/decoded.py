@@ -1,0 +1,87 @@
+"""All pictures of a split as one array, decoded once: an epoch over small ones would be spent on opening files."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import psutil
+from numpy.typing import NDArray
+
+from uncrappify.errors import UserError
+from uncrappify.pictures import fit_picture, is_grey, read_picture
+from uncrappify.pictures.fitting import COLOUR, GREY
+from uncrappify.progress import track
+from uncrappify.sources.parameters import PictureSource
+
+_SHARE_OF_MEMORY = 0.5
+# A thread takes so many at once: handing over each alone would take as long as decoding a small one.
+_AT_ONCE = 64
+
+
+def decode_pictures(source: PictureSource, split: pd.DataFrame, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    """Decode all pictures of a split by a thread pool, fitted by :func:`~uncrappify.pictures.fit_picture`.
+
+    Args:
+        source: Where the pictures are.
+        split: One row a picture, with ``name``, ``file``, ``sha256``, ``mode``, ``width`` and ``height``.
+        size: Height and width; None where all pictures have the same.
+
+    Returns:
+        (N, C, height, width), 0..255, in the order of the rows; C is 1 if every file is grey, else 3.
+
+    Raises:
+        UserError: The sizes differ and no ``size`` is given; the array would take more than half of the machine's
+            memory; or a file is missing, or has changed since it was listed.
+    """
+    height, width = size or _find_size(split)
+    channels = GREY if split["mode"].map(is_grey).all() else COLOUR
+    _check_memory(len(split), channels, height, width)
+    pixels = np.empty((len(split), channels, height, width), np.uint8)
+    files = list(zip(split["file"], split["sha256"], strict=True))
+
+    def decode(places: Sequence[int]) -> int:
+        for place in places:
+            file, sha256 = files[place]
+            pixels[place] = fit_picture(read_picture(source.root / file, sha256), (height, width), channels)
+        return len(places)
+
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        places = range(len(files))
+        parts = [places[start : start + _AT_ONCE] for start in places[::_AT_ONCE]]
+        for _ in track(pool.map(decode, parts), "decoding pictures", len(parts)):
+            pass
+    finally:
+        # Otherwise Ctrl-C would wait until every picture was decoded.
+        pool.shutdown(cancel_futures=True)
+    return pixels
+
+
+def _find_size(split: pd.DataFrame) -> tuple[int, int]:
+    """Find the one size of all pictures, height and width."""
+    first = split.drop_duplicates(["height", "width"])[["name", "width", "height"]]
+    if len(first) > 1:
+        told = " and ".join(f"{name} {width}x{height}" for name, width, height in first[:2].itertuples(index=False))
+        raise UserError(
+            f"size: the pictures have {len(first)} different sizes, such as {told} pixels. Give the size (height, "
+            "width) that all are brought to, such as size: [64, 64]."
+        )
+    return int(first["height"].iloc[0]), int(first["width"].iloc[0])
+
+
+def _check_memory(number: int, channels: int, height: int, width: int) -> None:
+    limit = int(psutil.virtual_memory().total * _SHARE_OF_MEMORY)
+    needed = number * channels * height * width
+    if needed > limit:
+        # Of the same shape.
+        scale = math.sqrt(limit / needed)
+        raise UserError(
+            f"size: {number} pictures of {width}x{height} pixels and {channels} channel{'s' * (channels > 1)} need "
+            f"{needed / 1e9:.1f} GB, more than half of this machine's memory ({limit / 1e9:.1f} GB). At most "
+            f"size: [{int(height * scale)}, {int(width * scale)}] is possible."
+        )
