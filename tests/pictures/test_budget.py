@@ -1,10 +1,12 @@
 """One budget of memory, whatever the number of threads, and however much a picture takes."""
 
 import os
+import struct
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,8 +16,10 @@ import pytest
 import tifffile
 from PIL import Image
 
+from uncrappify.pictures import UnusablePicture, read_within_limit
 from uncrappify.pictures.budget import BYTES_A_PIXEL, Budget
 from uncrappify.pictures.picture import count_memory
+from uncrappify.pictures.png import count_pixels
 from uncrappify.sources import PictureSource, list_pictures
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a peak that can be reset")
@@ -188,3 +192,26 @@ def test_a_large_reservation_has_its_turn() -> None:
         begun.set()
         assert all(done.result(5) is None for done in waiting)
     assert order == [5, 9, 5, 5]
+
+
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def test_the_second_of_two_headers_is_counted_also_of_a_small_file(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    Image.new("L", (8, 8)).save(file)
+    content = file.read_bytes()
+    with read_within_limit(file) as read:
+        assert read == content
+    size = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    file.write_bytes(content[:33] + png_chunk(b"IHDR", size) + content[33:])
+    with pytest.raises(UnusablePicture, match=r"over a limit: needs 43\.3 GB"), read_within_limit(file):
+        pass
+
+
+@pytest.mark.parametrize("begin", [b"\xff\xd8\xff", b"BM"])
+def test_what_only_looks_like_the_header_of_a_small_png_is_not_believed(begin: bytes) -> None:
+    content = begin.ljust(12, b"\0") + b"IHDR" + struct.pack(">II", 8, 8)
+    assert count_pixels(content) == 0
+    assert count_pixels(b"\x89PNG\r\n\x1a\n" + content[8:]) == 64

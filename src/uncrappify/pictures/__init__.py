@@ -12,8 +12,9 @@ from uncrappify.pictures.picture import (
     is_enlargement,
     read_content,
     read_picture,
+    read_reserved,
+    read_within_limit,
     reserve_memory,
-    reserve_within_limit,
     to_rgb,
     write_picture,
 )
@@ -37,8 +38,9 @@ __all__ = [
     "open_picture",
     "read_content",
     "read_picture",
+    "read_reserved",
+    "read_within_limit",
     "reserve_memory",
-    "reserve_within_limit",
     "to_rgb",
     "write_picture",
 ]

@@ -68,18 +68,10 @@ class Budget:
         if self.is_held:
             yield
             return
-        turn = object()
         with self._released:
-            self._waiting.append(turn)
-            try:
-                # In turn: small ones would else keep a large one waiting to the end.
-                self._released.wait_for(
-                    lambda: self._waiting[0] is turn and (not self._taken or self._taken + needed <= self.limit)
-                )
-                self._taken += needed
-            finally:
-                self._waiting.remove(turn)
-                self._released.notify_all()
+            if self._waiting or not self._has_room(needed):
+                self._wait(needed)
+            self._taken += needed
         self._own.holds = True
         try:
             yield
@@ -90,6 +82,19 @@ class Budget:
             with self._released:
                 self._taken -= needed
                 self._released.notify_all()
+
+    def _has_room(self, needed: int) -> bool:
+        return not self._taken or self._taken + needed <= self.limit
+
+    def _wait(self, needed: int) -> None:
+        turn = object()
+        self._waiting.append(turn)
+        try:
+            # In turn: small ones would else keep a large one waiting to the end.
+            self._released.wait_for(lambda: self._waiting[0] is turn and self._has_room(needed))
+        finally:
+            self._waiting.remove(turn)
+            self._released.notify_all()
 
     def explain_excess(self, needed: int) -> str:
         """Say by how much something is over the limit on its own; nothing where it is not."""

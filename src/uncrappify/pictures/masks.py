@@ -23,7 +23,7 @@ from uncrappify.pictures.mask_codes import (
     encode_values,
 )
 from uncrappify.pictures.mask_file import Pixels, UnfitMask, convert_pixels, parse_mask
-from uncrappify.pictures.picture import check_content, read_content, reserve_memory
+from uncrappify.pictures.picture import check_content, read_reserved
 from uncrappify.pictures.unusable import UnusablePicture
 
 VOID = 255
@@ -182,8 +182,7 @@ def read_mask(path: Path, labels: Labels, sha256: str | None = None) -> Classes:
         UserError: The file is missing, or has changed since it was listed.
     """
     try:
-        with reserve_memory(path):
-            content = read_content(path)
+        with read_reserved(path) as content:
             check_content(path, content, sha256)
             found = labels.decode(parse_mask(content).read())
     except (UnusablePicture, UnfitMask) as reason:

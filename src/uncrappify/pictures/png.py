@@ -12,6 +12,7 @@ from uncrappify.pictures.samples import Samples, round_to_bytes
 from uncrappify.pictures.unusable import UnusablePicture
 
 _SIGNATURE = 8
+_BEGIN = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB = 0, 2
 # All that pixels, frames and orientation depend on.
 _NEEDED = frozenset(b"IHDR PLTE IDAT IEND tRNS eXIf acTL fcTL fdAT".split())
@@ -48,6 +49,13 @@ def check(content: bytes) -> bytes:
             kept.append(view[start:end])
         place = end
     return content if sum(map(len, kept)) == place else b"".join(kept)
+
+
+def count_pixels(content: bytes) -> int:
+    """Count the pixels that the header of a PNG says, at its usual place; 0 for other files, or with two headers."""
+    if content[:_SIGNATURE] != _BEGIN or content[12:16] != b"IHDR" or content.count(b"IHDR") > 1:
+        return 0
+    return int.from_bytes(content[16:20]) * int.from_bytes(content[20:24])
 
 
 def read(content: bytes, image: ImageFile.ImageFile) -> Image.Image:

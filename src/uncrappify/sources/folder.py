@@ -139,11 +139,12 @@ def _walk(
         # Unlike Path.is_symlink, it raises nothing in a folder that cannot be entered.
         links += [path for name in subfolders if os.path.islink(path := Path(folder, name))]  # noqa: PTH114
         pictures = [name for name in files if not name.startswith(".") and _suffix(name) in _LISTED]
-        found += [Path(folder, name).relative_to(root).as_posix() for name in pictures]
+        inside = Path(folder).relative_to(root).as_posix()
+        found += pictures if inside == "." else [f"{inside}/{name}" for name in pictures]
 
 
 def _suffix(file: str) -> str:
-    return PurePosixPath(file).suffix.lower()
+    return os.path.splitext(file)[1].lower()  # noqa: PTH122 - a tenth of a path's time, for each of many files
 
 
 def _refuse(error: OSError) -> None:

@@ -19,8 +19,7 @@ from uncrappify.pictures import (
     UNSUPPORTED,
     UnusablePicture,
     decode,
-    read_content,
-    reserve_within_limit,
+    read_within_limit,
 )
 from uncrappify.pictures.jpeg import MOST_SCANS, count_scans
 from uncrappify.progress import track
@@ -139,8 +138,7 @@ def _examine(root: Path, name: str, file: str, smallest: int) -> Row:
     try:
         if row["file"] != file:
             raise UnusablePicture("name is not valid unicode")
-        with reserve_within_limit(root / file):
-            content = read_content(root / file)
+        with read_within_limit(root / file) as content:
             row |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             row |= _look_at(content, smallest)
     except UnusablePicture as reason:

@@ -14,7 +14,7 @@ import pandas as pd
 from PIL import ExifTags
 
 from uncrappify.errors import UserError
-from uncrappify.pictures import UnusablePicture, open_picture, read_content, reserve_within_limit, tiff
+from uncrappify.pictures import UnusablePicture, open_picture, read_content, read_within_limit, tiff
 from uncrappify.pictures.kinds import recognise
 from uncrappify.pictures.label_entries import show_entry
 from uncrappify.pictures.limits import read_orientation
@@ -156,17 +156,16 @@ def _examine(entry: _Entry, labels: Labels) -> dict[str, Any]:
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{path}: a mask has to keep every value, which a {path.suffix} file does not. Save it as PNG.")
     try:
-        with reserve_within_limit(path):
-            return row | _look_at(entry, labels)
+        with read_within_limit(path) as content:
+            return row | _look_at(entry, content, labels)
     except UnusablePicture as reason:
         return row | {"reason": f"mask cannot be read ({reason})"}
     except UnfitMask as reason:
         raise UserError(f"{path}: {reason}") from reason
 
 
-def _look_at(entry: _Entry, labels: Labels) -> dict[str, Any]:
+def _look_at(entry: _Entry, content: bytes, labels: Labels) -> dict[str, Any]:
     """Decode a mask, and give what its row says of it."""
-    content = read_content(entry.mask)
     mask = parse_mask(content)
     turned = _turned_differently(entry, mask)
     if mask.size != entry.size:
