@@ -94,3 +94,11 @@ def test_the_catalog_knows_which_node_makes_what_others_read() -> None:
     catalog = DataCatalog.from_config(yaml.safe_load(CATALOG.read_text(encoding="utf-8")))
     made = {"raw": "download", "manifest": "list", "class_pixels": "list", "degraded": "crappify", "split": "split"}
     assert {name: catalog[f"x.{name}"]._node for name in made} == {name: f"x.{node}" for name, node in made.items()}
+
+
+def test_texts_of_a_csv_file_stay_texts_whatever_they_look_like(tmp_path: Path) -> None:
+    dataset = Table(filepath=str(tmp_path / "t.csv"), columns={"class": "text", "train": "number"})
+    table = pd.DataFrame({"class": ["0", "01", "NA", "", "1e3"], "train": [1, 2, 3, 4, 5]})
+    dataset.save(table)
+    pd.testing.assert_frame_equal(dataset.load(), table, check_dtype=False)
+    assert dataset.load()["class"].tolist() == ["0", "01", "NA", "", "1e3"]

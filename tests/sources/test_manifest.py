@@ -276,3 +276,13 @@ def test_the_budget_is_the_parameter_memory(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(DECODING, "limit", 5_000_000)
     reasons = manifest_of(tmp_path)["reason"].to_dict()
     assert reasons == {"a": "over a limit: needs 0.1 GB to decode, the limit is 0.005 GB (parameter memory)", "b": ""}
+
+
+def test_a_smaller_picture_is_usable_where_the_smallest_side_allows_it(tmp_path: Path) -> None:
+    noise(1, 8, 8).save(tmp_path / "digit.png")
+    noise(2, 8, 3).save(tmp_path / "line.png")
+    source = PictureSource(name="test", root=tmp_path, licence="none")
+    manifest = list_pictures(source, smallest=4).set_index("name")
+    assert manifest["reason"].to_dict() == {"digit": "", "line": "8x3, smaller than 4x4"}
+    with pytest.raises(UserError, match=r"\(2 smaller than 9x9\).* at least 9x9 pixels"):
+        list_pictures(source, smallest=9)

@@ -21,6 +21,10 @@ def split(names: list[str], **more: object) -> dict[str, str]:
     return dict(zip(assigned["name"], assigned["split"], strict=True))
 
 
+def split_classes(labels: dict[str, str], **more: object) -> pd.DataFrame:
+    return assign_splits(source(**more), pd.DataFrame({"name": list(labels), "label": list(labels.values())}))
+
+
 def counts(parts: dict[str, str]) -> dict[str, int]:
     return {part: list(parts.values()).count(part) for part in ("train", "valid", "test")}
 
@@ -130,3 +134,44 @@ def test_files_that_differ_in_their_suffix_alone_are_together_and_move_nothing()
     after = parts([f"scan{number}.{suffix}" for number in range(100) for suffix in ("jpg", "png")])
     assert {file: after[file] for file in before} == before
     assert {file: after[f"{Path(file).stem}.jpg"] for file in before} == before
+
+
+def label(names: list[str], name: str) -> dict[str, str]:
+    return {f"{name}/{each}": name for each in names}
+
+
+def test_each_class_is_in_all_three_parts_by_its_own_share() -> None:
+    labels = label(THOUSAND, "cat") | label(THOUSAND[:3], "dog") | label(THOUSAND[:30], "fish")
+    found = split_classes(labels).groupby("label")["split"].value_counts()
+    assert found["dog"].to_dict() == {"train": 1, "valid": 1, "test": 1}
+    assert min(found["fish"]) >= 1
+    # Three standard deviations of a thousand draws.
+    assert found["cat", "test"] == pytest.approx(100, abs=29)
+    assert found["cat", "valid"] == pytest.approx(100, abs=29)
+
+
+def test_a_further_class_or_picture_moves_none() -> None:
+    before = split_classes(label(THOUSAND[::2], "cat") | label(THOUSAND[::2], "dog")).set_index("name")["split"]
+    more = label(THOUSAND, "cat") | label(THOUSAND[::2], "dog") | label(THOUSAND[:5], "fish")
+    after = split_classes(more).set_index("name")["split"]
+    assert after[before.index].to_dict() == before.to_dict()
+
+
+def test_classes_large_enough_are_split_as_pictures_without_one() -> None:
+    labels = label(THOUSAND, "cat") | label(THOUSAND, "dog")
+    found = split_classes(labels)
+    assert dict(zip(found["name"], found["split"], strict=True)) == split(list(labels))
+
+
+@pytest.mark.parametrize("parts", [("valid", "test"), ("test", "valid")])
+def test_the_same_pictures_for_valid_and_test_are_the_test_and_nothing_is_held_out(parts: tuple[str, str]) -> None:
+    labels = label(list("abcd"), "cat") | label(list("abcd"), "dog")
+    own = {part: ["cat/a", "dog/b"] for part in parts}
+    found = split_classes(labels, own_split=own).set_index("name")["split"]
+    assert found[found == "test"].index.tolist() == ["cat/a", "dog/b"]
+    assert found.value_counts().to_dict() == {"train": 6, "test": 2}
+
+
+def test_without_classes_valid_has_to_have_pictures_of_its_own() -> None:
+    with pytest.raises(UserError, match="0 for valid"):
+        split(list("abcd"), own_split={"valid": ["a"], "test": ["a"]})

@@ -44,10 +44,8 @@ class Table(WholeFile[pd.DataFrame]):
         return TablePreview(self.load().head(nrows).to_dict(orient="split"))
 
     def _parse(self, content: bytes) -> pd.DataFrame:
-        # As they were written: else a class "1" or "NA" would be a number or none.
-        texts = {column: str for column, kind in self._columns.items() if kind == "text"}
         table = (
-            pd.read_csv(BytesIO(content), converters=texts)
+            self._parse_csv(content)
             if self._filepath.suffix == ".csv"
             else pd.read_parquet(BytesIO(content), page_checksum_verification=True)
         )
@@ -56,6 +54,14 @@ class Table(WholeFile[pd.DataFrame]):
                 raise ValueError(f"there is no column {column}")
             if not _KINDS[kind](table[column]):
                 raise ValueError(f"the column {column} is no {kind}")
+        return table
+
+    def _parse_csv(self, content: bytes) -> pd.DataFrame:
+        table = pd.read_csv(BytesIO(content))
+        texts = [column for column, kind in self._columns.items() if kind == "text" and column in table]
+        if texts:
+            # As they were written: a class called 1 or NA is no number, and not missing.
+            table[texts] = pd.read_csv(BytesIO(content), usecols=texts, dtype=str, keep_default_na=False)[texts]
         return table
 
     def _dump(self, data: pd.DataFrame) -> bytes:

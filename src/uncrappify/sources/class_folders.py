@@ -30,7 +30,7 @@ def point_at(options: ClassFoldersOptions) -> PictureSource:
         UserError: A folder is missing, has loose pictures or no class folders, or one of these is empty; there is one
             class only; or the test is given twice.
     """
-    source = _point_at_one(options.path, "source.class_folders.path")
+    source = _point_at_path(options.path)
     if options.test is None:
         return source
     if "test" in source.own_split:
@@ -44,7 +44,8 @@ def point_at(options: ClassFoldersOptions) -> PictureSource:
     return with_test_source(source, test)
 
 
-def _point_at_one(path: str, parameter: str) -> PictureSource:
+def _point_at_path(path: str) -> PictureSource:
+    parameter = "source.class_folders.path"
     root = find_folder(path, f"pictures ({parameter})")
     files = find_pictures(root)
     parts = _find_parts(root, files)

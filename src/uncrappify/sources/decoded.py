@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -19,8 +18,6 @@ from uncrappify.progress import track
 from uncrappify.sources.parameters import PictureSource
 
 _SHARE_OF_MEMORY = 0.5
-# A thread takes so many at once: handing over each alone would take as long as decoding a small one.
-_AT_ONCE = 64
 
 
 def decode_pictures(source: PictureSource, split: pd.DataFrame, size: tuple[int, int] | None) -> NDArray[np.uint8]:
@@ -42,19 +39,14 @@ def decode_pictures(source: PictureSource, split: pd.DataFrame, size: tuple[int,
     channels = GREY if split["mode"].map(is_grey).all() else COLOUR
     _check_memory(len(split), channels, height, width)
     pixels = np.empty((len(split), channels, height, width), np.uint8)
-    files = list(zip(split["file"], split["sha256"], strict=True))
 
-    def decode(places: Sequence[int]) -> int:
-        for place in places:
-            file, sha256 = files[place]
-            pixels[place] = fit_picture(read_picture(source.root / file, sha256), (height, width), channels)
-        return len(places)
+    def decode(place: int, file: str, sha256: str) -> None:
+        pixels[place] = fit_picture(read_picture(source.root / file, sha256), (height, width), channels)
 
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        places = range(len(files))
-        parts = [places[start : start + _AT_ONCE] for start in places[::_AT_ONCE]]
-        for _ in track(pool.map(decode, parts), "decoding pictures", len(parts)):
+        done = pool.map(decode, range(len(split)), split["file"], split["sha256"])
+        for _ in track(done, "decoding pictures", len(split)):
             pass
     finally:
         # Otherwise Ctrl-C would wait until every picture was decoded.
