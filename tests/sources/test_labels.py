@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -143,22 +144,16 @@ def test_fetching_the_digits_imports_no_scikit_learn(tmp_path: Path) -> None:
 
 
 def test_mnist_is_read_as_published(shared: Path, tmp_path: Path) -> None:
-    import tarfile
-
-    # Ten thousand of the seventy, to take seconds.
+    # The test's zeros and ones, which come first.
     with tarfile.open(shared / "data/mnist.tar.gz") as tar:
         for member in tar:
-            if "/test/" in member.name:
-                tar.extract(member, tmp_path, filter="data")
+            if "/2/" in member.name:
+                break
+            tar.extract(member, tmp_path, filter="data")
     source = PictureSource(name="mnist", root=tmp_path, licence="none", good=MNIST)
     manifest = label_pictures(source, list_pictures(source))
     assert manifest["usable"].all()
-    # The counts of LeCun's file of labels.
-    expected = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert manifest["label"].value_counts().sort_index().tolist() == expected
+    assert manifest["label"].value_counts().to_dict() == {"1": 1135, "0": 980}
     pixels = decode_pictures(source, manifest, None)
-    assert pixels.shape == (10_000, 1, 28, 28)
-    # The mean of the test set, 33.79 of 255.
-    assert pixels.mean() == pytest.approx(33.79, abs=0.01)
-    first = manifest.iloc[1234]
-    np.testing.assert_array_equal(pixels[1234, 0], np.asarray(Image.open(source.root / first["file"])))
+    assert pixels.shape == (2115, 1, 28, 28)
+    np.testing.assert_array_equal(pixels[1234, 0], np.asarray(Image.open(tmp_path / manifest.loc[1234, "file"])))
