@@ -16,7 +16,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from uncrappify.pictures import UnusablePicture, read_within_limit
+from uncrappify.pictures import DECODING, UnusablePicture, read_within_limit
 from uncrappify.pictures.budget import BYTES_A_PIXEL, Budget
 from uncrappify.pictures.picture import count_memory
 from uncrappify.pictures.png import count_pixels
@@ -215,3 +215,14 @@ def test_what_only_looks_like_the_header_of_a_small_png_is_not_believed(begin: b
     content = begin.ljust(12, b"\0") + b"IHDR" + struct.pack(">II", 8, 8)
     assert count_pixels(content) == 0
     assert count_pixels(b"\x89PNG\r\n\x1a\n" + content[8:]) == 64
+
+
+def test_a_small_picture_that_just_fits_a_tiny_limit_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.png"
+    Image.new("RGB", (100, 100)).save(file)
+    monkeypatch.setattr(DECODING, "limit", count_memory(file))
+    with read_within_limit(file) as content:
+        assert content == file.read_bytes()
+    monkeypatch.setattr(DECODING, "limit", count_memory(file) - 1)
+    with pytest.raises(UnusablePicture, match="over a limit"), read_within_limit(file):
+        pass

@@ -198,9 +198,11 @@ def _read_and_count(path: Path) -> tuple[bytes | None, int]:
     content = _read_small(path)
     if content is None:
         return None, count_memory(path)
-    if (pixels := png.count_pixels(content)) and (most := pixels * DEEP_COLOURS) <= SMALL_PICTURE:
+    pixels = png.count_pixels(content)
+    most = 2 * len(content) + pixels * DEEP_COLOURS
+    if pixels and most <= min(SMALL_PICTURE, DECODING.limit):
         # Pillow's own look at the header would take a third of the time of a tiny picture.
-        return content, 2 * len(content) + most
+        return content, most
     return content, _count_all(BytesIO(content), len(content))
 
 
