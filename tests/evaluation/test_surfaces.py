@@ -23,11 +23,11 @@ def test_surfaces_have_one_scale_of_height_and_colour() -> None:
     assert [annotation.text for annotation in figure.layout.annotations] == ["plain", "residual"]
     scenes = figure.layout.scene, figure.layout.scene2
     # From 0.01 to where the surface is cut off, in decimal logarithms.
-    assert [tuple(scene.zaxis.range) for scene in scenes] == [(-2, 2)] * 2
-    assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (-2, 2)
+    assert [tuple(scene.zaxis.range) for scene in scenes] == [(-2, 4)] * 2
+    assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (-2, 4)
     assert scenes[0].camera == scenes[1].camera
-    assert scenes[0].zaxis.ticktext == ("0.01", "0.1", "1", "10", "100")
-    assert scenes[0].zaxis.tickvals == (-2, -1, 0, 1, 2)
+    assert scenes[0].zaxis.ticktext == ("0.01", "0.1", "1", "10", "100", "1000", "10000")
+    assert scenes[0].zaxis.tickvals == (-2, -1, 0, 1, 2, 3, 4)
 
 
 def test_a_height_is_the_logarithm_of_the_loss_and_the_hover_says_the_loss_that_is_cut_off() -> None:
@@ -45,7 +45,7 @@ def test_a_height_is_the_logarithm_of_the_loss_and_the_hover_says_the_loss_that_
 def test_contours_have_the_same_levels_and_a_cross_in_the_middle() -> None:
     figure = draw_contours(TABLES)
     contours = [trace for trace in figure.data if trace.type == "contour"]
-    assert [trace.contours.to_plotly_json() for trace in contours] == [{"start": -2, "end": 2, "size": 0.125}] * 2
+    assert [trace.contours.to_plotly_json() for trace in contours] == [{"start": -2, "end": 4, "size": 0.125}] * 2
     assert [trace.coloraxis for trace in contours] == ["coloraxis"] * 2
     assert [(trace.x, trace.y) for trace in figure.data if trace.type == "scatter"] == [((0,), (0,))] * 2
     assert (figure.layout.yaxis.scaleanchor, figure.layout.yaxis2.scaleanchor) == ("x", "x2")

@@ -13,7 +13,7 @@ from uncrappify.evaluation.grids import SMALLEST_LOSS, Floats, arrange, take_log
 if TYPE_CHECKING:
     from plotly.graph_objects import Contour, Figure
 
-HIGHEST = 100.0
+HIGHEST = 10_000.0
 """Losses are drawn up to here: what explodes at the rim would leave the rest of a surface without relief."""
 
 LEVELS_A_DECADE = 8
