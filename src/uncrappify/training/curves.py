@@ -1,6 +1,6 @@
 """The training as a picture: losses, what is watched, and learning rate over the steps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,28 @@ def training_curves(history: pd.DataFrame, panels: Sequence[Panel]) -> "Figure":
     for step in _stage_ends(history):
         figure.add_vline(x=step, line={"dash": "dot", "width": 1.5, "color": GREY}, row="all", col=1)
     figure.update_xaxes(title_text="step", row=rows, col=1)
+    return _dress(figure)
+
+
+def draw_training_errors(
+    histories: Mapping[str, pd.DataFrame], metric: str, title: str, *, logarithmic: bool
+) -> "Figure":
+    """Draw one metric of several trainings over their steps (He et al. 2015, figures 1 and 4).
+
+    Args:
+        histories: Name of each model to its history, as :func:`training_curves` takes it.
+        metric: Column to draw, such as ``train_loss``; a history without it is left out.
+        title: Of the axis.
+        logarithmic: Whether the axis is.
+    """
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots()
+    for (name, history), colour in zip(histories.items(), cycle([BLUE, ORANGE, GREEN]), strict=False):
+        if metric in history:
+            _add_line(figure, 1, history[["step", metric]].dropna(), name, colour)
+    figure.update_xaxes(title_text="step")
+    figure.update_yaxes(title_text=title, type="log" if logarithmic else "linear")
     return _dress(figure)
 
 
