@@ -149,9 +149,7 @@ def ours(size: Size, steps: int, blur: bool, precision: Literal["auto", "fp32"] 
     """Train this project's U-Net."""
     torch.manual_seed(SEED)
     network = DynamicUNet(encoder="resnet34", pretrained=False, out_channels=CLASSES, blur=blur)
-    training = Training(
-        stages=[Stage(size=size[1], steps=steps, batch_size=size[0], lr=LR)], ema=0, precision=precision
-    )
+    training = Training(stages=[Stage(steps=steps, batch_size=size[0], lr=LR)], ema=0, precision=precision)
     learner, data = _Learner(network, training), _Data(batches(size))
     description = SegmentationDescription(
         model="unet", options={}, labels=Labels(classes=[str(number) for number in range(CLASSES)]), size=size[1]

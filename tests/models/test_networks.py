@@ -26,6 +26,7 @@ class Network(NamedTuple):
         scale: Output over input size.
         channels: Of the output.
         multiple: What the sides of an input are multiples of where the network is exported with open sizes.
+        in_channels: Of the input.
     """
 
     kind: str
@@ -34,16 +35,34 @@ class Network(NamedTuple):
     scale: int = 1
     channels: int = 3
     multiple: int = 1
+    in_channels: int = 3
+
+    def pictures(self, number: int, height: int, width: int) -> Tensor:
+        return torch.rand((number, self.in_channels, height, width), generator=torch.Generator().manual_seed(0))
+
+    def output_shape(self, number: int, height: int, width: int) -> tuple[int, ...]:
+        if self.kind == "classification":
+            return (number, self.channels)
+        return (number, self.channels, height * self.scale, width * self.scale)
 
     def build(self, seed: int = 0) -> nn.Module:
         torch.manual_seed(seed)
         return build(self.kind, self.name, self.options)
 
 
+GREY = {"in_channels": 1, "out_channels": 4, "mean": [0.2], "std": [0.3]}
+THIN = GREY | {"widths": [4, 8], "strides": [2, 1]}
+
+
+def classifier(name: str, options: dict[str, object]) -> Network:
+    return Network("classification", name, options, channels=4, in_channels=1)
+
+
 TINY = {"encoder": "test_resnet", "pretrained": False}
 NETWORKS = {
     "upscaler": Network("restoration", "upscaler", {"scale": 3, "channels": 8, "blocks": 2}, scale=3),
     "unet": Network("restoration", "unet", {"scale": 1, **TINY}, multiple=32),
+    "resnet": classifier("resnet", THIN)._replace(multiple=32),
 }
 #: Further configurations, which are spared what takes seconds.
 VARIANTS = {
@@ -51,6 +70,13 @@ VARIANTS = {
     "upscaler x2": Network("restoration", "upscaler", {"scale": 2, "channels": 4, "blocks": 1}, scale=2),
     "upscaler x4": Network("restoration", "upscaler", {"scale": 4, "channels": 4, "blocks": 1}, scale=4),
     "unet x2": Network("restoration", "unet", {"scale": 2, "skip": False, "bottleneck": True, **TINY}, scale=2),
+    "cnn": classifier("cnn", THIN),
+    "conv_layer": classifier("conv_layer", THIN),
+    "resnet, blocks that start as nothing": classifier("resnet", THIN | {"blocks": 2, "zero_init": True}),
+    "densenet": classifier("densenet", THIN | {"blocks": 2}),
+    "encoder": classifier("encoder", GREY | TINY),
+    "deep, plain": classifier("deep", GREY | {"layers": 14, "residual": False, "channels": 4, "norm": "none"}),
+    "deep, residual": classifier("deep", GREY | {"layers": 14, "residual": True, "channels": 4}),
     "segmenter": Network("segmentation", "unet", {"out_channels": 4, **TINY}, channels=4),
 } | {
     f"segmenter, {norm}": Network(
@@ -81,10 +107,6 @@ def awake(network: nn.Module) -> nn.Module:
     return network
 
 
-def pictures(*size: int) -> Tensor:
-    return torch.rand(size, generator=torch.Generator().manual_seed(0))
-
-
 def test_every_registered_network_is_here() -> None:
     known = {(kind, name) for kind, names in MODELS.items() for name in names}
     assert {(network.kind, network.name) for network in ALL.values()} == known
@@ -92,11 +114,11 @@ def test_every_registered_network_is_here() -> None:
 
 @each
 def test_any_size_goes_in_and_numbers_of_scale_times_the_size_come_out(network: Network) -> None:
-    built, channels = awake(network.build()).eval(), network.channels
+    built = awake(network.build()).eval()
     for height, width in ((32, 64), (33, 31), (5, 7), (1, 7), (1, 1)):
         with torch.inference_mode():
-            output = built(pictures(2, 3, height, width))
-        assert output.shape == (2, channels, height * network.scale, width * network.scale)
+            output = built(network.pictures(2, height, width))
+        assert output.shape == network.output_shape(2, height, width)
         assert output.dtype == torch.float32
         assert output.isfinite().all(), (height, width)
 
@@ -104,7 +126,7 @@ def test_any_size_goes_in_and_numbers_of_scale_times_the_size_come_out(network: 
 @each
 def test_the_gradient_reaches_every_parameter(network: Network) -> None:
     built = awake(network.build()).train()
-    (built(pictures(2, 3, 32, 64)) - 0.5).square().mean().backward()
+    (built(network.pictures(2, 32, 64)) - 0.5).square().mean().backward()
     unreached = [name for name, part in built.named_parameters() if part.grad is None or not part.grad.any()]
     assert not unreached
 
@@ -116,12 +138,12 @@ def test_saved_weights_give_the_same_output(network: Network) -> None:
     file.seek(0)
     loaded.load_state_dict(torch.load(file, weights_only=True))
     with torch.inference_mode():
-        assert torch.equal(loaded(pictures(1, 3, 19, 25)), saved(pictures(1, 3, 19, 25)))
+        assert torch.equal(loaded(network.pictures(1, 19, 25)), saved(network.pictures(1, 19, 25)))
 
 
 @each
 def test_a_picture_does_not_depend_on_the_rest_of_the_batch(network: Network) -> None:
-    built, batch = awake(network.build()).eval(), pictures(3, 3, 19, 25)
+    built, batch = awake(network.build()).eval(), network.pictures(3, 19, 25)
     with torch.inference_mode():
         close(built(batch)[1:2], built(batch[1:2]))
 
@@ -131,7 +153,7 @@ def test_it_compiles_as_one_graph(network: Network) -> None:
     built = awake(network.build()).eval()
     compiled = torch.compile(built, backend="eager", fullgraph=True)
     with torch.inference_mode():
-        close(compiled(pictures(1, 3, 45, 70)), built(pictures(1, 3, 45, 70)))
+        close(compiled(network.pictures(1, 45, 70)), built(network.pictures(1, 45, 70)))
 
 
 @one_of_a_kind
@@ -140,15 +162,15 @@ def test_it_exports_with_sizes_that_are_open(network: Network) -> None:
     # An exported network cannot pad by what depends on the size.
     side = partial(torch.export.Dim, max=512 // network.multiple)
     size = {2: network.multiple * side("height"), 3: network.multiple * side("width")}
-    program = torch.export.export(built, (pictures(1, 3, 64, 96),), dynamic_shapes={"x": size})
+    program = torch.export.export(built, (network.pictures(1, 64, 96),), dynamic_shapes={"x": size})
     with torch.inference_mode():
-        close(program.module()(pictures(1, 3, 128, 64)), built(pictures(1, 3, 128, 64)))
+        close(program.module()(network.pictures(1, 128, 64)), built(network.pictures(1, 128, 64)))
 
 
 @one_of_a_kind
 def test_it_is_the_same_network_in_onnx(network: Network, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX comes with the extra export")
-    built, picture = awake(network.build()).eval(), pictures(1, 3, 64, 96)
+    built, picture = awake(network.build()).eval(), network.pictures(1, 64, 96)
     torch.onnx.export(built, (picture,), tmp_path / "network.onnx", verbose=False)
     (found,) = onnxruntime.InferenceSession(tmp_path / "network.onnx").run(None, {"x": picture.numpy()})
     with torch.inference_mode():

@@ -2,10 +2,15 @@
 
 from uncrappify.datasets.array import Array
 from uncrappify.datasets.checks import disjoint
-from uncrappify.datasets.description import RestorationDescription, SegmentationDescription
+from uncrappify.datasets.description import (
+    ClassificationDescription,
+    RestorationDescription,
+    SegmentationDescription,
+)
 from uncrappify.datasets.folder import Folder
 from uncrappify.datasets.folder_reference import FolderReference
 from uncrappify.datasets.json_file import JsonFile
+from uncrappify.datasets.labelled import LabelledPictures
 from uncrappify.datasets.masked import MaskedPictures
 from uncrappify.datasets.pairs import PicturePairs
 from uncrappify.datasets.picture import Picture
@@ -18,9 +23,11 @@ from uncrappify.datasets.weights import TrainedModel, Weights
 __all__ = [
     "Array",
     "Chart",
+    "ClassificationDescription",
     "Folder",
     "FolderReference",
     "JsonFile",
+    "LabelledPictures",
     "MaskedPictures",
     "Picture",
     "PictureFolder",

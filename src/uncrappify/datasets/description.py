@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
 from uncrappify.models.parameters import OUT_CHANNELS, Scale, restrict
 from uncrappify.parameters.messages import report
 from uncrappify.pictures.masks import Labels
 
 Side = Annotated[int, Field(ge=1, le=4096)]
+Spread = Annotated[float, Field(gt=0, le=1)]
 
 
 class TrainingData(BaseModel):
@@ -129,6 +130,44 @@ class SegmentationDescription(Description):
         return self
 
 
+class ClassificationDescription(Description):
+    """A model that says which class a picture belongs to.
+
+    Attributes:
+        classes: Names, in the order of the network's logits.
+        size: Height and width that a picture is brought to.
+        mean: Of each channel of the training pictures, in 0..1; one channel where they are grey.
+        std: Standard deviation of each channel.
+        watched: Part of the split that it was validated on; where that is ``test``, as published results often are, its
+            score on the test pictures is not one of unseen pictures.
+    """
+
+    kind: Literal["classification"] = "classification"
+    normalisation: str = "grey or RGB in 0..1"
+    classes: list[str] = Field(min_length=2, max_length=100_000)
+    size: tuple[Side, Side]
+    mean: list[FiniteFloat] = Field(min_length=1, max_length=3)
+    std: list[Spread] = Field(min_length=1, max_length=3)
+    watched: Literal["valid", "test"] = "valid"
+
+    @property
+    def channels(self) -> int:
+        """1 for grey pictures, 3 for colour."""
+        return len(self.mean)
+
+    @property
+    def to_build(self) -> dict[str, Any]:
+        """What builds the network for the weights of the file: it looks for no others."""
+        from_data = {"in_channels": self.channels, OUT_CHANNELS: len(self.classes), "mean": self.mean, "std": self.std}
+        return restrict(self.kind, self.model, self.options) | from_data
+
+    @model_validator(mode="after")
+    def _count_channels(self) -> Self:
+        if len(self.mean) == 2 or len(self.std) != len(self.mean):
+            raise report(("std",), f"there are {len(self.mean)} means and {len(self.std)} standard deviations")
+        return self
+
+
 def compare_networks(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     """Say what differs between the network that is wanted and that of some weights.
 
@@ -143,8 +182,8 @@ def compare_networks(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {theirs[name]} instead of {mine[name]}" for name in different)
 
 
-AnyDescription = RestorationDescription | SegmentationDescription
-KINDS = tuple(str(kind.model_fields["kind"].default) for kind in (RestorationDescription, SegmentationDescription))
+AnyDescription = RestorationDescription | SegmentationDescription | ClassificationDescription
+KINDS = tuple(str(kind.model_fields["kind"].default) for kind in get_args(AnyDescription))
 _DESCRIPTION: TypeAdapter[AnyDescription] = TypeAdapter(Annotated[AnyDescription, Field(discriminator="kind")])
 
 

@@ -27,7 +27,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True)
 class Counts:
-    """Number of pixels by true class (row) and predicted class (column), without void.
+    """Number of pixels, or of pictures, by true class (row) and predicted class (column), without void.
 
     Args:
         matrix: int64 (classes, classes).
@@ -37,7 +37,7 @@ class Counts:
 
     @property
     def accuracy(self) -> float:
-        """Share of the pixels whose class is right, without void (the lesson's ``acc_camvid``); 0 to 1."""
+        """Share of pixels, or pictures, whose class is right, without void (the lesson's ``acc_camvid``); 0 to 1."""
         return float(np.trace(self.matrix) / max(1, self.matrix.sum()))
 
     @property
@@ -99,8 +99,25 @@ def _nondeterministic() -> Iterator[None]:
         torch.use_deterministic_algorithms(strict, warn_only=warn)
 
 
+def find_confused(counts: Counts, classes: Sequence[str], most: int = 5) -> list[tuple[str, str, int]]:
+    """Find the pairs of classes that are confused most often.
+
+    Args:
+        counts: By true and predicted class.
+        classes: Names of the classes.
+        most: How many pairs at most.
+
+    Returns:
+        True class, predicted class and how often, the most frequent first; those that never happen are left out.
+    """
+    wrong = counts.matrix - np.diag(np.diag(counts.matrix))
+    places = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    pairs = [divmod(int(place), len(classes)) for place in places]
+    return [(classes[true], classes[taken], int(wrong[true, taken])) for true, taken in pairs if wrong[true, taken]]
+
+
 def draw_confusion(counts: Counts, classes: Sequence[str]) -> Figure:
-    """Draw the confusion matrix, each row in percent of the true class's pixels.
+    """Draw the confusion matrix, each row in percent of what belongs to the true class.
 
     Args:
         counts: Pixels by true and predicted class.

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import rich
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
@@ -18,6 +19,10 @@ from uncrappify.datasets import Picture, Weights
 from uncrappify.tracking import server
 
 log = logging.getLogger(__name__)
+
+WORDS = ("method", "model", "note")
+DECIMALS = {"accuracy": 4, "valid_accuracy": 4, "seconds": 0, "activations_mb": 1}
+"""Of columns; others have three."""
 
 
 class TerminalHook:
@@ -74,11 +79,17 @@ def _comparison(pipeline: str, scores: Any) -> Table:
     """Draw a table of methods, the model's row standing out."""
     table = Table(title=pipeline, title_style="bold", title_justify="left")
     for column in scores.columns:
-        table.add_column(str(column).replace("_", " "), justify="left" if column == "method" else "right")
+        table.add_column(str(column).replace("_", " "), justify="left" if column in WORDS else "right")
     for row in scores.itertuples(index=False):
-        cells = (f"{value:.3f}" if isinstance(value, float) else str(value) for value in row)
-        table.add_row(*cells, style="bold green" if row[0] == "model" else "")
+        cells = (_cell(value, DECIMALS.get(column, 3)) for column, value in zip(scores.columns, row, strict=True))
+        table.add_row(*cells, style="bold green" if {"model", "delivered"} & {row[0], row[-1]} else "")
     return table
+
+
+def _cell(value: Any, decimals: int) -> str:
+    if pd.isna(value):
+        return "-"
+    return str(value) if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.{decimals}f}"
 
 
 def _short(dataset: Any) -> str:

@@ -35,7 +35,8 @@ REQUIREMENTS = (
 DIGEST = "uncrappify.weights_sha256"
 """Tag of a logged model: hash of its weights file."""
 
-MORE_REQUIREMENTS = {"unet": ("huggingface_hub", "timm", "torchvision")}
+WITH_ENCODERS = ("huggingface_hub", "timm", "torchvision")
+MORE_REQUIREMENTS = {"unet": WITH_ENCODERS, "encoder": WITH_ENCODERS}
 """What some models import besides."""
 
 
@@ -55,9 +56,10 @@ def log_model(weights: Path, name: str = "model") -> None:
         return
     description = read_description(weights)
     more = MORE_REQUIREMENTS.get(description.model, ())
+    predictor = predictor_of(description)
     picture, output = (
-        Schema([TensorSpec(np.dtype(np.uint8), shape)])
-        for shape in ((-1, -1, -1, 3), predictor_of(description).output_shape)
+        Schema([TensorSpec(np.dtype(kind), shape)])
+        for kind, shape in (("uint8", (-1, -1, -1, 3)), (predictor.output_type, predictor.output_shape))
     )
     with TemporaryDirectory() as folder:
         code = Path(folder) / "uncrappify.zip"

@@ -21,8 +21,8 @@ class PictureModel(PythonModel):
 
         self.apply = load_predictor(Path(context.artifacts["weights"]))
 
-    def predict(self, context: PythonModelContext, model_input: Any, params: Any = None) -> npt.NDArray[np.uint8]:
-        """Restore pictures, or segment them.
+    def predict(self, context: PythonModelContext, model_input: Any, params: Any = None) -> npt.NDArray[Any]:
+        """Restore pictures, segment them, or say which classes they belong to.
 
         Args:
             context: Given by MLflow.
@@ -30,7 +30,8 @@ class PictureModel(PythonModel):
             params: None are known.
 
         Returns:
-            (N, H * scale, W * scale, 3), uint8, or the classes (N, H, W), uint8.
+            (N, H * scale, W * scale, 3), uint8, or the classes of their pixels (N, H, W), uint8, or the probabilities
+            of their classes (N, classes), float32.
         """
         return np.stack([self.apply(picture) for picture in np.asarray(model_input, dtype=np.uint8)])
 

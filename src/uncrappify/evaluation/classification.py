@@ -1,0 +1,177 @@
+"""How good classifiers are: accuracy, what is taken for what, and what each costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from uncrappify.datasets import ClassificationDescription, LabelledPictures, TrainedModel
+from uncrappify.evaluation.confusion import Counts
+from uncrappify.inference.classifier import Classifier
+from uncrappify.parameters.delivery import BEST
+
+BATCH_MEASURED = 128
+"""Pictures in the batch whose memory is measured."""
+
+SMALLEST_PROBABILITY = 1e-12
+NOT_TRAINED = "not trained"
+DELIVERED = "delivered"
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """What is measured of a classifier.
+
+    Args:
+        probabilities: (N, classes), of the test pictures.
+        labels: (N,), their classes.
+        parameters: How many numbers the network has learned.
+        activations_mb: What a training step on 128 pictures keeps in memory for its backward pass, in MB.
+        description: Of the model, with the metrics of its training.
+    """
+
+    probabilities: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    parameters: int
+    activations_mb: float
+    description: ClassificationDescription
+
+    @property
+    def training_metrics(self) -> dict[str, float]:
+        """Metrics of the training, with those of the last validation."""
+        return self.description.metrics
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the test pictures whose most probable class is right, 0 to 1."""
+        return float((self.probabilities.argmax(1) == self.labels).mean())
+
+    @property
+    def loss(self) -> float:
+        """Mean cross entropy of the test pictures, in nats; a probability counts as 1e-12 at least."""
+        right = self.probabilities[np.arange(len(self.labels)), self.labels]
+        return float(-np.log(np.maximum(right, SMALLEST_PROBABILITY)).mean())
+
+    @property
+    def counts(self) -> Counts:
+        """Number of test pictures by true and predicted class."""
+        classes = self.probabilities.shape[1]
+        pairs = self.labels * classes + self.probabilities.argmax(1)
+        return Counts(np.bincount(pairs, minlength=classes**2).reshape(classes, classes))
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """``accuracy``, ``loss``, ``parameters`` and ``activations_mb``, as the attributes define them."""
+        return {
+            "accuracy": self.accuracy,
+            "loss": self.loss,
+            "parameters": self.parameters,
+            "activations_mb": self.activations_mb,
+        }
+
+
+def score(model: TrainedModel, test: LabelledPictures) -> ClassScores:
+    """Classify the test pictures.
+
+    Args:
+        model: A trained classifier of the same classes.
+        test: The pictures.
+    """
+    classifier = Classifier.from_trained(model)
+    network = classifier.network
+    return ClassScores(
+        probabilities=classifier.compute_probabilities(torch.from_numpy(test.pixels)).numpy(),
+        labels=test.labels,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        activations_mb=measure_activations(network, torch.zeros(BATCH_MEASURED, *test.shape)) / 2**20,
+        description=classifier.description,
+    )
+
+
+def measure_activations(network: nn.Module, batch: Tensor) -> int:
+    """Measure what a training step keeps in memory for its backward pass, apart from the weights.
+
+    Args:
+        network: The network.
+        batch: Pictures (N, C, H, W) in 0..1.
+
+    Returns:
+        Bytes, in 32-bit numbers; the same on every machine.
+    """
+    weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    training = network.training
+    network.train()
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        logits = network(batch.to(next(network.parameters()).device))
+        # Kept alive until it is counted: a freed block's address would be taken again.
+        F.cross_entropy(logits, torch.zeros(len(batch), dtype=torch.int64, device=logits.device))
+    # Batch norm has counted a black batch.
+    for name, buffer in network.named_buffers():
+        buffer.copy_(buffers[name])
+    network.train(training)
+    return sum(kept.values())
+
+
+def choose(scores: Mapping[str, ClassScores], delivers: str | None) -> str:
+    """Say which of the models the pipeline delivers: the one that is named, if it is trained, else the best.
+
+    Args:
+        scores: Of the trained models.
+        delivers: Name of a model; ``best`` for the one that had most validation pictures right in the end, of equals
+            the one with the lower loss on them; empty for the last.
+    """
+    if delivers and delivers != BEST and delivers in scores:
+        return delivers
+    if delivers == "":
+        return list(scores)[-1]
+
+    def rank(name: str) -> tuple[float, float]:
+        measured = scores[name].training_metrics
+        return measured.get("valid_accuracy", 0.0), -measured.get("valid_loss", np.inf)
+
+    return max(scores, key=rank)
+
+
+def tabulate(names: Mapping[str, object], scores: Mapping[str, ClassScores], delivered: str) -> pd.DataFrame:
+    """Put the models side by side.
+
+    Args:
+        names: All models of the pipeline, in order.
+        scores: Of those that are trained.
+        delivered: The one that the pipeline delivers.
+
+    Returns:
+        One row a model: ``model``, ``parameters``, ``accuracy`` on the test pictures, ``valid_accuracy``, ``seconds``
+        of training, ``activations_mb``, and a ``note``; figures of a model that is not trained are missing.
+    """
+    rows = []
+    for name in names:
+        row: dict[str, object] = {"model": name}
+        if name in scores:
+            found = scores[name]
+            row |= {
+                "parameters": found.parameters,
+                "accuracy": found.accuracy,
+                "valid_accuracy": found.training_metrics.get("valid_accuracy"),
+                "seconds": found.training_metrics.get("train_seconds"),
+                "activations_mb": found.activations_mb,
+            }
+        rows.append(row | {"note": NOT_TRAINED if name not in scores else DELIVERED if name == delivered else ""})
+    columns = ["model", "parameters", "accuracy", "valid_accuracy", "seconds", "activations_mb", "note"]
+    return pd.DataFrame(rows, columns=columns).astype({"parameters": "Int64"})

@@ -1,0 +1,83 @@
+"""A trained model that says which class a picture belongs to."""
+
+from __future__ import annotations
+
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from uncrappify.datasets.description import ClassificationDescription
+from uncrappify.errors import UserError
+from uncrappify.inference.predictor import Predictor
+from uncrappify.memory import freed_is_kept
+from uncrappify.pictures import fit_picture, to_rgb
+
+BATCH = 500
+
+
+class Classifier(Predictor[ClassificationDescription]):
+    """From a picture to the names of classes, with probabilities.
+
+    Args:
+        network: Maps (N, C, h, w) in 0..1 to logits (N, classes).
+        description: What is known about the model; ``classes``, ``size`` and the number of channels count.
+    """
+
+    kind = "classification"
+    purpose = "classify pictures"
+    output_shape = (-1, -1)
+    output_type = "float32"
+
+    def __repr__(self) -> str:
+        return f"Classifier({self.description.model}, {len(self.description.classes)} classes)"
+
+    @overload
+    def __call__(self, picture: Image.Image) -> dict[str, float]: ...
+    @overload
+    def __call__(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]: ...
+    def __call__(self, picture: Image.Image | npt.NDArray[np.uint8]) -> dict[str, float] | npt.NDArray[np.float32]:
+        """Say which class a picture belongs to.
+
+        Args:
+            picture: A Pillow picture of any mode and size, read as those for training are, or an array (H, W, 3),
+                uint8, RGB.
+
+        Returns:
+            Of a Pillow picture the name of each class and its probability, the most probable first; of an array the
+            probabilities, float32 (classes,), in the order of ``description.classes``.
+        """
+        given = Image.fromarray(picture) if isinstance(picture, np.ndarray) else to_rgb(picture)
+        pixels = fit_picture(given, self.description.size, self.description.channels)
+        probabilities = self.compute_probabilities(torch.from_numpy(pixels)[None])[0]
+        if isinstance(picture, np.ndarray):
+            return probabilities.numpy()
+        names, order = self.description.classes, probabilities.argsort(descending=True, stable=True)
+        return {names[number]: float(probabilities[number]) for number in order}
+
+    @torch.inference_mode()
+    def compute_probabilities(self, pixels: Tensor) -> Tensor:
+        """Compute the probability of each class.
+
+        Args:
+            pixels: Pictures of the network's own size and number of channels: (N, C, h, w), uint8.
+
+        Returns:
+            (N, classes), float32, on the CPU; each row's sum is 1.
+
+        Raises:
+            UserError: If the network's output is no number.
+        """
+        weights = next(self.network.parameters())
+        with freed_is_kept(weights.device.type):
+            logits = [
+                self.network(batch.to(weights.device, weights.dtype, memory_format=torch.channels_last) / 255).cpu()
+                for batch in torch.split(pixels, BATCH)
+            ]
+        found = torch.cat(logits).float()
+        if not found.isfinite().all():
+            raise UserError("the network's output holds values that are not numbers: its weights are damaged.")
+        return found.softmax(1)
