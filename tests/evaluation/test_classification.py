@@ -22,7 +22,7 @@ def make_scores(**training: float) -> ClassScores:
     description = ClassificationDescription(
         model="cnn", options={}, classes=["a", "b", "c"], size=(8, 8), mean=[0.5], std=[0.2], metrics=training
     )
-    return ClassScores(PROBABILITIES, LABELS, parameters=7, activations_mb=1.5, description=description)
+    return ClassScores(PROBABILITIES, LABELS, parameters=7, step_memory_mb=1.5, description=description)
 
 
 def test_accuracy_loss_and_counts_of_four_pictures() -> None:

@@ -33,14 +33,14 @@ class ClassScores:
         probabilities: (N, classes), of the test pictures.
         labels: (N,), their classes.
         parameters: How many numbers the network has learned.
-        activations_mb: What a training step on 128 pictures keeps in memory for its backward pass, in MB.
+        step_memory_mb: What a training step on 128 pictures keeps in memory for its backward pass, in MB.
         description: Of the model, with the metrics of its training.
     """
 
     probabilities: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
     parameters: int
-    activations_mb: float
+    step_memory_mb: float
     description: ClassificationDescription
 
     @property
@@ -68,12 +68,12 @@ class ClassScores:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """``accuracy``, ``loss``, ``parameters`` and ``activations_mb``, as the attributes define them."""
+        """``accuracy``, ``loss``, ``parameters`` and ``step_memory_mb``, as the attributes define them."""
         return {
             "accuracy": self.accuracy,
             "loss": self.loss,
             "parameters": self.parameters,
-            "activations_mb": self.activations_mb,
+            "step_memory_mb": self.step_memory_mb,
         }
 
 
@@ -90,7 +90,7 @@ def score(model: TrainedModel, test: LabelledPictures) -> ClassScores:
         probabilities=classifier.compute_probabilities(torch.from_numpy(test.pixels)).numpy(),
         labels=test.labels,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        activations_mb=measure_activations(network, torch.zeros(BATCH_MEASURED, *test.shape)) / 2**20,
+        step_memory_mb=measure_activations(network, torch.zeros(BATCH_MEASURED, *test.shape)) / 2**20,
         description=classifier.description,
     )
 
@@ -157,8 +157,8 @@ def tabulate(names: Mapping[str, object], scores: Mapping[str, ClassScores], del
         delivered: The one that the pipeline delivers.
 
     Returns:
-        One row a model: ``model``, ``parameters``, ``accuracy`` on the test pictures, ``valid_accuracy``, ``seconds``
-        of training, ``activations_mb``, and a ``note``; figures of a model that is not trained are missing.
+        One row a model: ``model``, ``parameters``, ``accuracy`` on the test pictures and on the ``valid``
+        ones, ``seconds`` of training, ``step_memory_mb``, and a ``note``; figures of a model that is not trained are missing.
     """
     rows = []
     for name in names:
@@ -168,10 +168,10 @@ def tabulate(names: Mapping[str, object], scores: Mapping[str, ClassScores], del
             row |= {
                 "parameters": found.parameters,
                 "accuracy": found.accuracy,
-                "valid_accuracy": found.training_metrics.get("valid_accuracy"),
+                "valid": found.training_metrics.get("valid_accuracy"),
                 "seconds": found.training_metrics.get("train_seconds"),
-                "activations_mb": found.activations_mb,
+                "step_memory_mb": found.step_memory_mb,
             }
         rows.append(row | {"note": NOT_TRAINED if name not in scores else DELIVERED if name == delivered else ""})
-    columns = ["model", "parameters", "accuracy", "valid_accuracy", "seconds", "activations_mb", "note"]
+    columns = ["model", "parameters", "accuracy", "valid", "seconds", "step_memory_mb", "note"]
     return pd.DataFrame(rows, columns=columns).astype({"parameters": "Int64"})

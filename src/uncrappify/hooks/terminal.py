@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from uncrappify.tracking import server
 log = logging.getLogger(__name__)
 
 WORDS = ("method", "model", "note")
-DECIMALS = {"accuracy": 4, "valid_accuracy": 4, "seconds": 0, "activations_mb": 1}
+DECIMALS = {"accuracy": 4, "valid": 4, "seconds": 0, "step_memory_mb": 1}
 """Of columns; others have three."""
 
 
@@ -89,7 +90,9 @@ def _comparison(pipeline: str, scores: Any) -> Table:
 def _cell(value: Any, decimals: int) -> str:
     if pd.isna(value):
         return "-"
-    return str(value) if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.{decimals}f}"
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, Integral) else f"{value:.{decimals}f}"
 
 
 def _short(dataset: Any) -> str:

@@ -72,7 +72,7 @@ def pipeline_card(table: pd.DataFrame, delivered: str, card: str) -> str:
         Markdown.
     """
     rows = "\n".join(
-        f"| {row.model} | {row.parameters:,} | {row.accuracy:.2%} | {row.seconds:.0f} | {row.activations_mb:.1f} |"
+        f"| {row.model} | {row.parameters:,} | {row.accuracy:.2%} | {row.seconds:.0f} | {row.step_memory_mb:.1f} |"
         for row in table[table["accuracy"].notna()].itertuples(index=False)
     )
     return f"""This pipeline delivers the model **{delivered}**, the card of which follows.

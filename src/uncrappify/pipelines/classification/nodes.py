@@ -62,6 +62,7 @@ def split(raw: PictureSource, manifest: pd.DataFrame) -> tuple[pd.DataFrame, pd.
     Raises:
         UserError: If a class has too few pictures, or there is only one.
     """
+    sources.check_classes(raw, manifest)
     assigned = shared.split(raw, manifest)
     return assigned, sources.count_classes(assigned)
 

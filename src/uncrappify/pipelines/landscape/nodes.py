@@ -109,12 +109,12 @@ def draw(
     from uncrappify.training.curves import draw_training_errors
 
     surfaces = {name: surface[surface["model"] == name] for name in (options.plain, options.residual)}
-    rough = {name: roughness(arrange(table)[2]) for name, table in surfaces.items()}
-    metrics = {"roughness_plain": rough[options.plain], "roughness_residual": rough[options.residual]}
+    rough = pd.Series({name: roughness(arrange(table)[2]) for name, table in surfaces.items()}, name="roughness")
+    metrics = {"roughness_plain": float(rough[options.plain]), "roughness_residual": float(rough[options.residual])}
     metrics |= {f"train_loss_{name}": loss for name, loss in zip(fits["model"], fits["train_loss"], strict=True)}
     share_a, share_b = path.loc[0, ["share_a", "share_b"]].tolist()
     return (
-        fits.assign(roughness=[rough.get(name) for name in fits["model"]]),
+        fits.join(rough, on="model"),
         draw_surfaces(surfaces),
         draw_contours(surfaces),
         draw_path(plane, path[["a", "b"]].to_numpy(), (share_a, share_b), path["step"].tolist()),
