@@ -157,8 +157,8 @@ def tabulate(names: Mapping[str, object], scores: Mapping[str, ClassScores], del
         delivered: The one that the pipeline delivers.
 
     Returns:
-        One row a model: ``model``, ``parameters``, ``accuracy`` on the test pictures and on the ``valid``
-        ones, ``seconds`` of training, ``step_memory_mb``, and a ``note``; figures of a model that is not trained are missing.
+        One row a model: ``model``, ``parameters``, ``accuracy`` on the test pictures and on the ``valid`` ones,
+        ``seconds`` of training, ``step_memory_mb``, and a ``note``; figures of a model that is not trained are missing.
     """
     rows = []
     for name in names:

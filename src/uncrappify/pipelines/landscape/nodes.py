@@ -112,7 +112,7 @@ def draw(
     rough = pd.Series({name: roughness(arrange(table)[2]) for name, table in surfaces.items()}, name="roughness")
     metrics = {"roughness_plain": float(rough[options.plain]), "roughness_residual": float(rough[options.residual])}
     metrics |= {f"train_loss_{name}": loss for name, loss in zip(fits["model"], fits["train_loss"], strict=True)}
-    share_a, share_b = path.loc[0, ["share_a", "share_b"]].tolist()
+    share_a, share_b = path[["share_a", "share_b"]].iloc[0]
     return (
         fits.join(rough, on="model"),
         draw_surfaces(surfaces),
