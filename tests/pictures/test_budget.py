@@ -16,8 +16,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from uncrappify.pictures import DECODING, UnusablePicture, read_within_limit
-from uncrappify.pictures.budget import BYTES_A_PIXEL, Budget
+from uncrappify.pictures import UnusablePicture, read_within_limit
+from uncrappify.pictures.budget import BYTES_A_PIXEL, DECODING, Budget, limit_decoding
 from uncrappify.pictures.picture import count_memory
 from uncrappify.pictures.png import count_pixels
 from uncrappify.sources import PictureSource, list_pictures
@@ -93,6 +93,16 @@ def test_a_failure_gives_back_what_was_reserved() -> None:
 )
 def test_what_is_over_the_limit_is_told_with_both_numbers(needed: int, told: str) -> None:
     assert Budget(1_000_000_000).explain_excess(needed) == told
+
+
+def test_a_process_has_the_limit_of_the_one_that_has_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Both are as before after the test.
+    monkeypatch.setattr(DECODING, "limit", 1)
+    monkeypatch.setenv("UNCRAPPIFY_DECODING_LIMIT", "1")
+    limit_decoding(250_000_000)
+    shown = "from uncrappify.pictures import DECODING; print(DECODING.limit)"
+    started = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
+    assert int(started.stdout) == DECODING.limit == 250_000_000
 
 
 def test_a_file_counts_by_its_header_and_its_own_size(tmp_path: Path) -> None:

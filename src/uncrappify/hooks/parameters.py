@@ -8,7 +8,7 @@ from kedro.pipeline import Pipeline
 
 from uncrappify.parameters.sections import read_sections
 from uncrappify.parameters.tree import complete, keep_below_smoke, parse_section
-from uncrappify.pictures.budget import DECODING, GIGABYTE
+from uncrappify.pictures.budget import GIGABYTE, limit_decoding
 from uncrappify.pipeline_registry import DEFAULT_PIPELINE
 
 
@@ -31,7 +31,7 @@ class ParameterHook:
         running = [DEFAULT_PIPELINE if name == "__default__" else name for name in requested]
         self._tree = complete(loader["parameters"], read_sections(), running, loader.written)
         loader["parameters"] = self._tree
-        DECODING.limit = int(self._tree["memory"] * GIGABYTE)
+        limit_decoding(int(self._tree["memory"] * GIGABYTE))
         if self._tree["smoke"]:
             loader["catalog"] = keep_below_smoke(loader["catalog"])
 

@@ -1,6 +1,7 @@
 """One budget of memory for all pictures that are decoded at the same time, whatever the number of cores."""
 
 import math
+import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,8 +106,20 @@ class Budget:
         return f"needs {shown} GB to decode, the limit is {limit if round(limit, 1) == limit else f'{limit:.3g}'} GB"
 
 
-DECODING = Budget(GIGABYTE)
+_LIMIT = "UNCRAPPIFY_DECODING_LIMIT"
+
+DECODING = Budget(int(os.environ.get(_LIMIT, GIGABYTE)))
 """Whatever decodes pictures reserves from this one, whose limit is the parameter ``memory``."""
+
+
+def limit_decoding(limit: int) -> None:
+    """Set the limit of this process, and of each that it starts: those that train together decode pictures too.
+
+    Args:
+        limit: In bytes, for each process.
+    """
+    DECODING.limit = limit
+    os.environ[_LIMIT] = str(limit)
 
 
 def count_bytes(header: ImageFile.ImageFile) -> int:
