@@ -101,13 +101,16 @@ def _compare(folder: Path, wanted: tuple[dict[str, torch.Tensor], list[int]]) ->
     said: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    logging.getLogger("uncrappify").addHandler(handler)
+    logger, disabled = logging.getLogger("uncrappify"), logging.root.manager.disable
+    others, logger.handlers = logger.handlers, [handler]
+    logging.disable(logging.NOTSET)
     try:
         state, steps = _train(folder, Noise())
     except UserError as error:
         return None if "Move it away" in str(error) else f"said: {error}"
     finally:
-        logging.getLogger("uncrappify").removeHandler(handler)
+        logging.disable(disabled)
+        logger.handlers = others
     if any("\n" in line for line in said):
         return f"more than a line: {said}"
     # What a tensor is loaded from lies elsewhere in memory, which changes the order of some sums.

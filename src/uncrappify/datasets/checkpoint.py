@@ -16,6 +16,8 @@ from uncrappify.state import BrokenStateError
 class Clock(BaseModel):
     """What :class:`uncrappify.training.callbacks.Clock` has measured."""
 
+    model_config = ConfigDict(strict=True)
+
     position: NonNegativeInt
     seconds: NonNegativeFloat
     step_seconds: list[float]
@@ -26,23 +28,30 @@ class Clock(BaseModel):
 class Saver(BaseModel):
     """What :class:`uncrappify.training.callbacks.Saver` knows; version 0.1 noted no more than the end."""
 
+    model_config = ConfigDict(strict=True)
+
     ended: bool
     fingerprint: str = ""
     rows: NonNegativeInt = 0
 
 
 class Callbacks(BaseModel):
-    """The parts of the training that have something to keep, by their class."""
+    """The parts of the training that have something to keep, by their class; a learner's own ones too."""
+
+    model_config = ConfigDict(extra="allow")
 
     clock: Clock = Field(alias="Clock")
     saver: Saver = Field(alias="Saver")
+    delivery: dict[str, Any] = Field({}, alias="Delivery")
 
 
 class Checkpoint(BaseModel):
     """What Lightning writes, as far as this project looks into it."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="allow")
 
+    # Lightning reads it before anything else.
+    version: str = Field(alias="pytorch-lightning_version", pattern=r"^\d+(\.\d+)+(\.post\d+)?$")
     state_dict: dict[str, Any]
     callbacks: Callbacks
     loops: dict[str, Any]

@@ -77,7 +77,6 @@ class Clock(Callback):
         batches: The batches of the stage.
 
     Attributes:
-        started: Whether this process has begun to train, with all that it has taken from a checkpoint in its place.
         seconds: Of training, validation included.
         step_seconds: Of each step, without validation.
         peak_memory_mb: Of this process; the first one's where several train together.
@@ -85,34 +84,22 @@ class Clock(Callback):
 
     def __init__(self, batches: Batches) -> None:
         self.batches = batches
-        self.started = False
         self.seconds = 0.0
         self.step_seconds: list[float] = []
         self.peak_memory_mb = 0.0
         self._ticked = 0.0
         self._validated = 0.0
-        self._kept: tuple[int, int] | None = None
         self._estimate = Estimate()
-
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Note what there is to go on with."""
-        self._kept = len(checkpoint["optimizer_states"]), len(checkpoint["lr_schedulers"])
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock, and take back what a step that was interrupted has left in Lightning's counts.
 
         Lightning does so for its count of the epoch alone, and finds by the other one at which batch it goes on: the
         next checkpoint would then be gone on with a batch late, and the last validation left out.
-
-        Raises:
-            ValueError: If the checkpoint lacks an optimizer or a schedule, which Lightning would start anew in silence.
         """
-        if self._kept not in (None, (len(trainer.optimizers), len(trainer.lr_scheduler_configs))):
-            raise ValueError("the checkpoint has not all optimizers and schedules")
         loop = trainer.fit_loop.epoch_loop
         if not loop.restarted_on_train_batch_end:
             loop.batch_progress.total.reset_on_restart()
-        self.started = True
         self._ticked = time.perf_counter()
 
     def on_train_batch_start(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:

@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import Mapping
 from contextlib import redirect_stderr
-from copy import deepcopy
 from dataclasses import dataclass, field
 from io import BytesIO, StringIO
 from statistics import median
@@ -35,6 +34,7 @@ from uncrappify.training.history import History, followed
 from uncrappify.training.layers import layer_table
 from uncrappify.training.learner import Learner
 from uncrappify.training.parameters import Stage, Training
+from uncrappify.training.resume import find_misfit
 from uncrappify.training.trainer import make_trainer, settings_restored, tidied
 
 if TYPE_CHECKING:
@@ -210,9 +210,9 @@ class _Progress:
         if done is None or not done.callbacks.saver.ended:
             if done:
                 log.info("going on at step %s of %s", done.callbacks.clock.position, stage.steps)
-                clock = self._go_on(clock, number)
-            else:
-                self._start(clock, number)
+            elif number == 0:
+                self._begin(clock.batches)
+            self._fit(clock, number, going_on=done is not None)
             done = self._read(number)
         assert done is not None
         # From the file also where this process has trained: of several that do it together, none has to be this one.
@@ -224,38 +224,22 @@ class _Progress:
         return Clock(Batches(self.data, self.stages[number], self.seed + number))
 
     def _read(self, number: int) -> Checkpoint | None:
-        """Read a stage's checkpoint; None where there is none that fits the learner."""
+        """Read a stage's checkpoint; None where there is none that can be gone on with."""
         done = self.run.read_checkpoint(number)
-        if done is None or _shapes(done.state_dict) == _shapes(self.learner.state_dict()):
+        if done is None:
+            return None
+        if _shapes(done.state_dict) != _shapes(self.learner.state_dict()):
+            why = f"{self.run.name}: the network has other layers now"
+        elif done.callbacks.saver.ended:
             return done
-        log.warning("%s: the network has other layers now; stage %s starts from its beginning", self.run.name, number)
-        return None
-
-    def _start(self, clock: Clock, number: int) -> None:
-        """Train a stage from its beginning."""
-        if number == 0:
-            self._begin(clock.batches)
-        self._fit(clock, number, going_on=False)
-
-    def _go_on(self, clock: Clock, number: int) -> Clock:
-        """Train a stage from its checkpoint; from its beginning where Lightning, or an optimizer, cannot take that."""
-        before = deepcopy(self.learner.state_dict())
-        try:
-            self._fit(clock, number, going_on=True)
-        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-            # What ends another process comes from anywhere in the training.
-            if clock.started or self.training.devices > 1 or isinstance(error, torch.OutOfMemoryError):
-                raise
-            log.warning(
-                "%s cannot be gone on with (%s): stage %s starts from its beginning",
-                self.run.checkpoint(number),
-                type(error).__name__,
-                number,
-            )
-            self.learner.load_state_dict(before)
+        else:
             clock = self._clock(number)
-            self._start(clock, number)
-        return clock
+            misfit = find_misfit(done, self.learner, self._callbacks(clock, number), clock.batches)
+            if not misfit:
+                return done
+            why = f"{self.run.checkpoint(number)} cannot be gone on with ({misfit} is not as expected)"
+        log.warning("%s: stage %s starts from its beginning", why, number)
+        return None
 
     def _begin(self, batches: Batches) -> None:
         """Show a batch of the first stage, and look for a learning rate where that is asked for."""
@@ -268,21 +252,26 @@ class _Progress:
             self.learner.begin(self.stages[0])
         pl.seed_everything(self.seed, workers=True, verbose=False)
 
+    def _callbacks(self, clock: Clock, number: int) -> list[Callback]:
+        parameters = sum(parameter.numel() for parameter in self.learner.parameters())
+        seconds = CHECKPOINT_EVERY + CHECKPOINT_EVERY_MILLION * (parameters // 10**6)
+        return [
+            clock,
+            Bar(self.run.name, self.learner.bar, clock.batches),
+            Delivery(self.training.ema, self.learner.best),
+            Saver(self.run.checkpoint(number), seconds, clock.batches, self.fingerprint),
+        ]
+
     def _fit(self, clock: Clock, number: int, *, going_on: bool) -> None:
         """Train a stage from its beginning or its checkpoint to its end, which the checkpoint then holds."""
-        learner, training, file = self.learner, self.training, self.run.checkpoint(number)
-        parameters = sum(parameter.numel() for parameter in learner.parameters())
-        seconds = CHECKPOINT_EVERY + CHECKPOINT_EVERY_MILLION * (parameters // 10**6)
-        callbacks: list[Callback] = [
-            clock,
-            Bar(self.run.name, learner.bar, clock.batches),
-            Delivery(training.ema, learner.best),
-            Saver(file, seconds, clock.batches, self.fingerprint),
-        ]
-        trainer = make_trainer(training, len(clock.batches), callbacks, self.history, file.parent, training.devices)
+        file = self.run.checkpoint(number)
+        callbacks = self._callbacks(clock, number)
+        trainer = make_trainer(
+            self.training, len(clock.batches), callbacks, self.history, file.parent, self.training.devices
+        )
         with tidied(trainer):
             trainer.fit(
-                learner,
+                self.learner,
                 clock.batches,
                 self.data.validation(),
                 ckpt_path=file if going_on else None,
