@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from itertools import chain, starmap
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,7 @@ def score_pictures(pictures: Iterable[ScoredPicture]) -> pd.DataFrame:
     Raises:
         ValueError: If there are no pictures, or a prediction differs in size from its target (names the picture).
     """
-    rows = [row for picture in pictures for row in _score(*picture)]
+    rows = list(chain.from_iterable(starmap(_score, pictures)))
     if not rows:
         raise ValueError("there are no pictures to score")
     return pd.DataFrame(rows)
@@ -85,8 +86,8 @@ def _score(
 ) -> list[dict[str, str | float]]:
     if prediction.size != target.size:
         raise ValueError(f"{name}: the prediction is {prediction.size}, its target {target.size}")
-    pictures = {MODEL: prediction} | {method: enlarge(degraded, target.size, method) for method in BASELINES}
-    candidates = {method: np.asarray(picture) for method, picture in pictures.items()}
+    candidates = {MODEL: np.asarray(prediction)}
+    candidates |= {method: np.asarray(enlarge(degraded, target.size, method)) for method in BASELINES}
     truth = np.asarray(target)
     scale = max(1, round(target.width / degraded.width))
     rows: list[dict[str, str | float]] = [

@@ -1,7 +1,7 @@
 """Sheets of pictures: the comparison with bicubic, the damage, and a training batch."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import islice, starmap
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,13 +47,41 @@ def draw_comparison_sheet(pictures: Iterable[ScoredPicture], rows: int = 6) -> I
     Raises:
         ValueError: If there are no pictures, or a prediction differs in size from its target.
     """
-    blocks = [_draw_comparison_block(*picture) for picture in islice(pictures, rows)]
+    return stack_comparisons(list(starmap(draw_comparison, islice(pictures, rows))))
+
+
+def stack_comparisons(blocks: Sequence[Image.Image]) -> Image.Image:
+    """Put the rows of a comparison sheet below one another.
+
+    Args:
+        blocks: Of :func:`draw_comparison`.
+
+    Returns:
+        As :func:`draw_comparison_sheet`.
+
+    Raises:
+        ValueError: If there are none.
+    """
     if not blocks:
         raise ValueError("there are no pictures to compare")
     head, pen = page.create_sheet(WIDTH, 30)
     for column, text in enumerate(HEADS):
         write(pen, _column_x(column) + COLUMN / 2, 12, text, size=24, bold=True, align="middle")
     return page.stack([head, *blocks], gap=28)
+
+
+def draw_comparison(name: str, degraded: Image.Image, prediction: Image.Image, target: Image.Image) -> Image.Image:
+    """Draw one row of :func:`draw_comparison_sheet`; so the pictures themselves need not be kept."""
+    bicubic = enlarge(degraded, target.size, "bicubic")
+    region = _choose_detail(bicubic, prediction, target)
+    block, pen = page.create_sheet(WIDTH, TITLE + _overview_height(target) + DETAIL_GAP + DETAIL[1] + 40)
+    _write_title(pen, MARGIN, WIDTH - MARGIN, name)
+    # Nearest-neighbour shows the degraded picture's own pixels; for the other three it would add blocks of its own.
+    _show(block, enlarge(degraded, target.size, "nearest"), region, (_column_x(0), TITLE), "nearest")
+    for column, picture in enumerate((bicubic, prediction, target), start=1):
+        _show(block, picture, region, (_column_x(column), TITLE), "bicubic")
+    _write_figures(pen, block.height - 16, degraded, bicubic, prediction, target)
+    return block
 
 
 def draw_damage_sheet(pictures: Iterable[DamagedPicture]) -> Image.Image:
@@ -69,7 +97,8 @@ def draw_damage_sheet(pictures: Iterable[DamagedPicture]) -> Image.Image:
     Raises:
         ValueError: If there are no pictures.
     """
-    cards = [_draw_damage_card(*picture) for picture in islice(pictures, MOST_DAMAGED)]
+    # A comprehension would keep a picture while the next is read.
+    cards = list(starmap(_draw_damage_card, islice(pictures, MOST_DAMAGED)))
     if not cards:
         raise ValueError("there are no pictures to show the damage of")
     lines = []
@@ -113,21 +142,6 @@ def _column_x(column: int) -> int:
     return MARGIN + column * (COLUMN + GAP)
 
 
-def _draw_comparison_block(
-    name: str, degraded: Image.Image, prediction: Image.Image, target: Image.Image
-) -> Image.Image:
-    bicubic = enlarge(degraded, target.size, "bicubic")
-    region = _choose_detail(bicubic, prediction, target)
-    block, pen = page.create_sheet(WIDTH, TITLE + _overview_height(target) + DETAIL_GAP + DETAIL[1] + 40)
-    _write_title(pen, MARGIN, WIDTH - MARGIN, name)
-    # Nearest-neighbour shows the degraded picture's own pixels; for the other three it would add blocks of its own.
-    _show(block, enlarge(degraded, target.size, "nearest"), region, (_column_x(0), TITLE), "nearest")
-    for column, picture in enumerate((bicubic, prediction, target), start=1):
-        _show(block, picture, region, (_column_x(column), TITLE), "bicubic")
-    _write_figures(pen, block.height - 16, degraded, bicubic, prediction, target)
-    return block
-
-
 def _draw_damage_card(name: str, good: Image.Image, degraded: Image.Image, draws: Mapping[str, object]) -> Image.Image:
     enlarged = enlarge(degraded, good.size, "nearest")
     region = _find_detail(good)
@@ -147,13 +161,23 @@ def _draw_damage_card(name: str, good: Image.Image, degraded: Image.Image, draws
 
 
 def _find_detail(picture: Image.Image) -> Box:
-    """Find the strongest detail; of a very large picture in its middle, as the search takes fifty bytes a pixel."""
+    """Find the strongest detail."""
+    box = _find_middle(picture)
+    return _find_strongest(gradient_energy(np.asarray(picture.crop(box))), box)
+
+
+def _find_middle(picture: Image.Image) -> Box:
+    """Find the part to search: of a very large picture its middle, as the search takes fifty bytes a pixel."""
     left, top = (max(0, side - LARGEST_SEARCHED) // 2 for side in picture.size)
-    right, bottom = (min(side, LARGEST_SEARCHED) for side in picture.size)
-    middle = picture.crop((left, top, left + right, top + bottom))
-    size = page.detail_size(middle.size, DETAIL)
-    x, y, right, bottom = page.find_strongest_region(gradient_energy(np.asarray(middle)), size)
-    return x + left, y + top, right + left, bottom + top
+    width, height = (min(side, LARGEST_SEARCHED) for side in picture.size)
+    return left, top, left + width, top + height
+
+
+def _find_strongest(energy: NDArray[np.float64], box: Box) -> Box:
+    """Find the detail of a part with the largest sum of ``energy`` (H, W), in pixels of the whole."""
+    size = page.detail_size((energy.shape[1], energy.shape[0]), DETAIL)
+    left, top, right, bottom = page.find_strongest_region(energy, size)
+    return left + box[0], top + box[1], right + box[0], bottom + box[1]
 
 
 def _draw_batch_line(pairs: Sequence[tuple[Image.Image, Image.Image]], cell: int, width: int) -> Image.Image:
@@ -192,9 +216,10 @@ def _overview_height(picture: Image.Image) -> int:
 def _choose_detail(bicubic: Image.Image, prediction: Image.Image, target: Image.Image) -> Box:
     if prediction.size != target.size:
         raise ValueError(f"the prediction is {prediction.size}, its target {target.size}")
-    difference = np.abs(_squared_error(bicubic, target) - _squared_error(prediction, target))
-    energy = difference if difference.any() else gradient_energy(np.asarray(target))
-    return page.find_strongest_region(energy, page.detail_size(target.size, DETAIL))
+    box = _find_middle(target)
+    enlarged, predicted, wanted = (picture.crop(box) for picture in (bicubic, prediction, target))
+    difference = np.abs(_squared_error(enlarged, wanted) - _squared_error(predicted, wanted))
+    return _find_strongest(difference if difference.any() else gradient_energy(np.asarray(wanted)), box)
 
 
 def _squared_error(picture: Image.Image, target: Image.Image) -> NDArray[np.float64]:

@@ -164,25 +164,25 @@ def evaluate(
         Scores by picture and method, their means by method, a sheet of pictures, the metrics, and the model card.
     """
     from uncrappify.evaluation.scores import ScoredPicture, compute_metrics, score_pictures, summarise
-    from uncrappify.evaluation.sheet import draw_comparison_sheet
+    from uncrappify.evaluation.sheet import draw_comparison, stack_comparisons
     from uncrappify.inference import Restorer
     from uncrappify.progress import track
 
     restore = Restorer.from_trained(model)
     pairs = _pairs(raw, degraded, split[split["split"] == "test"], restore.scale, recipe, seed)
 
-    shown: list[ScoredPicture] = []
+    shown: list[Image.Image] = []
 
     def restored(name: str) -> ScoredPicture:
         bad, good = pairs[name]
         # The baselines enlarge the degraded picture itself, also where the model gets it enlarged already.
         picture = (name, pairs.degraded[name], restore(bad), good)
         if len(shown) < evaluation.sheet_rows:
-            shown.append(picture)
+            shown.append(draw_comparison(*picture))
         return picture
 
     scores = score_pictures(map(restored, track(pairs.names, "evaluating", len(pairs))))
-    comparison, metrics, sheet = summarise(scores), compute_metrics(scores), draw_comparison_sheet(shown)
+    comparison, metrics, sheet = summarise(scores), compute_metrics(scores), stack_comparisons(shown)
     return scores, comparison, sheet, metrics, model_card(restore.description, comparison)
 
 
