@@ -68,7 +68,7 @@ def test_smoothing_adds_what_all_classes_have_alike(pictures: LabelledPictures) 
         training = ClassificationTraining.model_validate({"stages": [stage], "label_smoothing": smoothing})
         learner = ClassificationLearner(network, training, pictures.shape)
         learner.log_loss = lambda terms: terms["cross_entropy"]  # type: ignore[method-assign]
-        losses[smoothing] = float(learner.training_step(batch, 0))
+        losses[smoothing] = learner.training_step(batch, 0).item()
     logs = network(batch[0] / 255).log_softmax(1)
     hard = -logs[torch.arange(4), batch[1]].mean()
     assert losses[0.0] == pytest.approx(float(hard), rel=1e-5)

@@ -79,7 +79,13 @@ class Stage(BaseModel):
         """Look for what the stage needs; most need nothing."""
 
 
-class RestorationStage(Stage):
+class _Sized(BaseModel):
+    """What has a size, which messages and schemas then name first."""
+
+    size: int | tuple[Side, Side] = Field(..., description="Of what is learned from, in pixels")
+
+
+class RestorationStage(Stage, _Sized):
     """A stage that learns to undo damage."""
 
     size: int = Field(72, ge=8, le=2048, description="Side of the square crops of the target, in pixels")
@@ -92,7 +98,7 @@ class RestorationStage(Stage):
         check_weights(self.loss)
 
 
-class SegmentationStage(Stage):
+class SegmentationStage(Stage, _Sized):
     """A stage that learns which class a pixel belongs to."""
 
     size: tuple[Side, Side] = Field(

@@ -15,7 +15,6 @@ from uncrappify import sources
 from uncrappify.datasets import ClassificationDescription, LabelledPictures, TrainedModel, TrainingRun
 from uncrappify.models.parameters import ClassificationModel
 from uncrappify.pipelines import nodes as shared
-from uncrappify.pipelines.classification.model_card import model_card, pipeline_card
 from uncrappify.pipelines.classification.parameters import Evaluation
 from uncrappify.sources import LabelledSource, PictureSource
 from uncrappify.training.parameters import ClassificationTraining
@@ -163,6 +162,7 @@ def evaluate(
     from uncrappify.evaluation.class_sheet import draw_mistakes
     from uncrappify.evaluation.classification import choose, score, tabulate
     from uncrappify.evaluation.confusion import draw_confusion
+    from uncrappify.pipelines.classification.model_card import model_card, pipeline_card
 
     test = select(pixels, split, classes, "test")
     usable = shared.leave_out_others(models, shared.hash_content(split))
