@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import multiprocessing
 import os
@@ -11,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +36,9 @@ FORKS = multiprocessing.get_context("forkserver")
 # Nothing of Kedro, which looks at the current folder when it is imported, nor of the project.
 FORKS.set_forkserver_preload(["lightning.pytorch", "mlflow.pyfunc", "pandas", "plotly.graph_objects", "torchvision"])
 PATIENCE = 300
+
+Archives = dict[str, dict[str, Image.Image]]
+"""Name of an archive to its pictures by their names."""
 
 
 @dataclass(frozen=True)
@@ -298,3 +304,24 @@ def mlflow_server(tmp_path: Path) -> Iterator[Server]:
     made = Server(tmp_path / "server").start()
     yield made
     made.stop()
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Callable[[Archives], Path]:
+    def write(archives: Archives) -> Path:
+        folder = tmp_path / "mirror"
+        folder.mkdir()
+        sums = ""
+        for file, pictures in archives.items():
+            with tarfile.open(folder / file, "w:gz" if file.endswith("gz") else "w") as tar:
+                for name, picture in pictures.items():
+                    content = io.BytesIO()
+                    picture.save(content, "JPEG" if name.endswith("jpg") else "PNG")
+                    entry = tarfile.TarInfo(name)
+                    entry.size = len(content.getvalue())
+                    tar.addfile(entry, io.BytesIO(content.getvalue()))
+            sums += f"{hashlib.sha256((folder / file).read_bytes()).hexdigest()}  {file}\n"
+        (folder / "SHA256SUMS").write_text(sums)
+        return folder
+
+    return write

@@ -1,9 +1,6 @@
 """The lesson's and the benchmark's settings, on tiny archives in the layout of the real ones."""
 
 import functools
-import hashlib
-import io
-import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,8 +12,6 @@ import pytest
 import yaml
 from PIL import Image
 
-Archives = dict[str, dict[str, Image.Image]]
-
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
@@ -27,27 +22,6 @@ def photograph(seed: int, width: int, height: int) -> Image.Image:
     y, x = np.mgrid[0:height, 0:width]
     waves = [np.sin(x * a + y * b) for a, b in np.random.default_rng(seed).uniform(0.05, 0.6, (3, 2))]
     return Image.fromarray((128 + 100 * np.stack(waves, axis=-1)).astype(np.uint8))
-
-
-@pytest.fixture
-def mirror(tmp_path: Path) -> Callable[[Archives], Path]:
-    def write(archives: Archives) -> Path:
-        folder = tmp_path / "mirror"
-        folder.mkdir()
-        sums = ""
-        for file, pictures in archives.items():
-            with tarfile.open(folder / file, "w:gz" if file.endswith("gz") else "w") as tar:
-                for name, picture in pictures.items():
-                    content = io.BytesIO()
-                    picture.save(content, "JPEG" if name.endswith("jpg") else "PNG")
-                    entry = tarfile.TarInfo(name)
-                    entry.size = len(content.getvalue())
-                    tar.addfile(entry, io.BytesIO(content.getvalue()))
-            sums += f"{hashlib.sha256((folder / file).read_bytes()).hexdigest()}  {file}\n"
-        (folder / "SHA256SUMS").write_text(sums)
-        return folder
-
-    return write
 
 
 @pytest.fixture
