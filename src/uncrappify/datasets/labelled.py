@@ -28,6 +28,12 @@ class LabelledPictures:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def take(self, chosen: slice | npt.NDArray[np.int64]) -> LabelledPictures:
+        """Take some of the pictures, by their places."""
+        places = np.arange(len(self))[chosen]
+        names = [self.names[place] for place in places]
+        return LabelledPictures(self.pixels[places], self.labels[places], names, self.classes)
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """C, H and W of each picture."""
