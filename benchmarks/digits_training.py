@@ -75,6 +75,7 @@ def read(folder: Path) -> LabelledPictures:
     options = ClassFoldersOptions(path=str(folder))
     source = fetch(LabelledSource(kind="class_folders", class_folders=options), folder)
     rows = label_pictures(source, list_pictures(source, smallest=4))
+    rows = rows[rows["usable"]]
     rows = rows.sample(min(PICTURES, len(rows)), random_state=SEED)
     classes = sorted(rows["label"].unique())
     labels = rows["label"].map(classes.index).to_numpy(np.int64)
