@@ -7,6 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from PIL import Image
 from torch import Tensor
 
+from uncrappify.errors import UserError
 from uncrappify.models import MODELS, build
 from uncrappify.models.upscaler import BicubicEnlargement, Upscaler, keys_kernel
 
@@ -119,6 +120,6 @@ def test_networks_are_built_by_name() -> None:
     network = build("restoration", "upscaler", {"scale": 2, "channels": 4, "blocks": 3})
     assert isinstance(network, Upscaler)
     assert (network.scale, network.receptive_radius) == (2, 8)
-    with pytest.raises(KeyError):
+    with pytest.raises(UserError, match="'downscaler', which this version of uncrappify does not have"):
         build("restoration", "downscaler", {})
     assert list(MODELS["restoration"]) == ["upscaler", "unet"]

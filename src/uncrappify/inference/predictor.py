@@ -13,7 +13,7 @@ from torch import nn
 from uncrappify.datasets.description import AnyDescription, Description
 from uncrappify.datasets.weights import TrainedModel, read_weights
 from uncrappify.errors import UserError
-from uncrappify.models import build, outline
+from uncrappify.models import build
 
 D = TypeVar("D", bound=Description)
 
@@ -62,7 +62,7 @@ class Predictor(ABC, Generic[D]):
         """Build the network that the description names, with its weights, on the GPU where there is one.
 
         Args:
-            model: Weights and description.
+            model: Weights and description, as :func:`~uncrappify.datasets.weights.read_weights` has compared them.
             options: Of the class.
 
         Raises:
@@ -74,11 +74,6 @@ class Predictor(ABC, Generic[D]):
                 f"These weights {predictor_of(description).purpose}, and {cls.__name__} takes some that {cls.purpose}: "
                 "load them by uncrappify.load."
             )
-        wanted = outline(description.kind, description.model, description.to_build)
-        if {name: tensor.shape for name, tensor in wanted.items()} != {
-            name: tensor.shape for name, tensor in model.state.items()
-        }:
-            raise UserError(f"These weights are not those of the network {description.model} that they are said to be.")
         network = build(description.kind, description.model, description.to_build)
         network.load_state_dict(model.state)
         if getattr(network, "scale", None) != getattr(description, "scale", None):

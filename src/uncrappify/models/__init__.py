@@ -40,8 +40,13 @@ def build(kind: str, name: str, options: dict[str, Any]) -> nn.Module:
         options: Keyword arguments of the class.
 
     Raises:
-        KeyError: If there is no such model.
+        UserError: If this version of the project has no such network.
     """
+    if name not in MODELS[kind]:
+        raise UserError(
+            f"These weights belong to a model {name[:100]!r}, which this version of uncrappify does not have (it has "
+            f"{', '.join(MODELS[kind])}). Update uncrappify."
+        )
     module, _, class_name = MODELS[kind][name].partition(":")
     network: nn.Module = getattr(import_module(module), class_name)(**options)
     return network
@@ -63,11 +68,6 @@ def outline(kind: str, name: str, options: dict[str, Any]) -> dict[str, Tensor]:
     """
     import torch
 
-    if name not in MODELS[kind]:
-        raise UserError(
-            f"These weights belong to a model {name[:100]!r}, which this version of uncrappify does not have (it has "
-            f"{', '.join(MODELS[kind])}). Update uncrappify."
-        )
     try:
         with torch.device("meta"):
             return dict(build(kind, name, options).state_dict())
