@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from pydantic import ValidationError
+
 
 class UserError(Exception):
     """A mistake that the user can mend: the message says what is wrong, where, and what to do.
@@ -15,3 +17,9 @@ def find_causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def tell_mistake(error: ValidationError) -> str:
+    """Say where the first mistake in a file's values is, and what is wrong; no person wrote them, so one will do."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from uncrappify.atomic import written_whole
-from uncrappify.errors import UserError
+from uncrappify.errors import UserError, tell_mistake
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +114,4 @@ def write_state(path: Path, value: Any) -> None:
 def _explain(error: OSError | ValidationError) -> str:
     if isinstance(error, OSError):
         return f"cannot be read ({(error.strerror or str(error)).lower()})"
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"does not hold what it should ({place + ': ' if place else ''}{first['msg']})"
+    return f"does not hold what it should ({tell_mistake(error)})"

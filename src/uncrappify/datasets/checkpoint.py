@@ -10,6 +10,7 @@ from zipfile import ZipFile
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from uncrappify.atomic import written_whole
+from uncrappify.errors import tell_mistake
 from uncrappify.state import BrokenStateError
 
 
@@ -90,9 +91,7 @@ def read_checkpoint(file: Path) -> Checkpoint:
     try:
         return Checkpoint.model_validate(found)
     except ValidationError as error:
-        (first, *_) = error.errors(include_url=False, include_input=False)
-        place = ".".join(map(str, first["loc"]))
-        raise BrokenStateError(f"{file} is not a checkpoint ({place + ': ' if place else ''}{first['msg']})") from error
+        raise BrokenStateError(f"{file} is not a checkpoint ({tell_mistake(error)})") from error
 
 
 def write_checkpoint(checkpoint: dict[str, Any], file: Path) -> None:

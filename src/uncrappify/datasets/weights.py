@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from uncrappify.atomic import written_whole
 from uncrappify.datasets.description import KINDS, AnyDescription, parse_description
 from uncrappify.datasets.file import FileDataset
-from uncrappify.errors import UserError
+from uncrappify.errors import UserError, tell_mistake
 from uncrappify.models import outline
 
 if TYPE_CHECKING:
@@ -118,10 +118,9 @@ def read_description(path: Path) -> AnyDescription:
                 f"{path}: this version of uncrappify does not know what these weights are for "
                 f"({first['ctx']['tag'][:100]}; it knows {', '.join(KINDS)}). Update uncrappify."
             ) from error
-        place = ".".join(map(str, first["loc"][1:]))
-        raise UserError(
-            f"{path}: the description of the model is wrong: {place[:100]}: {first['msg'][:300]}. {HINT}"
-        ) from error
+        # Pydantic's place begins with the kind.
+        told = tell_mistake(error).partition(".")[2]
+        raise UserError(f"{path}: the description of the model is wrong: {told[:400]}. {HINT}") from error
     except (ValueError, AttributeError) as error:
         raise UserError(f"{path}: the description of the model cannot be read. {HINT}") from error
 
