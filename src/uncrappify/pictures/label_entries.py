@@ -1,5 +1,6 @@
 """What may be said in the labels: names of classes, values and colours, each mistake told in a sentence."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 from unicodedata import category
 
@@ -19,11 +20,15 @@ def show_entry(entry: int | tuple[int, ...]) -> str:
     return str(list(entry) if isinstance(entry, tuple) else entry)
 
 
-def _check_class(given: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return check(given)
-    except ValidationError as error:
-        raise PydanticCustomError("mistake", "{message}", {"message": _explain_class(given)}) from error
+def _told_by(explain: Callable[[Any], str]) -> WrapValidator:
+    def check(given: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            # Else true would pass for 1.
+            return validate(None if isinstance(given, bool) else given)
+        except ValidationError as error:
+            raise PydanticCustomError("mistake", "{message}", {"message": explain(given)}) from error
+
+    return WrapValidator(check)
 
 
 def _explain_class(given: Any) -> str:
@@ -45,13 +50,6 @@ def _explain_class(given: Any) -> str:
     )
 
 
-def _check_colour(given: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return check(given)
-    except ValidationError as error:
-        raise PydanticCustomError("mistake", "{message}", {"message": _explain_colour(given)}) from error
-
-
 def _explain_colour(given: Any) -> str:
     if isinstance(given, str):
         try:
@@ -65,14 +63,6 @@ def _explain_colour(given: Any) -> str:
     return f"expected a colour as [red, green, blue], whole numbers from 0, got {format_value(given)}{hint}."
 
 
-def _check_void(given: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        # Else true would pass for 1.
-        return check(None if isinstance(given, bool) else given)
-    except ValidationError as error:
-        raise PydanticCustomError("mistake", "{message}", {"message": _explain_void(given)}) from error
-
-
 def _explain_void(given: Any) -> str:
     if isinstance(given, str):
         return _explain_colour(given)
@@ -82,8 +72,8 @@ def _explain_void(given: Any) -> str:
     )
 
 
-ClassName = Annotated[str, Field(pattern=r"^\w[\w .-]*$"), WrapValidator(_check_class)]
+ClassName = Annotated[str, Field(pattern=r"^\w[\w .-]*$"), _told_by(_explain_class)]
 Value = Annotated[int, Field(ge=0, le=LARGEST)]
 Colour = tuple[int, int, int]
-StoredColour = Annotated[tuple[Value, Value, Value], WrapValidator(_check_colour)]
-VoidEntry = Annotated[Value | tuple[Value, Value, Value], WrapValidator(_check_void)]
+StoredColour = Annotated[tuple[Value, Value, Value], _told_by(_explain_colour)]
+VoidEntry = Annotated[Value | tuple[Value, Value, Value], _told_by(_explain_void)]
