@@ -18,8 +18,8 @@ from PIL import Image
 
 from uncrappify.pictures import UnusablePicture, read_within_limit
 from uncrappify.pictures.budget import BYTES_A_PIXEL, DECODING, Budget, limit_decoding
-from uncrappify.pictures.picture import count_memory
 from uncrappify.pictures.png import count_pixels
+from uncrappify.pictures.reading import count_memory
 from uncrappify.sources import PictureSource, list_pictures
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a peak that can be reset")
@@ -100,7 +100,7 @@ def test_a_process_has_the_limit_of_the_one_that_has_started_it(monkeypatch: pyt
     monkeypatch.setattr(DECODING, "limit", 1)
     monkeypatch.setenv("UNCRAPPIFY_DECODING_LIMIT", "1")
     limit_decoding(250_000_000)
-    shown = "from uncrappify.pictures import DECODING; print(DECODING.limit)"
+    shown = "from uncrappify.pictures.budget import DECODING; print(DECODING.limit)"
     started = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
     assert int(started.stdout) == DECODING.limit == 250_000_000
 
@@ -148,7 +148,7 @@ LISTING = """
 import os, resource, sys
 from pathlib import Path
 os.cpu_count = lambda: 16
-from uncrappify.pictures import DECODING
+from uncrappify.pictures.budget import DECODING
 from uncrappify.sources import PictureSource, list_pictures
 
 DECODING.limit = 100_000_000

@@ -11,8 +11,9 @@ import tifffile
 from PIL import Image, ImageOps
 
 from uncrappify.pictures import UnusablePicture
-from uncrappify.pictures.mask_file import UnfitMask, parse_mask
+from uncrappify.pictures.mask_file import parse_mask
 from uncrappify.pictures.masks import VOID, Labels, read_mask
+from uncrappify.pictures.unusable import UnfitMask
 
 CLASSES = np.array([[0, 1, 2], [2, 1, 1]], dtype=np.uint8)
 LABELS = Labels(classes=["a", "b", "c"], void=[255])
@@ -115,6 +116,39 @@ def test_colours_of_eight_bits_may_be_stored_in_sixteen() -> None:
 )
 def test_a_tiff_has_the_numbers_that_it_stores(dtype: str, options: dict[str, str]) -> None:
     assert decoded(tiff(CLASSES.astype(dtype), **options)) == CLASSES.tolist()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32"])
+def test_the_bits_of_a_tiff_may_be_reversed(dtype: str) -> None:
+    content = saved(Image.fromarray(CLASSES.astype(dtype)), "TIFF", tiffinfo={266: 2})
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        (start,), (length,) = file.pages.first.dataoffsets, file.pages.first.databytecounts
+    bits = np.unpackbits(np.frombuffer(content[start : start + length], np.uint8)).reshape(-1, 8)
+    turned = np.packbits(bits[:, ::-1]).tobytes()
+    assert decoded(content[:start] + turned + content[start + length :]) == CLASSES.tolist()
+
+
+@pytest.mark.parametrize("scale", [1, 256, 257])
+def test_a_palette_of_a_tiff_has_colours_of_eight_bits_however_they_are_scaled(scale: int) -> None:
+    palette = np.zeros((3, 256), np.uint16)
+    palette[:, :3] = COLOURS.T * scale
+    content = tiff(CLASSES, photometric="palette", colormap=palette)
+    assert decoded(content, COLOURED) == CLASSES.tolist()
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [("uint8", 1), ("uint16", 257)])
+def test_colours_that_were_multiplied_by_alpha_are_those_before(dtype: str, scale: int) -> None:
+    alpha = np.array([[51, 128, 255], [255, 51, 128]])[..., None]
+    pixels = np.concatenate([np.rint(COLOURS[CLASSES] * scale * (alpha / 255)), alpha * scale], axis=2).astype(dtype)
+    found = parse_mask(tiff(pixels, photometric="rgb", extrasamples=["assocalpha"])).read().values
+    assert np.abs(found.astype(int) - COLOURS[CLASSES] * scale).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64"])
+def test_a_tiff_may_tell_its_orientation_by_xmp(dtype: str) -> None:
+    xmp = b'<rdf:Description tiff:Orientation="3"/>'
+    content = tiff(CLASSES.astype(dtype), extratags=[(700, "B", len(xmp), xmp, True)])
+    assert decoded(content) == CLASSES[::-1, ::-1].tolist()
 
 
 def test_a_negative_number_is_no_class() -> None:

@@ -14,7 +14,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from uncrappify.errors import UserError
-from uncrappify.pictures import DECODING
+from uncrappify.pictures.budget import DECODING
 from uncrappify.pictures.jpeg import count_scans
 from uncrappify.sources import PictureSource, list_pictures
 

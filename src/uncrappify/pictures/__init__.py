@@ -1,6 +1,6 @@
 """Decoding of picture files and masks."""
 
-from uncrappify.pictures.budget import DECODING, OVER_A_LIMIT
+from uncrappify.pictures.budget import OVER_A_LIMIT
 from uncrappify.pictures.fitting import fit_picture, is_grey
 from uncrappify.pictures.kinds import SUFFIXES, UNSUPPORTED
 from uncrappify.pictures.limits import SMALLEST_SIDE, crop_corner, open_picture
@@ -10,18 +10,14 @@ from uncrappify.pictures.picture import (
     decode,
     encode,
     is_enlargement,
-    read_content,
     read_picture,
-    read_reserved,
-    read_within_limit,
-    reserve_memory,
     to_rgb,
     write_picture,
 )
+from uncrappify.pictures.reading import read_content, read_reserved, read_within_limit, reserve_memory
 from uncrappify.pictures.unusable import UnusablePicture
 
 __all__ = [
-    "DECODING",
     "OVER_A_LIMIT",
     "SMALLEST_SIDE",
     "SUFFIXES",

@@ -4,12 +4,16 @@ import math
 import os
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Condition, local
+from typing import IO
 
-from PIL import ImageFile
+from PIL import ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from uncrappify.memory import trim
+from uncrappify.pictures.kinds import recognise_readable
+from uncrappify.pictures.limits import open_picture
+from uncrappify.pictures.tiff_layout import Layout, describe
 
 GIGABYTE = 1_000_000_000
 
@@ -34,6 +38,8 @@ ANIMATED = 24
 
 LARGE = 50_000_000
 """Bytes; from this on, what a picture has taken is returned to the system at once."""
+
+_LONGEST_SIGNATURE = 256
 
 # Measured as peaks of resident memory at 16 megapixels (tests/pictures/test_budget.py).
 
@@ -122,15 +128,33 @@ def limit_decoding(limit: int) -> None:
     os.environ[_LIMIT] = str(limit)
 
 
-def count_bytes(header: ImageFile.ImageFile) -> int:
-    """Say how much memory it takes at most to decode and degrade a picture.
+def count_decoded(file: IO[bytes]) -> int:
+    """Say how much memory it takes at most to decode and degrade a picture, by its header.
 
     Args:
-        header: The picture, not decoded yet.
+        file: The picture's, at its beginning.
 
     Returns:
         Bytes, all copies of the pixels included.
+
+    Raises:
+        UnusablePicture: It is no picture that is read; what is damaged raises whatever Pillow does.
     """
+    kind = recognise_readable(file.read(_LONGEST_SIGNATURE))
+    file.seek(0)
+    if kind == "TIFF":
+        layout = describe(file.read())
+        file.seek(0)
+        if layout.is_plain:
+            # As it is decoded: what Pillow does not know is read here.
+            with suppress(UnidentifiedImageError), open_picture(file, kind) as image:
+                return _count_bytes(image)
+        return _count_tiff(layout)
+    with open_picture(file, kind) as image:
+        return _count_bytes(image)
+
+
+def _count_bytes(header: ImageFile.ImageFile) -> int:
     if header.format in {"WEBP", "AVIF"}:
         each = ANIMATED
     elif header.mode.startswith(("I", "F")):
@@ -140,3 +164,11 @@ def count_bytes(header: ImageFile.ImageFile) -> int:
     else:
         each = WITH_ALPHA if header.has_transparency_data else BYTES_A_PIXEL
     return header.width * header.height * each
+
+
+def _count_tiff(layout: Layout) -> int:
+    """Count samples as unpacked, as numbers and as bytes, and Pillow's copies."""
+    item = math.ceil(max(layout.bits) / 8)
+    tile = int(layout.tags.get(TiffImagePlugin.TILEWIDTH, 0)) * int(layout.tags.get(TiffImagePlugin.TILELENGTH, 0))
+    whole = layout.width * layout.height * (layout.samples * (2 * item + 1) + BYTES_A_PIXEL)
+    return whole + 3 * item * layout.samples * tile

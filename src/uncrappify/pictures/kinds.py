@@ -2,6 +2,8 @@
 
 from PIL import features
 
+from uncrappify.pictures.unusable import UnusablePicture
+
 SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in (
@@ -118,9 +120,20 @@ def recognise(content: bytes) -> str | None:
     return next((kind for begin, kind in _KNOWN if content.startswith(begin)), None)
 
 
-def is_read(kind: str) -> bool:
-    """Whether files of a kind are read; AVIF depends on how Pillow was built."""
-    return kind in READ and (kind != "AVIF" or bool(features.check("avif")))
+def recognise_readable(content: bytes) -> str:
+    """Recognise a picture whose kind is read; AVIF depends on how Pillow was built.
+
+    Raises:
+        UnusablePicture: It is empty, no picture, or one of another kind.
+    """
+    if not content:
+        raise UnusablePicture("0 bytes")
+    kind = recognise(content)
+    if kind is None:
+        raise UnusablePicture("not a picture")
+    if kind not in READ or (kind == "AVIF" and not features.check("avif")):
+        raise UnusablePicture(f"not supported: {kind}")
+    return kind
 
 
 def _recognise_brand(content: bytes) -> str | None:

@@ -22,9 +22,10 @@ from uncrappify.pictures.mask_codes import (
     encode_greys,
     encode_values,
 )
-from uncrappify.pictures.mask_file import Pixels, UnfitMask, convert_pixels, parse_mask
-from uncrappify.pictures.picture import check_content, read_reserved
-from uncrappify.pictures.unusable import UnusablePicture
+from uncrappify.pictures.mask_file import Pixels, convert_pixels, parse_mask
+from uncrappify.pictures.picture import LIST_AGAIN, check_content
+from uncrappify.pictures.reading import read_reserved
+from uncrappify.pictures.unusable import UnfitMask, UnusablePicture
 
 VOID = 255
 """The class of a pixel that is not trained on and not counted."""
@@ -48,10 +49,7 @@ _GOLDEN_ANGLE = 0.381966
 _GREYS = [(grey, grey, grey) for grey in (0, 255, 128, *range(1, 255))]
 # Pixels that are looked at together, so that the codes, of 8 bytes, take little memory.
 _PIXELS_AT_ONCE = 1 << 20
-_CHANGED = (
-    "The mask has gone or changed since it was listed. Put it back, or run again from the node list (the whole "
-    "pipeline, without --from-nodes)."
-)
+_CHANGED = f"The mask has gone or changed since it was listed. {LIST_AGAIN}"
 
 Classes = npt.NDArray[np.uint8]
 """(H, W), index into the classes, or ``VOID``."""

@@ -1,33 +1,26 @@
 """Decoding of picture files of any supported kind to upright 8-bit RGB, or the reason why a file is unusable."""
 
 import hashlib
-import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
-from uncrappify.pictures import jpeg, png, tiff
-from uncrappify.pictures.budget import DECODING, DEEP_COLOURS, OVER_A_LIMIT, count_bytes
-from uncrappify.pictures.kinds import is_read, recognise
+from uncrappify.pictures import png, tiff
+from uncrappify.pictures.kinds import recognise_readable
 from uncrappify.pictures.limits import open_picture, prepare_tiff, read_orientation
+from uncrappify.pictures.reading import read_reserved
 from uncrappify.pictures.samples import guess_range, round_to_bytes
-from uncrappify.pictures.unusable import UnusablePicture
+from uncrappify.pictures.tiff_layout import describe
+from uncrappify.pictures.unusable import UnusablePicture, damage_told
 
-SMALL_FILE = 1 << 16
-"""Bytes; a file of no more is read before its memory is counted."""
-
-SMALL_PICTURE = 1 << 20
-"""Bytes; a picture that takes no more, whatever its channels, need not be counted more exactly."""
-
-_LONGEST_SIGNATURE = 256
-_LIST_AGAIN = "run again from the node list (the whole pipeline, without --from-nodes)."
+LIST_AGAIN = "Put it back, or run again from the node list (the whole pipeline, without --from-nodes)."
 
 
 class Reading(NamedTuple):
@@ -63,7 +56,7 @@ def read_picture(path: Path, sha256: str | None = None) -> Image.Image:
             return decode(content).picture
     except UnusablePicture as reason:
         raise UserError(
-            f"{path}: {reason}. The picture has gone or changed since it was listed. Put it back, or {_LIST_AGAIN}"
+            f"{path}: {reason}. The picture has gone or changed since it was listed. {LIST_AGAIN}"
         ) from reason
 
 
@@ -79,7 +72,7 @@ def check_content(path: Path, content: bytes, sha256: str | None) -> None:
         UserError: It has other bytes now.
     """
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-        raise UserError(f"{path}: the file has changed since it was listed. Put it back, or {_LIST_AGAIN}")
+        raise UserError(f"{path}: the file has changed since it was listed. {LIST_AGAIN}")
 
 
 def write_picture(picture: Image.Image, path: Path) -> None:
@@ -106,155 +99,6 @@ def encode(picture: Image.Image) -> bytes:
     return content.getvalue()
 
 
-def read_content(path: Path) -> bytes:
-    """Read a picture file's bytes.
-
-    Args:
-        path: The file.
-
-    Returns:
-        All its bytes.
-
-    Raises:
-        UnusablePicture: The file cannot be read.
-    """
-    try:
-        if not path.is_file() and path.exists():
-            raise UnusablePicture("not a file")  # a pipe would be waited for without end
-        return path.read_bytes()
-    except PermissionError as error:
-        raise UnusablePicture("no permission to read it") from error
-    except FileNotFoundError as error:
-        gone = "a link that leads nowhere" if path.is_symlink() else "cannot be read (no such file or directory)"
-        raise UnusablePicture(gone) from error
-    except OSError as error:
-        raise UnusablePicture(f"cannot be read ({(error.strerror or str(error)).lower()})") from error
-
-
-def count_memory(path: Path) -> int:
-    """Say how much memory it takes at most to read, decode and degrade a picture, by its file's size and header.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Bytes; no more than the file's own where it is not a picture.
-    """
-    try:
-        size = path.stat().st_size if path.is_file() else 0
-    except OSError:
-        return 0
-    if not size:
-        # An empty file, or what is none: a pipe would be waited for without end.
-        return 0
-    if size > DECODING.limit:
-        return size
-    # A header may be as large as the file.
-    with DECODING.reserve(size):
-        try:
-            with path.open("rb") as file:
-                return _count_all(file, size)
-        except OSError:
-            return size
-
-
-def _count_all(file: IO[bytes], size: int) -> int:
-    """Count the file's bytes, twice if it is decoded, and what decoding takes."""
-    try:
-        decoded = _count_decoded(file)
-        return 2 * size + decoded if decoded else size
-    except Exception:  # as in decode, which says what is wrong with it
-        return size
-
-
-def _count_decoded(file: IO[bytes]) -> int:
-    kind = recognise(file.read(_LONGEST_SIGNATURE))
-    if kind is None or not is_read(kind):
-        return 0
-    file.seek(0)
-    if kind == "TIFF":
-        layout = tiff.describe(file.read())
-        file.seek(0)
-        if layout.is_plain:
-            # As it is decoded: what Pillow does not know is read here.
-            with suppress(UnidentifiedImageError), open_picture(file, kind) as image:
-                return count_bytes(image)
-        return layout.decoded_bytes
-    with open_picture(file, kind) as image:
-        return count_bytes(image)
-
-
-def _read_small(path: Path) -> bytes | None:
-    """Read a file of a few kilobytes; None for larger ones, and for what is wrong, which `read_content` explains."""
-    try:
-        status = path.stat()
-        return path.read_bytes() if stat.S_ISREG(status.st_mode) and 0 < status.st_size <= SMALL_FILE else None
-    except OSError:
-        return None
-
-
-def _read_and_count(path: Path) -> tuple[bytes | None, int]:
-    """Read a small file, opened once, or leave that for later; and count the memory that the picture takes."""
-    content = _read_small(path)
-    if content is None:
-        return None, count_memory(path)
-    pixels = png.count_pixels(content)
-    most = 2 * len(content) + pixels * DEEP_COLOURS
-    if pixels and most <= min(SMALL_PICTURE, DECODING.limit):
-        # Pillow's own look at the header would take a third of the time of a tiny picture.
-        return content, most
-    return content, _count_all(BytesIO(content), len(content))
-
-
-@contextmanager
-def read_within_limit(path: Path) -> Iterator[bytes]:
-    """Read a file, and keep the memory to decode it for the block, if that is not too much by itself.
-
-    Args:
-        path: The file.
-
-    Yields:
-        All its bytes.
-
-    Raises:
-        UnusablePicture: It cannot be read, or needs more memory than the whole limit.
-    """
-    content, needed = _read_and_count(path)
-    if excess := DECODING.explain_excess(needed):
-        raise UnusablePicture(f"{OVER_A_LIMIT}: {excess} (parameter memory)")
-    with DECODING.reserve(needed):
-        yield read_content(path) if content is None else content
-
-
-@contextmanager
-def read_reserved(path: Path) -> Iterator[bytes]:
-    """Read a file, and keep the memory to decode it for the block, however much it is.
-
-    Args:
-        path: The file.
-
-    Yields:
-        All its bytes.
-
-    Raises:
-        UnusablePicture: It cannot be read.
-    """
-    content, needed = (None, 0) if DECODING.is_held else _read_and_count(path)
-    with DECODING.reserve(needed):
-        yield read_content(path) if content is None else content
-
-
-@contextmanager
-def reserve_memory(path: Path) -> Iterator[None]:
-    """Wait until there is memory to read, decode and degrade a picture, and keep it for the block.
-
-    Args:
-        path: The file.
-    """
-    with nullcontext() if DECODING.is_held else DECODING.reserve(count_memory(path)):
-        yield
-
-
 def decode(content: bytes) -> Reading:
     """Turn a picture file's bytes into upright 8-bit RGB.
 
@@ -273,23 +117,11 @@ def decode(content: bytes) -> Reading:
     Raises:
         UnusablePicture: The file is empty, not a picture, of a kind that is not supported, truncated or damaged.
     """
-    if not content:
-        raise UnusablePicture("0 bytes")
-    kind = recognise(content)
-    if kind is None:
-        raise UnusablePicture("not a picture")
-    if not is_read(kind):
-        raise UnusablePicture(f"not supported: {kind}")
-    try:
+    kind = recognise_readable(content)
+    with damage_told(content, kind):
         if kind == "TIFF":
             return _decode_tiff(content)
         return _decode(png.check(content) if kind == "PNG" else content, kind)
-    except UnusablePicture:
-        raise
-    except MemoryError as error:
-        raise UnusablePicture("not enough memory to decode it") from error
-    except Exception as error:  # Pillow's exceptions for broken data differ by format and version
-        raise UnusablePicture(_explain(error, content, kind)) from error
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -318,13 +150,13 @@ def is_enlargement(degraded: Sequence[int], target: Sequence[int], scale: int) -
 
 
 def _decode_tiff(content: bytes) -> Reading:
-    layout = tiff.describe(content)
+    layout = describe(content)
     if layout.is_plain:
         # Pillow does not know every combination of channels.
         with suppress(UnidentifiedImageError):
             return _decode(content, "TIFF")
     picture, mode, notes = tiff.read(content, layout)
-    frames = [f"first frame of {layout.pages}"] if layout.pages > 1 else []
+    frames = [f"first frame of {len(layout.pages)}"] if len(layout.pages) > 1 else []
     return _finish(picture, mode, [*frames, *notes, *(["turned by EXIF"] if read_orientation(picture) != 1 else [])])
 
 
@@ -346,15 +178,6 @@ def _finish(image: Image.Image, mode: str, notes: list[str]) -> Reading:
 def _drop_unset_alpha(image: Image.Image) -> Image.Image:
     """Take a BMP as opaque whose alpha is 0 everywhere, as browsers do: many programs leave the fourth byte unset."""
     return image.convert("RGB") if image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0) else image
-
-
-def _explain(error: Exception, content: bytes, kind: str) -> str:
-    """Say why Pillow refuses a picture; two letters alone are no sign of a BMP."""
-    if kind == "JPEG" and (reason := jpeg.explain_refusal(content)):
-        return reason
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture" if kind == "BMP" else "truncated or damaged"
-    return "truncated" if "truncated" in str(error).lower() else "truncated or damaged"
 
 
 def _note_conversions(image: ImageFile.ImageFile) -> list[str]:

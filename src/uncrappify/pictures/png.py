@@ -75,7 +75,7 @@ def read(content: bytes, image: ImageFile.ImageFile) -> Image.Image:
     transparent = image.info.get("transparency") if colour in {_GREY, _RGB} else None
     if depth < 16 and transparent is None:
         return image
-    samples = _read_samples(content, image, depth, colour)
+    samples = read_samples(content, image)
     pixels = round_to_bytes(samples, 0, (1 << depth) - 1)
     if transparent is not None:
         # Only as many of a transparent colour's 16 bits count as a sample has.
@@ -87,8 +87,9 @@ def read(content: bytes, image: ImageFile.ImageFile) -> Image.Image:
     return picture
 
 
-def _read_samples(content: bytes, image: ImageFile.ImageFile, depth: int, colour: int) -> Samples:
-    """Read all samples of a picture that is not a palette's: (H, W, channels), uint8 or uint16."""
+def read_samples(content: bytes, image: ImageFile.ImageFile) -> Samples:
+    """Read all samples of a PNG without a palette, as they are stored: (H, W, channels), uint8 or uint16."""
+    depth, colour = content[24], content[25]
     if depth == 16 and colour != _GREY:
         upper, lower = (_read_bytes(content, ending) for ending in ("B", "L"))
         return upper.astype(np.uint16) << 8 | lower

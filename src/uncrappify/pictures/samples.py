@@ -41,6 +41,12 @@ def round_to_bytes(samples: Samples, black: float, white: float) -> Bytes:
     return found
 
 
+def divide_by_alpha(colours: Samples, opacity: Bytes, white: int) -> Samples:
+    """Undo that colours (H, W, channels), up to ``white``, were multiplied by alpha; where that is 0 they are black."""
+    divisor = np.maximum(opacity, 1)[..., None].astype(np.float32)
+    return np.rint(colours * (255 / divisor)).clip(0, white).astype(colours.dtype)
+
+
 def guess_range(samples: Samples) -> tuple[float, float]:
     """Guess which samples are black and white, where a file's format does not say it: floats, and 32 bits and more.
 

@@ -11,16 +11,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from PIL import ExifTags
 
 from uncrappify.errors import UserError
-from uncrappify.pictures import UnusablePicture, open_picture, read_content, read_within_limit, tiff
+from uncrappify.pictures import UnusablePicture, open_picture, read_content, read_within_limit
 from uncrappify.pictures.kinds import recognise
 from uncrappify.pictures.label_entries import show_entry
 from uncrappify.pictures.limits import read_orientation
 from uncrappify.pictures.mask_codes import UnlistedValue
-from uncrappify.pictures.mask_file import SUFFIXES, MaskFile, Pixels, UnfitMask, parse_mask
+from uncrappify.pictures.mask_file import SUFFIXES, MaskFile, Pixels, parse_mask
 from uncrappify.pictures.masks import VOID, Labels
+from uncrappify.pictures.tiff_layout import describe
+from uncrappify.pictures.unusable import UnfitMask
 from uncrappify.progress import track
 from uncrappify.sources.folder import find_folder, find_pairable, find_pictures
 from uncrappify.sources.layout import key_by_name, match_twins, shorten_list
@@ -201,7 +202,7 @@ def _read_turn(content: bytes) -> int:
     kind = recognise(content)
     if kind == "TIFF":
         # Also of those that Pillow does not read.
-        return int(tiff.describe(content).tags.get(ExifTags.Base.Orientation, 1))
+        return describe(content).orientation
     return read_orientation(open_picture(BytesIO(content), str(kind)))
 
 

@@ -1,0 +1,222 @@
+"""What the directory of a TIFF says of its pixels, and which of them this project reads itself."""
+
+import struct
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, Literal
+
+from PIL import ExifTags, Image, TiffImagePlugin, TiffTags
+
+from uncrappify.pictures.limits import read_orientation
+from uncrappify.pictures.unusable import UnusablePicture
+
+GREY_INVERTED, GREY, RGB, PALETTE, CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
+_COLOURS = {GREY_INVERTED: 1, GREY: 1, RGB: 3, PALETTE: 1, CMYK: 4}
+UNSIGNED, SIGNED, FLOAT, _VOID = 1, 2, 3, 4
+_BITS = {UNSIGNED: (*range(1, 17), 32, 64), SIGNED: (8, 16, 32, 64), FLOAT: (16, 32, 64)}
+NOT_COMPRESSED = 1
+DEFLATE = frozenset({8, 32946})
+# What libtiff unpacks to bytes without a look at the picture: LZW, PackBits, LZMA, ZSTD.
+_BYTEWISE = frozenset({5, 32773, 34925, 50000})
+_UNPACKED = frozenset({NOT_COMPRESSED, *DEFLATE, *_BYTEWISE})
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+_PHOTOMETRIC = TiffImagePlugin.PHOTOMETRIC_INTERPRETATION
+_SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION, _SUBSAMPLING, _INK_SET = 254, 330, 50706, 530, 332
+_COPY, _TRANSPARENCY = 1, 4
+_MOST_PAGES = 10_000
+
+Order = Literal["<", ">"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a TIFF's first directory says of its pixels.
+
+    Attributes:
+        tags: All tags of the directory.
+        order: ``<`` or ``>``.
+        width: Pixels, as stored.
+        height: Pixels, as stored.
+        photometric: What the samples mean, TIFF's number.
+        bits: Of each sample.
+        kind: Unsigned, signed or float, TIFF's number.
+        samples: Of each pixel.
+        planar: Each channel is stored on its own.
+        compression: TIFF's number.
+        pages: Of each picture in the file, TIFF's NewSubfileType.
+    """
+
+    tags: TiffImagePlugin.ImageFileDirectory_v2
+    order: Order
+    width: int
+    height: int
+    photometric: int
+    bits: tuple[int, ...]
+    kind: int
+    samples: int
+    planar: bool
+    compression: int
+    pages: tuple[int, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether Pillow shows it right, if it reads it at all: at most 8 bits, unsigned, a sound palette."""
+        if max(self.bits) > 8 or self.kind != UNSIGNED:
+            return False
+        return self.photometric != PALETTE or self.compression not in _UNPACKED
+
+    @property
+    def has_range(self) -> bool:
+        """Whether the samples' range is that of their type, as the format says of integers of up to 16 bits."""
+        return self.photometric == PALETTE or (self.bits[0] <= 16 and self.kind != FLOAT)
+
+    @property
+    def colours(self) -> int:
+        """Samples of a pixel that are its grey, colour or place in the palette; the others follow them."""
+        return _COLOURS[self.photometric]
+
+    @property
+    def alpha(self) -> int | None:
+        """The sample that is the opacity; a fourth one of RGB that is not described is, as Pillow takes it."""
+        extra = self._extra
+        return next((n for n, meaning in enumerate(extra, self.colours) if meaning in {1, 2}), None)
+
+    @property
+    def is_premultiplied(self) -> bool:
+        """Whether the colours were multiplied by the opacity."""
+        return self.alpha is not None and self._extra[self.alpha - self.colours] == _ASSOCIATED
+
+    @property
+    def _extra(self) -> tuple[int, ...]:
+        beyond = self.samples - self.colours
+        undescribed = (_UNASSOCIATED,) if self.photometric == RGB and beyond == 1 else ()
+        return tuple(self.tags.get(TiffImagePlugin.EXTRASAMPLES, undescribed))[:beyond]
+
+    @property
+    def orientation(self) -> int:
+        """How it is turned, from 1 (upright) to 8, by its tag, or by its XMP where it has none."""
+        header = Image.new("1", (1, 1))
+        header.info["xmp"] = self.tags.get(TiffImagePlugin.XMP)
+        header.getexif().update({tag: self.tags[tag] for tag in (ExifTags.Base.Orientation,) if tag in self.tags})
+        return read_orientation(header)
+
+    @property
+    def full_pages(self) -> int:
+        """How many pictures the file has that are no smaller copy, nor the transparency, of another one."""
+        return sum(not kind & (_COPY | _TRANSPARENCY) for kind in self.pages)
+
+
+def describe(content: bytes) -> Layout:
+    """Read the first directory of a TIFF.
+
+    Args:
+        content: The file's bytes.
+
+    Returns:
+        What it says of the pixels.
+
+    Raises:
+        UnusablePicture: It is truncated or damaged, a camera's raw file, or of a kind that neither Pillow nor this
+            project gets right.
+    """
+    tags, order, pages = _read_directory(content)
+    try:
+        layout = Layout(
+            tags,
+            order,
+            width=int(tags[TiffImagePlugin.IMAGEWIDTH]),
+            height=int(tags[TiffImagePlugin.IMAGELENGTH]),
+            photometric=int(tags.get(_PHOTOMETRIC, GREY_INVERTED)),
+            bits=tuple(tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))),
+            kind=_only(tags.get(TiffImagePlugin.SAMPLEFORMAT, (UNSIGNED,))),
+            samples=int(tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)),
+            planar=tags.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) == 2,
+            compression=int(tags.get(TiffImagePlugin.COMPRESSION, NOT_COMPRESSED)),
+            pages=pages,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnusablePicture("truncated or damaged") from error
+    _refuse_what_pillow_gets_wrong(layout)
+    if layout.width < 1 or layout.height < 1:
+        raise UnusablePicture("truncated or damaged")
+    return layout
+
+
+def explain_refusal(layout: Layout) -> str | None:
+    """Say what keeps :func:`~uncrappify.pictures.tiff_samples.read_samples` from reading a TIFF.
+
+    Args:
+        layout: What its directory says.
+
+    Returns:
+        The reason, or None.
+    """
+    bits, compression = layout.bits[0], layout.compression
+    if len(set(layout.bits)) > 1:
+        return "not supported: TIFF of several sample sizes"
+    if layout.photometric not in _COLOURS:
+        names = {number: name for name, number in TiffTags.lookup(_PHOTOMETRIC).enum.items()}
+        meaning = names.get(layout.photometric, f"photometric {layout.photometric}")
+        return f"not supported: {meaning} TIFF of {bits} bits"
+    if not layout.colours <= layout.samples <= 64:
+        return f"not supported: TIFF of {layout.samples} channels"
+    if compression not in _UNPACKED:
+        name = TiffImagePlugin.COMPRESSION_INFO.get(compression, str(compression))
+        return f"not supported: TIFF of {bits} bits compressed by {name}"
+    if bits not in _BITS.get(layout.kind, ()):
+        return f"not supported: TIFF of {bits} bits (sample format {layout.kind})"
+    return None
+
+
+def _read_directory(content: bytes) -> tuple[TiffImagePlugin.ImageFileDirectory_v2, Order, tuple[int, ...]]:
+    """Read the tags of the first directory; also return the byte order and what each directory is."""
+    order: Order = "<" if content[:2] == b"II" else ">"
+    big = 43 in content[2:4]
+    try:
+        # Pillow knows a BigTIFF by the third byte, where a big-endian one has a 0.
+        header = b"II+\0" + content[4:16] if big else content[:8]
+        tags = TiffImagePlugin.ImageFileDirectory_v2(header, prefix=content[:2])
+        file = BytesIO(content)
+        file.seek(tags.next)
+        tags.load(file)
+        return tags, order, tuple(_list_pages(content, order, big))
+    except Exception as error:  # Pillow's exceptions for broken directories differ
+        raise UnusablePicture("truncated or damaged") from error
+
+
+def _list_pages(content: bytes, order: str, big: bool) -> list[int]:
+    """Follow the directories from one to the next, as far as they go, and never in a circle; give their kinds."""
+    count, offset, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
+    place = struct.unpack_from(order + offset, content, 8 if big else 4)[0]
+    kinds: dict[int, int] = {}
+    while place and place not in kinds and len(kinds) < _MOST_PAGES:
+        kinds[place] = 0
+        try:
+            entries, tag, type_, _ = struct.unpack_from(f"{order}{count}HH{offset}", content, place)
+            first = place + struct.calcsize(f"={count}")
+            if tag == _SUBFILE_TYPE:  # by the format the first, as it has the smallest number
+                form = "H" if type_ == TiffTags.SHORT else "I"
+                kinds[place] = struct.unpack_from(order + form, content, first + entry - struct.calcsize(offset))[0]
+            place = struct.unpack_from(order + offset, content, first + entries * entry)[0]
+        except (struct.error, OverflowError):
+            break
+    return list(kinds.values())
+
+
+def _only(formats: Any) -> int:
+    if len(set(formats)) > 1:
+        raise UnusablePicture("not supported: TIFF of several sample formats")
+    return UNSIGNED if formats[0] == _VOID else int(formats[0])
+
+
+def _refuse_what_pillow_gets_wrong(layout: Layout) -> None:
+    """Refuse raw files, whose first picture is a thumbnail, and what Pillow would decode to wrong pixels."""
+    thumbnail = int(layout.tags.get(TiffImagePlugin.OSUBFILETYPE, 0)) & 1
+    raw = layout.photometric in {32803, 34892} or _DNG_VERSION in layout.tags
+    if raw or (thumbnail and _SUB_IFDS in layout.tags):
+        raise UnusablePicture("not supported: camera raw")
+    subsampled = layout.photometric == _YCBCR and tuple(layout.tags.get(_SUBSAMPLING, (2, 2))) != (1, 1)
+    if subsampled and layout.compression == NOT_COMPRESSED and layout.samples > 1:
+        raise UnusablePicture("not supported: uncompressed TIFF with subsampled colours")
+    if layout.photometric == CMYK and int(layout.tags.get(_INK_SET, 1)) != 1:
+        raise UnusablePicture("not supported: TIFF of other inks than CMYK")
