@@ -21,6 +21,8 @@ from uncrappify.pictures.tiff_layout import DEFLATE, FLOAT, GREY, NOT_COMPRESSED
 from uncrappify.pictures.unusable import UnusablePicture
 
 _BLOCK = 1 << 20
+# Bytes that libtiff unpacks at once: to call it takes as long as a strip does, and its result is copied twice.
+_BATCH = 1 << 24
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -92,7 +94,10 @@ def _unpack(parts: list[_Part], compression: int, bits: int) -> Iterator[tuple[_
     """Decompress strips or tiles of so many bits a pixel to lines of whole bytes, (part's height, bytes)."""
     line = math.ceil(parts[0].width * bits / 8)
     if compression not in {NOT_COMPRESSED, *DEFLATE}:
-        yield from zip(parts, _unpack_by_libtiff(parts, compression, line), strict=True)
+        step = max(1, _BATCH // (parts[0].height * line))
+        for first in range(0, len(parts), step):
+            batch = parts[first : first + step]
+            yield from zip(batch, _unpack_by_libtiff(batch, compression, line), strict=True)
         return
     for part in parts:
         data, size = part.data, part.height * line
