@@ -195,16 +195,12 @@ def _note_conversions(image: ImageFile.ImageFile) -> list[str]:
     return [note for note, holds in found.items() if holds]
 
 
-def _load_upright(image: Image.Image) -> Image.Image:
+def _convert(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Rotate upright and convert to RGB without metadata; also return whether any pixel was transparent."""
     # Read before loading: Pillow rotates a TIFF when it loads it, and then drops the orientation.
     turned = read_orientation(image) != 1
     image.load()
-    return ImageOps.exif_transpose(image) if turned else image
-
-
-def _convert(image: Image.Image) -> tuple[Image.Image, bool]:
-    """Rotate upright and convert to RGB without metadata; also return whether any pixel was transparent."""
-    image = _load_upright(image)
+    image = ImageOps.exif_transpose(image) if turned else image
     if image.mode.startswith(("I", "F")):
         image = _to_eight_bits(image)
     transparent = False

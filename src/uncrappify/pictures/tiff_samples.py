@@ -42,7 +42,8 @@ def read_samples(content: bytes, layout: Layout) -> Samples:
     if reason := explain_refusal(layout):
         raise UnusablePicture(reason)
     bits, channels = layout.bits[0], 1 if layout.planar else layout.samples
-    dtype = np.dtype({SIGNED: "i", FLOAT: "f"}.get(layout.kind, "u") + str(_find_item(bits)))
+    item = next(size for size in (1, 2, 4, 8) if bits <= 8 * size)
+    dtype = np.dtype({SIGNED: "i", FLOAT: "f"}.get(layout.kind, "u") + str(item))
     found = np.zeros((layout.height, layout.width, layout.samples), dtype)
     predictor = int(layout.tags.get(TiffImagePlugin.PREDICTOR, 1)) if layout.compression != NOT_COMPRESSED else 1
     for plane, parts in groupby(_find_parts(content, layout), attrgetter("plane")):
@@ -131,11 +132,6 @@ def _unpack_by_libtiff(parts: list[_Part], compression: int, line: int) -> list[
     picture = open_picture(file, "TIFF")
     prepare_tiff(picture)
     return np.split(np.asarray(picture), ends[:-1])
-
-
-def _find_item(bits: int) -> int:
-    """Bytes of the smallest type of number that holds so many bits."""
-    return next(size for size in (1, 2, 4, 8) if bits <= 8 * size)
 
 
 def _read_lines(
