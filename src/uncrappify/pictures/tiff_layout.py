@@ -21,7 +21,7 @@ _BYTEWISE = frozenset({5, 32773, 34925, 50000})
 _UNPACKED = frozenset({NOT_COMPRESSED, *DEFLATE, *_BYTEWISE})
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _PHOTOMETRIC = TiffImagePlugin.PHOTOMETRIC_INTERPRETATION
-_SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION, _SUBSAMPLING, _INK_SET = 254, 330, 50706, 530, 332
+_SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION, _SUBSAMPLING, _INK_SET, _GDAL_NODATA = 254, 330, 50706, 530, 332, 42113
 _COPY, _TRANSPARENCY = 1, 4
 _MOST_PAGES = 10_000
 
@@ -60,10 +60,35 @@ class Layout:
 
     @property
     def is_plain(self) -> bool:
-        """Whether Pillow shows it right, if it reads it at all: at most 8 bits, unsigned, a sound palette."""
+        """Whether Pillow shows it right, if it reads it at all: at most 8 bits, unsigned, a sound palette, no gaps."""
         if max(self.bits) > 8 or self.kind != UNSIGNED:
             return False
-        return self.photometric != PALETTE or self.compression not in _UNPACKED
+        return (self.photometric != PALETTE and 0 not in self.offsets) or self.compression not in _UNPACKED
+
+    @property
+    def is_tiled(self) -> bool:
+        """Whether it is stored in tiles, not in strips."""
+        return TiffImagePlugin.TILEWIDTH in self.tags
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Where each strip or tile begins in the file; none if that is not told."""
+        return self.tags.get(TiffImagePlugin.TILEOFFSETS if self.is_tiled else TiffImagePlugin.STRIPOFFSETS) or ()
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Bytes of each strip or tile in the file; none if that is not told."""
+        return self.tags.get(TiffImagePlugin.TILEBYTECOUNTS if self.is_tiled else TiffImagePlugin.STRIPBYTECOUNTS) or ()
+
+    @property
+    def gaps(self) -> frozenset[int]:
+        """Numbers of the strips or tiles that GDAL has left out of a sparse file: offset and byte count are both 0."""
+        return frozenset(n for n, place in enumerate(zip(self.offsets, self.counts, strict=False)) if place == (0, 0))
+
+    @property
+    def filling(self) -> float:
+        """The sample that gaps stand for: what GDAL calls the value for no data, or 0."""
+        return float(self.tags.get(_GDAL_NODATA, 0))
 
     @property
     def has_range(self) -> bool:

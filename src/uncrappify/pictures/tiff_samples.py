@@ -44,7 +44,7 @@ def read_samples(content: bytes, layout: Layout) -> Samples:
     bits, channels = layout.bits[0], 1 if layout.planar else layout.samples
     item = next(size for size in (1, 2, 4, 8) if bits <= 8 * size)
     dtype = np.dtype({SIGNED: "i", FLOAT: "f"}.get(layout.kind, "u") + str(item))
-    found = np.zeros((layout.height, layout.width, layout.samples), dtype)
+    found = np.full((layout.height, layout.width, layout.samples), _find_filling(layout, dtype), dtype)
     predictor = int(layout.tags.get(TiffImagePlugin.PREDICTOR, 1)) if layout.compression != NOT_COMPRESSED else 1
     for plane, parts in groupby(_find_parts(content, layout), attrgetter("plane")):
         for part, lines in _unpack(list(parts), layout.compression, channels * bits):
@@ -54,6 +54,20 @@ def read_samples(content: bytes, layout: Layout) -> Samples:
             here = here[..., plane : plane + 1] if layout.planar else here
             here[...] = block[: here.shape[0], : here.shape[1]]
     return found
+
+
+def _find_filling(layout: Layout, dtype: np.dtype[Any]) -> float:
+    """Give the sample of pixels that a sparse file leaves out.
+
+    Raises:
+        UnusablePicture: No sample of the file's type can be it.
+    """
+    filling = layout.filling if layout.gaps else 0.0
+    highest = (1 << layout.bits[0] - (layout.kind == SIGNED)) - 1
+    lowest = -highest - 1 if layout.kind == SIGNED else 0
+    if dtype.kind != "f" and not (lowest <= filling <= highest and filling.is_integer()):
+        raise UnusablePicture(f"not supported: sparse TIFF with {filling:g} for no data")
+    return filling
 
 
 class _Part(NamedTuple):
@@ -66,11 +80,9 @@ class _Part(NamedTuple):
 
 
 def _find_parts(content: bytes, layout: Layout) -> Iterator[_Part]:
-    """Yield strips or tiles in the order in which the directory lists them: planes, then rows, then columns."""
-    tags, tiled = layout.tags, TiffImagePlugin.TILEWIDTH in layout.tags
-    offsets = tags.get(TiffImagePlugin.TILEOFFSETS if tiled else TiffImagePlugin.STRIPOFFSETS)
-    counts = tags.get(TiffImagePlugin.TILEBYTECOUNTS if tiled else TiffImagePlugin.STRIPBYTECOUNTS)
-    if tiled:
+    """Yield the strips or tiles that are not left out, as the directory lists them: planes, then rows, then columns."""
+    tags, offsets, counts, gaps = layout.tags, layout.offsets, layout.counts, layout.gaps
+    if layout.is_tiled:
         width, height = int(tags[TiffImagePlugin.TILEWIDTH]), int(tags.get(TiffImagePlugin.TILELENGTH, 0))
     else:
         width, height = layout.width, min(int(tags.get(TiffImagePlugin.ROWSPERSTRIP, layout.height)), layout.height)
@@ -79,16 +91,20 @@ def _find_parts(content: bytes, layout: Layout) -> Iterator[_Part]:
         raise UnusablePicture("truncated or damaged")
     across, down = math.ceil(layout.width / width), math.ceil(layout.height / height)
     parts = across * down * (layout.samples if layout.planar else 1)
-    if counts is None and parts == 1:
+    if not counts and parts == 1:
         counts = (len(content) - offsets[0],)
-    if counts is None or len(offsets) < parts or len(counts) < parts:
+    if len(offsets) < parts or len(counts) < parts:
         raise UnusablePicture("truncated or damaged")
     for number in range(parts):
+        if number in gaps:
+            continue
+        if not offsets[number]:  # the header is there
+            raise UnusablePicture("truncated")
         plane, place = divmod(number, across * down)
         y, x = (place // across) * height, (place % across) * width
         data = content[offsets[number] : offsets[number] + counts[number]]
         data = data.translate(_REVERSED) if tags.get(TiffImagePlugin.FILLORDER) == 2 else data
-        yield _Part(x, y, plane, width, height if tiled else min(height, layout.height - y), data)
+        yield _Part(x, y, plane, width, height if layout.is_tiled else min(height, layout.height - y), data)
 
 
 def _unpack(parts: list[_Part], compression: int, bits: int) -> Iterator[tuple[_Part, Bytes]]:
