@@ -20,10 +20,11 @@ def load(weights: str | Path) -> Predictor[Any]:
 
     Args:
         weights: A ``model.safetensors`` that a pipeline of this project wrote, or, within the project, the name of a
-            pipeline (``superres``) for what it delivers.
+            pipeline (``superres``) for what it delivers, or of one of its models (``digits.cnn``).
 
     Returns:
-        A callable from picture to picture: to the restored one, or to one whose values are classes.
+        A callable that takes a picture: it gives the restored one, one whose values are classes, or the names of
+        classes with their probabilities.
 
     Raises:
         UserError: If the file is missing, cut short, or not one of this project's.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from plotly.graph_objects import Figure
 
 from uncrappify.datasets import LabelledPictures, TrainedModel, TrainingRun
 from uncrappify.errors import UserError
 from uncrappify.pipelines import nodes as shared
 from uncrappify.pipelines.classification.nodes import select
 from uncrappify.pipelines.landscape.parameters import Survey
+
+log = logging.getLogger(__name__)
 
 
 def survey(
@@ -46,7 +48,7 @@ def survey(
     """
     from uncrappify.evaluation import landscape
     from uncrappify.evaluation.grids import place
-    from uncrappify.evaluation.planes import Plane, draw_directions, project_path, read_parameters
+    from uncrappify.evaluation.planes import Plane, cosine, draw_directions, project_path, read_parameters
     from uncrappify.inference.classifier import Classifier
     from uncrappify.training.trajectory import read_trajectory
 
@@ -67,6 +69,7 @@ def survey(
     for name in (options.plain, options.residual):
         weights = read_parameters(networks[name])
         plane = Plane(weights, *draw_directions(weights, seed))
+        log.info("%s: the cosine between the two directions is %.4f", name, cosine(plane.first, plane.second))
         journal = folder / f"{name}.jsonl"
         found = landscape.survey(networks[name], plane, axes, samples, journal, f"surveying {name}")
         surfaces.append(found.assign(model=name))
@@ -88,7 +91,7 @@ def draw(
     plane: pd.DataFrame,
     options: Survey,
     **histories: Any,
-) -> tuple[pd.DataFrame, Figure, Figure, Figure, Figure, dict[str, float]]:
+) -> tuple[Any, ...]:
     """Draw what was measured.
 
     Args:
@@ -102,7 +105,8 @@ def draw(
     Returns:
         The table of models; surfaces; contours; the path over its plane; the errors of all trainings; and the metrics
         ``roughness_plain``, ``roughness_residual`` (as :func:`~uncrappify.evaluation.grids.roughness` defines them)
-        and ``train_loss_<model>``.
+        and ``train_loss_<model>``; then ``train_loss`` and ``train_error`` of each model, empty where it is not
+        trained on these pictures.
     """
     from uncrappify.evaluation.grids import arrange, roughness
     from uncrappify.evaluation.surfaces import draw_contours, draw_path, draw_surfaces
@@ -112,6 +116,7 @@ def draw(
     rough = pd.Series({name: roughness(arrange(table)[2]) for name, table in surfaces.items()}, name="roughness")
     metrics = {"roughness_plain": float(rough[options.plain]), "roughness_residual": float(rough[options.residual])}
     metrics |= {f"train_loss_{name}": loss for name, loss in zip(fits["model"], fits["train_loss"], strict=True)}
+    reached = fits.set_index("model")[["train_loss", "train_error"]].to_dict(orient="index")
     share_a, share_b = path[["share_a", "share_b"]].iloc[0]
     return (
         fits.join(rough, on="model"),
@@ -120,6 +125,7 @@ def draw(
         draw_path(plane, path[["a", "b"]].to_numpy(), (share_a, share_b), path["step"].tolist()),
         draw_training_errors(histories, "train_loss", "training loss", logarithmic=True),
         metrics,
+        *(reached.get(name, {}) for name in histories),
     )
 
 

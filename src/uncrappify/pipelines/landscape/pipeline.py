@@ -35,7 +35,8 @@ def create_pipeline(name: str, section: Mapping[str, Any]) -> Pipeline:
         nodes.draw,
         {"fits": "fits", "surface": "surface", "path": "path", "plane": "plane", "options": "params:survey"}
         | {model: f"{model}.history" for model in models},
-        ["comparison", "surfaces", "contours", "descent", "training_errors", "test_metrics"],
+        ["comparison", "surfaces", "contours", "descent", "training_errors", "test_metrics"]
+        + [f"{model}.test_metrics" for model in models],
         name="draw",
         tags="evaluation",
     )
