@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
-import psutil
 from numpy.typing import NDArray
 
 from uncrappify.errors import UserError
@@ -67,6 +66,9 @@ def _find_size(split: pd.DataFrame) -> tuple[int, int]:
 
 
 def _check_memory(number: int, channels: int, height: int, width: int) -> None:
+    # Here: whoever only uses a model checks no memory.
+    import psutil
+
     limit = int(psutil.virtual_memory().total * _SHARE_OF_MEMORY)
     needed = number * channels * height * width
     if needed > limit:
