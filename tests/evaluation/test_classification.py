@@ -9,7 +9,7 @@ from torch import nn
 
 from uncrappify.datasets import ClassificationDescription, LabelledPictures, TrainedModel
 from uncrappify.evaluation.class_sheet import draw_labelled_batch_sheet, draw_mistakes
-from uncrappify.evaluation.classification import ClassScores, choose, measure_activations, score, tabulate
+from uncrappify.evaluation.classification import ClassScores, find_best, measure_activations, score, tabulate
 from uncrappify.evaluation.confusion import find_confused
 from uncrappify.models import build
 
@@ -38,16 +38,14 @@ def test_a_right_class_of_no_probability_has_a_finite_loss() -> None:
     assert scores.loss == pytest.approx(-np.log(1e-12))
 
 
-def test_the_best_on_the_validation_pictures_is_delivered_and_of_equals_the_one_with_the_lower_loss() -> None:
+def test_the_best_is_that_on_the_validation_pictures_and_of_equals_the_one_with_the_lower_loss() -> None:
     scores = {
         "first": make_scores(valid_accuracy=0.9, valid_loss=0.1),
         "second": make_scores(valid_accuracy=0.95, valid_loss=0.4),
         "third": make_scores(valid_accuracy=0.95, valid_loss=0.3),
         "fourth": make_scores(valid_accuracy=0.95, valid_loss=0.35),
     }
-    assert choose(scores, "best") == "third"
-    assert choose(scores, "first") == "first"
-    assert choose(scores, "") == "fourth"
+    assert find_best(scores) == "third"
 
 
 def test_a_model_that_is_not_trained_has_a_row_that_says_so() -> None:
@@ -62,11 +60,10 @@ def test_a_model_that_is_not_trained_has_a_row_that_says_so() -> None:
 def test_what_a_step_keeps_is_counted_once_and_without_weights_and_leaves_the_network_as_it_was() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4), nn.BatchNorm1d(4)).eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    batch = torch.zeros(128, 1, 4, 4)
-    kept = measure_activations(network, batch)
-    # The input, the ReLU's output (also the next layer's input), what batch norm normalises, the loss's probabilities.
-    floats = 128 * (16 + 8 + 4 + 4)
-    assert floats * 4 <= kept <= floats * 4 + 128 * 8 + 4096
+    kept = measure_activations(network, (1, 4, 4))
+    # The input, the ReLU's output (also the next layer's input), what batch norm normalises and its statistics, the
+    # loss's probabilities and the class.
+    assert 4 * (16 + 8 + 4 + 4) <= kept <= 4 * (16 + 8 + 4 + 4) + 4 * 3 * 4 + 8
     assert not network.training
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
@@ -74,7 +71,7 @@ def test_what_a_step_keeps_is_counted_once_and_without_weights_and_leaves_the_ne
 def test_a_dense_net_keeps_more_than_a_residual_one_of_the_same_widths() -> None:
     options = {"in_channels": 1, "out_channels": 10, "mean": [0.1], "std": [0.3]}
     plain, residual, dense = (
-        measure_activations(build("classification", name, options), torch.zeros(8, 1, 28, 28))
+        measure_activations(build("classification", name, options), (1, 28, 28))
         for name in ("conv_layer", "resnet", "densenet")
     )
     assert plain < residual < dense

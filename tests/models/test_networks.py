@@ -74,7 +74,7 @@ VARIANTS = {
     "conv_layer": classifier("conv_layer", THIN),
     "resnet, blocks that start as nothing": classifier("resnet", THIN | {"blocks": 2, "zero_init": True}),
     "densenet": classifier("densenet", THIN | {"blocks": 2}),
-    "encoder": classifier("encoder", GREY | TINY),
+    "timm": classifier("timm", GREY | TINY),
     "deep, plain": classifier("deep", GREY | {"layers": 14, "residual": False, "channels": 4, "norm": "none"}),
     "deep, residual": classifier("deep", GREY | {"layers": 14, "residual": True, "channels": 4}),
     "segmenter": Network("segmentation", "unet", {"out_channels": 4, **TINY}, channels=4),

@@ -99,6 +99,24 @@ def test_a_folder_beside_train_and_test_makes_them_classes(write: Write) -> None
     assert set(found["label"]) == {"train", "test", "plane"}
 
 
+@pytest.mark.parametrize(("train", "test"), [("training", "testing"), ("Train", "TEST"), ("training", "val")])
+def test_parts_may_have_other_names_in_any_case(write: Write, train: str, test: str) -> None:
+    root = write(**{f"{train}__cat": 12, f"{train}__dog": 12, f"{test}__cat": 1, f"{test}__dog": 2})
+    found = counts(source_of(root))
+    assert {label for label, _ in found} == {"cat", "dog"}
+    part = "valid" if test == "val" else "test"
+    assert (found["cat", part], found["dog", part]) == (1, 2)
+
+
+def test_what_lies_beside_the_parts_of_the_data_is_named(write: Write) -> None:
+    root = write(train__cat=3, train__dog=3, test__cat=1, test__dog=1, extra__cat=1)
+    (root / "loose.png").touch()
+    assert told(root) == (
+        f"source.class_folders.path: extra, loose.png lies beside test and train in {root}. Where these two are the "
+        f"parts of the data, move the rest elsewhere, or give one of them, such as {root / 'train'}."
+    )
+
+
 def test_another_folder_is_the_test(write: Write) -> None:
     root = write(a__cat=3, a__dog=3, b__cat=1, b__dog=2)
     source = source_of(root / "a", root / "b")
@@ -117,8 +135,8 @@ def test_the_same_name_in_two_forms_of_unicode_is_one_class(write: Write) -> Non
 def test_a_test_that_is_given_twice_is_refused(write: Write) -> None:
     root = write(a__train__cat=3, a__train__dog=3, a__test__cat=3, b__cat=1)
     assert told(root / "a", root / "b") == (
-        f"source.class_folders.test: {root / 'a'} has a folder test already. Leave out source.class_folders.test, or "
-        f"give {root / 'a' / 'train'} as source.class_folders.path."
+        f"source.class_folders.test: {root / 'a'} has a folder for the test already. Leave out "
+        "source.class_folders.test, or give the folder for the training alone as source.class_folders.path."
     )
 
 

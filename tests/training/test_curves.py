@@ -104,7 +104,7 @@ def test_any_metrics_of_a_learner_are_drawn_in_the_panels_that_it_names():
 
 def test_trainings_are_compared_in_one_chart_by_one_metric():
     tables = {"plain20": history(), "plain56": history(150), "residual56": history().drop(columns="train_loss")}
-    figure = curves.draw_training_errors(tables, "train_loss", "training loss", logarithmic=True)
+    figure = curves.draw_training_losses(tables)
     drawn = lines(figure)
     assert list(drawn) == ["plain20", "plain56"]
     assert list(drawn["plain56"].x) == list(range(150))

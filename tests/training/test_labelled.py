@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from uncrappify.training.labelled import LabelledBatches, turn
+from uncrappify.training.labelled import LabelledBatches, warp
 from uncrappify.training.parameters import Affine, ClassificationStage, ClassificationTraining
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -64,9 +64,9 @@ def test_half_of_the_pictures_are_mirrored() -> None:
     assert 0.4 < np.mean(mirrored) < 0.6
 
 
-def test_no_turning_leaves_pictures_as_they_are() -> None:
+def test_no_warping_leaves_pictures_as_they_are() -> None:
     none = Affine(degrees=0, shift=0, zoom=0, shear=0)
-    assert torch.equal(turn(PIXELS, none, np.random.default_rng(0)), PIXELS)
+    assert torch.equal(warp(PIXELS, none, np.random.default_rng(0)), PIXELS)
 
 
 class Extreme:
@@ -83,7 +83,7 @@ class Extreme:
 
 def test_pixels_move_by_the_share_of_the_size_that_is_said() -> None:
     affine = Affine(degrees=0, shift=0.5, zoom=0, shear=0)
-    moved = turn(PIXELS, affine, Extreme(3))  # type: ignore[arg-type]
+    moved = warp(PIXELS, affine, Extreme(3))  # type: ignore[arg-type]
     assert torch.equal(moved[..., :2], PIXELS[..., 2:])
     assert not moved[..., 2:].any()
 
@@ -91,7 +91,7 @@ def test_pixels_move_by_the_share_of_the_size_that_is_said() -> None:
 def test_a_quarter_turn_is_a_quarter_turn_also_of_a_picture_that_is_no_square() -> None:
     picture = torch.zeros(1, 1, 5, 9, dtype=torch.uint8)
     picture[0, 0, 2, 3:6] = 200
-    turned = turn(picture, Affine(degrees=90, shift=0, zoom=0, shear=0), Extreme(0))  # type: ignore[arg-type]
+    turned = warp(picture, Affine(degrees=90, shift=0, zoom=0, shear=0), Extreme(0))  # type: ignore[arg-type]
     expected = torch.zeros_like(picture)
     expected[0, 0, 1:4, 4] = 200
     assert (turned.int() - expected.int()).abs().max() <= 1
@@ -100,6 +100,6 @@ def test_a_quarter_turn_is_a_quarter_turn_also_of_a_picture_that_is_no_square() 
 def test_a_picture_is_magnified_by_the_share_that_is_said() -> None:
     picture = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
     picture[..., 3:5, 3:5] = 240
-    larger = turn(picture, Affine(degrees=0, shift=0, zoom=0.5, shear=0), Extreme(2))  # type: ignore[arg-type]
+    larger = warp(picture, Affine(degrees=0, shift=0, zoom=0.5, shear=0), Extreme(2))  # type: ignore[arg-type]
     # Half as large again: 2.25 times the brightness in all.
     assert larger.sum().item() == pytest.approx(2.25 * picture.sum().item(), rel=0.1)

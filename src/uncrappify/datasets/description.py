@@ -163,6 +163,8 @@ class ClassificationDescription(Description):
 
     @model_validator(mode="after")
     def _count_channels(self) -> Self:
+        if len(set(self.classes)) != len(self.classes):
+            raise report(("classes",), "two classes have the same name")
         if len(self.mean) == 2 or len(self.std) != len(self.mean):
             raise report(("std",), f"there are {len(self.mean)} means and {len(self.std)} standard deviations")
         return self

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+LEVELS = np.arange(256)
+
 
 @dataclass(frozen=True)
 class LabelledPictures:
@@ -48,9 +50,21 @@ class LabelledPictures:
     @property
     def mean(self) -> list[float]:
         """Mean of each channel, in 0..1."""
-        return [round(float(channel.mean()) / 255, 6) for channel in self.pixels.swapaxes(0, 1)]
+        return [round(float(counts @ LEVELS / counts.sum()) / 255, 6) for counts in self._count_levels()]
 
     @property
     def std(self) -> list[float]:
         """Standard deviation of each channel, in 0..1; one grey level where all pixels are equal."""
-        return [round(max(float(channel.std()), 1.0) / 255, 6) for channel in self.pixels.swapaxes(0, 1)]
+        spreads = []
+        for counts in self._count_levels():
+            mean = counts @ LEVELS / counts.sum()
+            spread = np.sqrt(counts @ (LEVELS - mean) ** 2 / counts.sum())
+            spreads.append(round(max(float(spread), 1.0) / 255, 6))
+        return spreads
+
+    def _count_levels(self) -> list[npt.NDArray[np.int64]]:
+        """Count how many pixels of each channel have each of the 256 levels: exact, and without a copy in floats."""
+        return [
+            np.sum([np.bincount(picture.ravel(), minlength=256) for picture in channel], axis=0)
+            for channel in self.pixels.swapaxes(0, 1)
+        ]

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 class Text(WholeFile[str]):
-    """A text in UTF-8."""
+    """A text in UTF-8; an empty one says that there is nothing new, and leaves what is there."""
+
+    def save(self, data: str) -> None:
+        """Write the text."""
+        if data:
+            super().save(data)
 
     def _parse(self, content: bytes) -> str:
         return content.decode()

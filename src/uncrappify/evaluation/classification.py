@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from uncrappify.datasets import ClassificationDescription, LabelledPictures, TrainedModel
 from uncrappify.evaluation.confusion import Counts
 from uncrappify.inference.classifier import Classifier
-from uncrappify.parameters.delivery import BEST
 
-BATCH_MEASURED = 128
-"""Pictures in the batch whose memory is measured."""
+BATCH_TOLD = 128
+"""Pictures in the batch whose memory is told."""
+
+BATCH_MEASURED = 2
+"""Pictures in the batch that is measured for it: of large ones, more would not fit."""
 
 SMALLEST_PROBABILITY = 1e-12
 NOT_TRAINED = "not trained"
@@ -90,21 +92,22 @@ def score(model: TrainedModel, test: LabelledPictures) -> ClassScores:
         probabilities=classifier.compute_probabilities(torch.from_numpy(test.pixels)).numpy(),
         labels=test.labels,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        step_memory_mb=measure_activations(network, torch.zeros(BATCH_MEASURED, *test.shape)) / 2**20,
+        step_memory_mb=measure_activations(network, test.shape) * BATCH_TOLD / 2**20,
         description=classifier.description,
     )
 
 
-def measure_activations(network: nn.Module, batch: Tensor) -> int:
+def measure_activations(network: nn.Module, shape: tuple[int, ...]) -> float:
     """Measure what a training step keeps in memory for its backward pass, apart from the weights.
 
     Args:
         network: The network.
-        batch: Pictures (N, C, H, W) in 0..1.
+        shape: C, H and W of the pictures.
 
     Returns:
-        Bytes, in 32-bit numbers; the same on every machine.
+        Bytes a picture, in 32-bit numbers; the same on every machine.
     """
+    batch = torch.zeros(BATCH_MEASURED, *shape)
     weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
     kept: dict[int, int] = {}
 
@@ -125,21 +128,15 @@ def measure_activations(network: nn.Module, batch: Tensor) -> int:
     for name, buffer in network.named_buffers():
         buffer.copy_(buffers[name])
     network.train(training)
-    return sum(kept.values())
+    return sum(kept.values()) / BATCH_MEASURED
 
 
-def choose(scores: Mapping[str, ClassScores], delivers: str | None) -> str:
-    """Say which of the models the pipeline delivers: the one that is named, if it is trained, else the best.
+def find_best(scores: Mapping[str, ClassScores]) -> str:
+    """Find the model that had most validation pictures right in the end, of equals the one with the lower loss on them.
 
     Args:
         scores: Of the trained models.
-        delivers: Name of a model; ``best`` for the one that had most validation pictures right in the end, of equals
-            the one with the lower loss on them; empty for the last.
     """
-    if delivers and delivers != BEST and delivers in scores:
-        return delivers
-    if delivers == "":
-        return list(scores)[-1]
 
     def rank(name: str) -> tuple[float, float]:
         measured = scores[name].training_metrics
@@ -148,13 +145,13 @@ def choose(scores: Mapping[str, ClassScores], delivers: str | None) -> str:
     return max(scores, key=rank)
 
 
-def tabulate(names: Mapping[str, object], scores: Mapping[str, ClassScores], delivered: str) -> pd.DataFrame:
+def tabulate(names: Iterable[str], scores: Mapping[str, ClassScores], delivered: str | None) -> pd.DataFrame:
     """Put the models side by side.
 
     Args:
         names: All models of the pipeline, in order.
         scores: Of those that are trained.
-        delivered: The one that the pipeline delivers.
+        delivered: The one that the pipeline delivers, if any.
 
     Returns:
         One row a model: ``model``, ``parameters``, ``accuracy`` on the test pictures and on the ``valid`` ones,

@@ -145,7 +145,8 @@ def draw_confusion(counts: Counts, classes: Sequence[str]) -> Figure:
         ygap=1,
     )
     figure = Figure(heatmap)
-    figure.update_xaxes(title_text="predicted", side="bottom", automargin=True)
-    figure.update_yaxes(title_text="true", autorange="reversed", automargin=True)
+    # Categories, also where the names of the classes are numbers.
+    figure.update_xaxes(title_text="predicted", type="category", side="bottom", automargin=True)
+    figure.update_yaxes(title_text="true", type="category", autorange="reversed", automargin=True)
     figure.update_layout(margin={"l": 20, "r": 20, "t": 30, "b": 20}, template="plotly_white")
     return figure

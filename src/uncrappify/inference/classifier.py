@@ -16,7 +16,8 @@ from uncrappify.inference.predictor import Predictor
 from uncrappify.memory import freed_is_kept
 from uncrappify.pictures import fit_picture, to_rgb
 
-BATCH = 500
+BATCH_PIXELS = 500 * 28 * 28
+"""Of the pictures that are looked at at once."""
 
 
 class Classifier(Predictor[ClassificationDescription]):
@@ -72,10 +73,11 @@ class Classifier(Predictor[ClassificationDescription]):
             UserError: If the network's output is no number.
         """
         weights = next(self.network.parameters())
+        batch_size = max(1, BATCH_PIXELS // (pixels.shape[-2] * pixels.shape[-1]))
         with freed_is_kept(weights.device.type):
             logits = [
                 self.network(batch.to(weights.device, weights.dtype, memory_format=torch.channels_last) / 255).cpu()
-                for batch in torch.split(pixels, BATCH)
+                for batch in torch.split(pixels, batch_size)
             ]
         found = torch.cat(logits).float()
         if not found.isfinite().all():

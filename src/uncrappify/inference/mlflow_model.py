@@ -36,7 +36,7 @@ DIGEST = "uncrappify.weights_sha256"
 """Tag of a logged model: hash of its weights file."""
 
 WITH_ENCODERS = ("huggingface_hub", "timm", "torchvision")
-MORE_REQUIREMENTS = {"unet": WITH_ENCODERS, "encoder": WITH_ENCODERS}
+MORE_REQUIREMENTS = {"unet": WITH_ENCODERS, "timm": WITH_ENCODERS}
 """What some models import besides."""
 
 

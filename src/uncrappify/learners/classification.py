@@ -17,7 +17,8 @@ from uncrappify.training.learner import LEARNING_RATE, LOSS, Learner, Panel
 from uncrappify.training.parameters import ClassificationStage, ClassificationTraining
 from uncrappify.training.trajectory import Trajectory
 
-VALIDATION_BATCH = 500
+BATCH_PIXELS = 500 * 28 * 28
+"""Of the validation pictures that are looked at at once."""
 
 Batch = tuple[Tensor, Tensor]
 
@@ -102,8 +103,9 @@ class ClassificationData:
 
     def validation(self) -> DataLoader[Batch]:
         """Give the validation pictures, in batches."""
-        pixels, labels = (torch.from_numpy(part) for part in (self.valid.pixels, self.valid.labels))
-        batches = list(zip(*(torch.split(part, VALIDATION_BATCH) for part in (pixels, labels)), strict=True))
+        parts = (torch.from_numpy(part) for part in (self.valid.pixels, self.valid.labels))
+        batch_size = max(1, BATCH_PIXELS // (self.valid.shape[1] * self.valid.shape[2]))
+        batches = list(zip(*(torch.split(part, batch_size) for part in parts), strict=True))
         return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
 
     def draw(self, batch: Batch) -> Image.Image:

@@ -21,7 +21,7 @@ MODELS = {
         "conv_layer": "uncrappify.models.classifiers:ConvLayers",
         "resnet": "uncrappify.models.classifiers:ResNet",
         "densenet": "uncrappify.models.classifiers:DenseNet",
-        "encoder": "uncrappify.models.encoder_classifier:EncoderClassifier",
+        "timm": "uncrappify.models.encoder_classifier:EncoderClassifier",
         "deep": "uncrappify.models.classifiers:Deep",
     },
 }

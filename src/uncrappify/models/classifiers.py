@@ -13,7 +13,7 @@ SMALL_SHIFT = 1e-3
 """What fast.ai's batch norm adds in the beginning."""
 
 
-class Classifier(nn.Module):
+class NormalisedNetwork(nn.Module):
     """Normalises pictures by the training pictures' mean and standard deviation, and gives a logit a class.
 
     Args:
@@ -38,7 +38,7 @@ class Classifier(nn.Module):
         return logits.mean((2, 3))
 
 
-class CNN(Classifier):
+class CNN(NormalisedNetwork):
     """The lesson's hand-written network: convolution with bias, batch norm, ReLU, halving the size at each layer.
 
     With the defaults and ten classes it is the lesson's, of 12,126 parameters.
@@ -46,8 +46,8 @@ class CNN(Classifier):
     Args:
         in_channels: 1 for grey pictures, 3 for colour.
         out_channels: Number of classes.
-        mean: As :class:`Classifier` takes it.
-        std: As :class:`Classifier` takes it.
+        mean: As :class:`NormalisedNetwork` takes it.
+        std: As :class:`NormalisedNetwork` takes it.
         widths: Channels of each layer; one with as many channels as there are classes follows.
         strides: Size of a layer's input over that of its output, for each width.
     """
@@ -127,7 +127,7 @@ class DenseBlock(nn.Module):
         return torch.cat([self.second(self.first(x)), x], dim=1)
 
 
-class _Layered(Classifier):
+class _Layered(NormalisedNetwork):
     """Layers of stride 2, each followed by blocks, and a layer with as many channels as there are classes."""
 
     def __init__(
@@ -157,8 +157,8 @@ class ConvLayers(_Layered):
     Args:
         in_channels: 1 for grey pictures, 3 for colour.
         out_channels: Number of classes.
-        mean: As :class:`Classifier` takes it.
-        std: As :class:`Classifier` takes it.
+        mean: As :class:`NormalisedNetwork` takes it.
+        std: As :class:`NormalisedNetwork` takes it.
         widths: Channels of each layer; one with as many channels as there are classes follows.
         strides: Size of a layer's input over that of its output, for each width.
     """
@@ -184,8 +184,8 @@ class ResNet(_Layered):
     Args:
         in_channels: 1 for grey pictures, 3 for colour.
         out_channels: Number of classes.
-        mean: As :class:`Classifier` takes it.
-        std: As :class:`Classifier` takes it.
+        mean: As :class:`NormalisedNetwork` takes it.
+        std: As :class:`NormalisedNetwork` takes it.
         widths: Channels of each layer; one with as many channels as there are classes follows.
         strides: Size of a layer's input over that of its output, for each width.
         blocks: Residual blocks after each layer.
@@ -218,8 +218,8 @@ class DenseNet(_Layered):
     Args:
         in_channels: 1 for grey pictures, 3 for colour.
         out_channels: Number of classes.
-        mean: As :class:`Classifier` takes it.
-        std: As :class:`Classifier` takes it.
+        mean: As :class:`NormalisedNetwork` takes it.
+        std: As :class:`NormalisedNetwork` takes it.
         widths: Channels of each layer; one with as many channels as there are classes follows.
         strides: Size of a layer's input over that of its output, for each width.
         blocks: Dense blocks after each layer.
@@ -242,7 +242,7 @@ class DenseNet(_Layered):
         super().__init__(in_channels, out_channels, mean, std, widths, strides, build)
 
 
-class Deep(Classifier):
+class Deep(NormalisedNetwork):
     """A net of many thin layers, with or without additions: He et al. 2015, section 4.2, of one width.
 
     A convolution, three groups of pairs of convolutions, the mean over all places, a linear layer. The second and the
@@ -252,8 +252,8 @@ class Deep(Classifier):
     Args:
         in_channels: 1 for grey pictures, 3 for colour.
         out_channels: Number of classes.
-        mean: As :class:`Classifier` takes it.
-        std: As :class:`Classifier` takes it.
+        mean: As :class:`NormalisedNetwork` takes it.
+        std: As :class:`NormalisedNetwork` takes it.
         layers: How many have weights: 6 n + 2, with n pairs a group.
         residual: Whether the input of each pair is added to its output.
         channels: Of all convolutions.

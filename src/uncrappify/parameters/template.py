@@ -131,6 +131,11 @@ def section_parameters(template: type[TemplateParameters], section: Mapping[str,
     if not issubclass(template, SeveralModels):
         return template
     names = find_models(section)
+    if not names:
+        raise UserError(
+            f"{section.get('template')}: no model is named. A model is a key of its own that holds model and training, "
+            "such as mine: {model: {...}, training: {...}}."
+        )
     for name in names:
         if name in RESERVED or hasattr(template, name) or name in template.model_fields or not name.isidentifier():
             raise UserError(

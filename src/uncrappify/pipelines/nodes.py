@@ -54,26 +54,27 @@ def hash_content(split: pd.DataFrame) -> str:
     return hashlib.sha256(seen.to_csv(index=False).encode()).hexdigest()
 
 
-def describe_data(raw: PictureSource, split: pd.DataFrame) -> TrainingData:
+def describe_data(raw: PictureSource, split: pd.DataFrame, content: str) -> TrainingData:
     """Say what a model has learned from, for its description."""
     pictures = int((split["split"] == "train").sum())
-    return TrainingData(source=raw.name, licence=raw.licence, pictures=pictures, fingerprint=hash_content(split))
+    return TrainingData(source=raw.name, licence=raw.licence, pictures=pictures, fingerprint=content)
 
 
 def leave_out_others(models: Mapping[str, TrainedModel | None], content: str) -> dict[str, TrainedModel]:
     """Leave out the models that are not trained, and those that have learned from other pictures, and name these.
 
+    A model that has not learned here at all, only taken the weights of another one, is kept.
+
     Args:
         models: Name to trained model; None where it is not trained.
-        content: As :func:`hash_content` gives it.
+        content: Hash of what a training on the present pictures gets to see.
 
     Raises:
         UserError: If none is left.
     """
     trained = {name: model for name, model in models.items() if model}
-    learned = {name: model.description.data for name, model in trained.items()}
-    usable = {name: trained[name] for name, data in learned.items() if data and data.fingerprint == content}
-    if others := ", ".join(trained.keys() - usable.keys()):
+    usable = {name: model for name, model in trained.items() if _has_learned_from(model, content)}
+    if others := ", ".join(name for name in trained if name not in usable):
         log.warning("%s: trained on other pictures, and left out; the whole pipeline trains anew", others)
     if not usable:
         raise UserError(
@@ -81,6 +82,11 @@ def leave_out_others(models: Mapping[str, TrainedModel | None], content: str) ->
             f"models by its tag, such as --tags data,{next(iter(models))},evaluation."
         )
     return usable
+
+
+def _has_learned_from(model: TrainedModel, content: str) -> bool:
+    data = model.description.data
+    return not model.description.metrics.get("train_seconds") or (data is not None and data.fingerprint == content)
 
 
 def read_ancestor(model: Network) -> TrainedModel | None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from uncrappify.sources import archive, class_folders, digits, embedded, folder, masks, pairs, street_scenes
-from uncrappify.sources.decoded import decode_pictures
+from uncrappify.sources.decoded import LARGEST_SIDE, decode_pictures
 from uncrappify.sources.labels import check_classes, count_classes, label_pictures
 from uncrappify.sources.layout import find_stems
 from uncrappify.sources.manifest import list_pictures, with_test_source
@@ -27,6 +27,7 @@ from uncrappify.sources.parameters import (
 from uncrappify.sources.split import assign_splits
 
 __all__ = [
+    "LARGEST_SIDE",
     "ArchiveOptions",
     "ClassFoldersOptions",
     "DigitsOptions",

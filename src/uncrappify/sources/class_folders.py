@@ -9,8 +9,16 @@ from uncrappify.sources.layout import match_globs, name_files, shorten_list
 from uncrappify.sources.manifest import with_test_source
 from uncrappify.sources.parameters import ClassFoldersOptions, PictureSource
 
-PARTS = {"train": "train", "valid": "valid", "val": "valid", "test": "test"}
-"""Folder to split, in the layout of torchvision's ``ImageFolder``, of ImageNet and of MNIST as PNG files."""
+PARTS = {
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "val": "valid",
+    "validation": "valid",
+    "test": "test",
+    "testing": "test",
+}
+"""Folder, whatever its case, to split: as torchvision's ``ImageFolder``, ImageNet, and MNIST as PNG files have it."""
 
 IN_CLASS = "*/**/*"
 """Glob of the pictures, from the folder that has the classes' folders; the first wildcard stands for the class."""
@@ -35,8 +43,8 @@ def point_at(options: ClassFoldersOptions) -> PictureSource:
         return source
     if "test" in source.own_split:
         raise UserError(
-            f"source.class_folders.test: {source.root} has a folder test already. Leave out source.class_folders.test, "
-            f"or give {source.root / 'train'} as source.class_folders.path."
+            f"source.class_folders.test: {source.root} has a folder for the test already. Leave out "
+            "source.class_folders.test, or give the folder for the training alone as source.class_folders.path."
         )
     root = find_folder(options.test, "pictures for the test (source.class_folders.test)")
     _find_classes(root, find_pictures(root), "source.class_folders.test")
@@ -48,12 +56,12 @@ def _point_at_path(path: str) -> PictureSource:
     parameter = "source.class_folders.path"
     root = find_folder(path, f"pictures ({parameter})")
     files = find_pictures(root)
-    parts = _find_parts(root, files)
+    parts = _find_parts(root, files, parameter)
     for part in parts or [""]:
         begin = part and f"{part}/"
         inside = [file.removeprefix(begin) for file in files if file.startswith(begin)]
         classes = _find_classes(root / part, inside, parameter)
-        if len(classes) < 2 and part in {"", "train"}:
+        if len(classes) < 2 and (not part or _get_split(part) == "train"):
             raise UserError(
                 f"{parameter}: {classes[0]} is the only class folder in {root / part}, so there is nothing to tell "
                 "apart. Give a folder with a folder for each of two classes or more."
@@ -61,7 +69,7 @@ def _point_at_path(path: str) -> PictureSource:
     good = [f"{part}/{IN_CLASS}" for part in parts] or [IN_CLASS]
     own_split: dict[str, list[str]] = {}
     for name, file in name_files(match_globs(files, good)).items():
-        own_split.setdefault(PARTS[file.split("/")[0]] if parts else "train", []).append(name)
+        own_split.setdefault(_get_split(file.split("/")[0]) if parts else "train", []).append(name)
     return PictureSource(
         name=root.name,
         root=root,
@@ -71,17 +79,32 @@ def _point_at_path(path: str) -> PictureSource:
     )
 
 
-def _find_parts(root: Path, files: Iterable[str]) -> list[str]:
-    """Find the folders of the splits; none where the folders are those of the classes.
+def _find_parts(root: Path, files: Iterable[str], parameter: str) -> list[str]:
+    """Find the folders of the splits, which have classes in common; none where the folders are those of the classes.
 
-    They are the splits' where no other folder and no picture lies beside them, and one of them has class folders:
-    what is wrong with the others is told then.
+    Raises:
+        UserError: Something else lies beside the folders of the splits.
     """
     paths = [file.split("/") for file in files]
-    found = {folder.name for folder in _find_folders(root)} | {path[0] for path in paths if len(path) == 1}
-    deep = any(len(path) > 2 for path in paths)
-    split = deep and len(found) > 1 and "train" in found and found <= PARTS.keys()
-    return [part for part in PARTS if part in found] if split else []
+    folders = [folder.name for folder in _find_folders(root)]
+    parts = [folder for folder in folders if _get_split(folder)]
+    inside = {part: {path[1] for path in paths if path[0] == part and len(path) > 2} for part in parts}
+    learned = {name for part in parts if _get_split(part) == "train" for name in inside[part]}
+    # What is wrong with a part that has pictures and no classes is told later.
+    if len(parts) < 2 or not learned or any(inside[part] and not learned & inside[part] for part in parts):
+        return []
+    loose = [path[0] for path in paths if len(path) == 1]
+    if others := [folder for folder in folders if folder not in parts] + loose:
+        raise UserError(
+            f"{parameter}: {shorten_list(others)} lies beside {' and '.join(parts)} in {root}. Where these two are the "
+            f"parts of the data, move the rest elsewhere, or give one of them, such as {root / parts[-1]}."
+        )
+    return sorted(parts, key=lambda part: list(PARTS).index(part.casefold()))
+
+
+def _get_split(folder: str) -> str:
+    """Give the split that a folder is for; empty where it is for none."""
+    return PARTS.get(folder.casefold(), "")
 
 
 def _find_folders(root: Path) -> list[Path]:

@@ -18,6 +18,9 @@ from uncrappify.sources.parameters import PictureSource
 
 _SHARE_OF_MEMORY = 0.5
 
+LARGEST_SIDE = 1024
+"""Of the pictures that a classifier learns from, in pixels."""
+
 
 def decode_pictures(source: PictureSource, split: pd.DataFrame, size: tuple[int, int] | None) -> NDArray[np.uint8]:
     """Decode all pictures of a split by a thread pool, fitted by :func:`~uncrappify.pictures.fit_picture`.
@@ -62,7 +65,13 @@ def _find_size(split: pd.DataFrame) -> tuple[int, int]:
             f"size: the pictures have {len(first)} different sizes, such as {told} pixels. Give the size (height, "
             "width) that all are brought to, such as size: [64, 64]."
         )
-    return int(first["height"].iloc[0]), int(first["width"].iloc[0])
+    height, width = int(first["height"].iloc[0]), int(first["width"].iloc[0])
+    if max(height, width) > LARGEST_SIDE:
+        raise UserError(
+            f"size: the pictures have {width}x{height} pixels, and a network takes at most {LARGEST_SIDE} a side. Give "
+            "the size (height, width) that they are brought to, such as size: [128, 128]."
+        )
+    return height, width
 
 
 def _check_memory(number: int, channels: int, height: int, width: int) -> None:

@@ -50,25 +50,19 @@ def training_curves(history: pd.DataFrame, panels: Sequence[Panel]) -> "Figure":
     return _dress(figure)
 
 
-def draw_training_errors(
-    histories: Mapping[str, pd.DataFrame], metric: str, title: str, *, logarithmic: bool
-) -> "Figure":
-    """Draw one metric of several trainings over their steps (He et al. 2015, figures 1 and 4).
+def draw_training_losses(histories: Mapping[str, pd.DataFrame]) -> "Figure":
+    """Draw the losses of several trainings over their steps (after He et al. 2015, figures 1 and 4, of errors).
 
     Args:
-        histories: Name of each model to its history, as :func:`training_curves` takes it.
-        metric: Column to draw, such as ``train_loss``; a history without it is left out.
-        title: Of the axis.
-        logarithmic: Whether the axis is.
+        histories: Name of each model to its history: ``step`` and ``train_loss``.
     """
     from plotly.subplots import make_subplots
 
     figure = make_subplots()
     for (name, history), colour in zip(histories.items(), cycle([BLUE, ORANGE, GREEN]), strict=False):
-        if metric in history:
-            _add_line(figure, 1, history[["step", metric]].dropna(), name, colour)
+        _add_line(figure, 1, history[["step", "train_loss"]], name, colour)
     figure.update_xaxes(title_text="step")
-    figure.update_yaxes(title_text=title, type="log" if logarithmic else "linear")
+    figure.update_yaxes(title_text="training loss", type="log")
     return _dress(figure)
 
 

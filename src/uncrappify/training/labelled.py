@@ -53,7 +53,7 @@ class LabelledBatches:
         top, left = (torch.from_numpy(random.integers(self.windows.shape[2], size=len(chosen))) for _ in range(2))
         pictures = self.windows[chosen, :, top, left]
         if self.affine:
-            pictures = turn(pictures, self.affine, random)
+            pictures = warp(pictures, self.affine, random)
         if self.flip:
             mirrored = torch.from_numpy(random.random(len(chosen)) < 0.5)
             pictures = torch.where(mirrored[:, None, None, None], pictures.flip(-1), pictures)
@@ -76,7 +76,7 @@ def _order(seed: int, epoch: int, pictures: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng([seed, epoch]).permutation(pictures)
 
 
-def turn(pictures: Tensor, affine: Affine, random: np.random.Generator) -> Tensor:
+def warp(pictures: Tensor, affine: Affine, random: np.random.Generator) -> Tensor:
     """Turn, move, magnify and slant each picture of a batch by its own draws; what comes in from outside is black.
 
     Args:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from uncrappify.datasets import TrainedModel, TrainingRun
+from uncrappify.datasets import TrainedModel, TrainingRun, Weights
 from uncrappify.errors import UserError
 from uncrappify.models.parameters import ClassificationModel
 from uncrappify.pipelines.classification import nodes
@@ -72,7 +72,7 @@ def test_a_trained_model_is_evaluated_and_delivered_and_one_that_is_missing_is_s
     assert trained.description.watched == "valid"
     assert trained.description.mean == pytest.approx([np.mean(pixels[split["split"] == "train"]) / 255], abs=1e-5)
     table, _, _, delivered, metrics, card, first, first_card, second, second_card = nodes.evaluate(
-        pixels, split, classes, Evaluation(), "best", other=None, cnn=trained
+        pixels, split, classes, Evaluation(), "best", other_model=None, cnn_model=trained
     )
     assert table["note"].tolist() == ["not trained", "delivered"]
     assert delivered == {"model": "cnn"}
@@ -91,8 +91,46 @@ def test_a_model_that_has_learned_from_other_pictures_is_left_out_and_named(
     write(tmp_path / "others", "light", 191, 20)
     _, split, classes, pixels = prepare(tmp_path / "others")
     with pytest.raises(UserError, match="no model of this pipeline is trained on these pictures"):
-        nodes.evaluate(pixels, split, classes, Evaluation(), "best", cnn=trained)
+        nodes.evaluate(pixels, split, classes, Evaluation(), "best", cnn_model=trained)
     assert "cnn: trained on other pictures, and left out" in caplog.text
+
+
+def test_a_model_that_has_learned_from_pictures_of_another_size_is_left_out(prepared: Prepared, tmp_path: Path) -> None:
+    raw, split, classes, _ = prepared
+    trained = train(prepared, tmp_path)
+    larger = nodes.decode(raw, split, (16, 16))
+    with pytest.raises(UserError, match="no model of this pipeline is trained on these pictures"):
+        nodes.evaluate(larger, split, classes, Evaluation(), "best", cnn_model=trained)
+
+
+def test_a_named_model_is_delivered_although_another_one_is_better_or_it_is_not_trained(
+    prepared: Prepared, tmp_path: Path
+) -> None:
+    _, split, classes, pixels = prepared
+    models = {"worse_model": None, "cnn_model": train(prepared, tmp_path)}
+    for delivers, delivered, said in (
+        ("worse", "worse", "The best of the models is **cnn**"),
+        ("", "cnn", "This pipeline delivers the model **cnn**"),
+        (None, "", "The best of the models is **cnn**"),
+    ):
+        outputs = nodes.evaluate(pixels, split, classes, Evaluation(), delivers, **models)
+        assert outputs[3] == {"model": delivered}
+        assert outputs[5].startswith(said)
+
+
+def test_weights_of_other_classes_are_no_start(prepared: Prepared, tmp_path: Path) -> None:
+    raw, split, classes, pixels = prepared
+    file = tmp_path / "two.safetensors"
+    Weights(filepath=str(file)).save(train(prepared, tmp_path))
+    write(tmp_path / "shades", "grey", 120, 20)
+    raw, split, classes, pixels = prepare(tmp_path / "shades")
+    model = ClassificationModel.model_validate(
+        {"name": "cnn", "cnn": {"widths": [4], "strides": [2]}, "weights": str(file)}
+    )
+    training = ClassificationTraining.model_validate({"stages": [{"batch_size": 16, "steps": 1}]})
+    run = TrainingRun(tmp_path / "more", tmp_path / "snapshots")
+    with pytest.raises(UserError, match=r"more.model.weights: these weights are of pictures with 2 classes, and yours"):
+        nodes.train(raw, split, classes, pixels, model, training, 0, run)
 
 
 def test_test_pictures_that_are_watched_are_said_to_be(tmp_path: Path) -> None:
@@ -107,5 +145,5 @@ def test_test_pictures_that_are_watched_are_said_to_be(tmp_path: Path) -> None:
     assert split["split"].value_counts().to_dict() == {"train": 20, "test": 20}
     trained = train((raw, split, classes, nodes.decode(raw, split, None)), tmp_path)
     assert trained.description.watched == "test"
-    *_, card = nodes.evaluate(nodes.decode(raw, split, None), split, classes, Evaluation(), "best", cnn=trained)
+    *_, card = nodes.evaluate(nodes.decode(raw, split, None), split, classes, Evaluation(), "best", cnn_model=trained)
     assert "it is not a score of unseen pictures" in card

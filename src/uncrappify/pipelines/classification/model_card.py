@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from uncrappify.evaluation.classification import ClassScores
+from uncrappify.evaluation.classification import DELIVERED, ClassScores
 from uncrappify.evaluation.confusion import find_confused
 from uncrappify.pipelines.model_cards import origin_of, training_of
 
@@ -60,25 +60,27 @@ Every picture gets a class, also one that belongs to none of them.
 {origin_of(description)}"""
 
 
-def pipeline_card(table: pd.DataFrame, delivered: str, card: str) -> str:
+def pipeline_card(table: pd.DataFrame, shown: str, card: str) -> str:
     """Write the pipeline's card: which of its models it delivers, beside the others, and that model's card.
 
     Args:
-        table: One row a model.
-        delivered: Name of the model that the pipeline delivers.
+        table: One row a model, with a note of the one that is delivered.
+        shown: Name of the model whose card follows: the delivered one, or the best where that is not trained.
         card: That model's own.
 
     Returns:
         Markdown.
     """
     rows = "\n".join(
-        f"| {row.model} | {row.parameters:,} | {row.accuracy:.2%} | {row.seconds:.0f} | {row.step_memory_mb:.1f} |"
+        f"| {row.model} | {row.parameters:,} | {row.accuracy:.2%} | {row.valid:.2%} | {row.seconds:.0f} "
+        f"| {row.step_memory_mb:.1f} |"
         for row in table[table["accuracy"].notna()].itertuples(index=False)
     )
-    return f"""This pipeline delivers the model **{delivered}**, the card of which follows.
+    said = "This pipeline delivers the model" if (table["note"] == DELIVERED).any() else "The best of the models is"
+    return f"""{said} **{shown}**; its card follows.
 
-| model | parameters | accuracy | seconds of training | MB for a step on 128 pictures |
-|---|---|---|---|---|
+| model | parameters | accuracy | of watched pictures | seconds of training | MB for a step on 128 pictures |
+|---|---|---|---|---|---|
 {rows}
 
 {card}"""

@@ -13,7 +13,9 @@ from plotly.graph_objects import Figure
 
 from uncrappify import sources
 from uncrappify.datasets import ClassificationDescription, LabelledPictures, TrainedModel, TrainingRun
+from uncrappify.errors import UserError
 from uncrappify.models.parameters import ClassificationModel
+from uncrappify.parameters.delivery import BEST
 from uncrappify.pipelines import nodes as shared
 from uncrappify.pipelines.classification.parameters import Evaluation
 from uncrappify.sources import LabelledSource, PictureSource
@@ -117,6 +119,8 @@ def train(
     pl.seed_everything(seed, verbose=False)
     watched = "valid" if (split["split"] == "valid").any() else "test"
     learned, valid = (select(pixels, split, classes, part) for part in ("train", watched))
+    content, ancestor = hash_pictures(split, pixels), shared.read_ancestor(model)
+    _check_ancestor(ancestor, learned, run.name)
     description = ClassificationDescription(
         model=model.name,
         options=model.options.architecture,
@@ -124,13 +128,12 @@ def train(
         size=learned.size,
         mean=learned.mean,
         std=learned.std,
-        data=shared.describe_data(raw, split),
+        data=shared.describe_data(raw, split, content),
         watched=watched,
     )
     network = build(model.kind, model.name, description.to_build | model.to_build)
     learner = ClassificationLearner(network, training, learned.shape)
-    data = ClassificationData(learned, valid, training, shared.hash_content(split))
-    ancestor = shared.read_ancestor(model)
+    data = ClassificationData(learned, valid, training, content)
     return fit(learner, data, training, seed=seed, run=run, description=description, ancestor=ancestor).outputs
 
 
@@ -149,36 +152,40 @@ def evaluate(
         split: Which picture is for what, and its class.
         classes: The classes, in order.
         evaluation: What is shown.
-        delivers: ``best``: the best on the pictures that were watched; else a model's name, empty for the last.
-        models: Name to trained model; None where it is not trained.
+        delivers: ``best``: the best on the pictures that were watched; else a model's name, empty for the last; None:
+            no model.
+        models: ``<model>_model``, trained; None where it is not.
 
     Returns:
-        The table of models; of the delivered one the confusion matrix, a sheet with the surest mistakes, its name, and
-        its metrics; the pipeline's card; then metrics and card of each model, empty where it is not trained.
+        The table of models; of the delivered one, or else of the best, the confusion matrix, a sheet with the surest
+        mistakes, its name, and its metrics; the pipeline's card; then metrics and card of each model, empty where it
+        is not trained.
 
     Raises:
         UserError: If none of the models is trained on these pictures.
     """
     from uncrappify.evaluation.class_sheet import draw_mistakes
-    from uncrappify.evaluation.classification import choose, score, tabulate
+    from uncrappify.evaluation.classification import find_best, score, tabulate
     from uncrappify.evaluation.confusion import draw_confusion
     from uncrappify.pipelines.classification.model_card import model_card, pipeline_card
 
     test = select(pixels, split, classes, "test")
-    usable = shared.leave_out_others(models, shared.hash_content(split))
+    names = {name.removesuffix("_model"): model for name, model in models.items()}
+    usable = shared.leave_out_others(names, hash_pictures(split, pixels))
     scores = {name: score(model, test) for name, model in usable.items()}
-    delivered = choose(scores, delivers)
-    best = scores[delivered]
-    table = tabulate(models, scores, delivered)
+    best = find_best(scores)
+    delivered = {BEST: best, "": list(names)[-1]}.get(delivers, delivers) if delivers is not None else None
+    shown = delivered if delivered in scores else best
+    table = tabulate(names, scores, delivered)
     cards = {name: model_card(found) for name, found in scores.items()}
-    each = [part for name in models for part in (scores[name].metrics if name in scores else {}, cards.get(name, ""))]
+    each = [part for name in names for part in (scores[name].metrics if name in scores else {}, cards.get(name, ""))]
     return (
         table,
-        draw_confusion(best.counts, test.classes),
-        draw_mistakes(test, best.probabilities, evaluation.sheet_pictures),
-        {"model": delivered},
-        best.metrics | best.training_metrics,
-        pipeline_card(table, delivered, cards[delivered]),
+        draw_confusion(scores[shown].counts, test.classes),
+        draw_mistakes(test, scores[shown].probabilities, evaluation.sheet_pictures),
+        {"model": delivered or ""},
+        scores[shown].metrics | scores[shown].training_metrics,
+        pipeline_card(table, shown, cards[shown]),
         *each,
     )
 
@@ -193,8 +200,32 @@ def select(pixels: npt.NDArray[np.uint8], split: pd.DataFrame, classes: pd.DataF
         part: train, valid or test.
     """
     names: Sequence[str] = classes["class"].tolist()
-    rows = (split["split"] == part).to_numpy()
-    chosen = split[rows]
     numbers = {name: number for number, name in enumerate(names)}
-    labels = np.array([numbers[name] for name in chosen["label"]], dtype=np.int64)
-    return LabelledPictures(np.ascontiguousarray(pixels[rows]), labels, chosen["name"].tolist(), names)
+    labels = np.array([numbers[name] for name in split["label"]], dtype=np.int64)
+    pictures = LabelledPictures(pixels, labels, split["name"].tolist(), names)
+    return pictures.take(np.flatnonzero(split["split"] == part))
+
+
+def hash_pictures(split: pd.DataFrame, pixels: npt.NDArray[np.uint8]) -> str:
+    """Hash what a training gets to see: the content of the pictures, and the size that they are seen in."""
+    return f"{shared.hash_content(split)}-{'x'.join(map(str, pixels.shape[1:]))}"
+
+
+def _check_ancestor(ancestor: TrainedModel | None, learned: LabelledPictures, name: str) -> None:
+    """Check that weights to start from are of as many classes, and of as many channels.
+
+    Raises:
+        UserError: If they are not.
+    """
+    if ancestor is None:
+        return
+    theirs: Any = ancestor.description
+    for what, given, needed in (
+        ("classes", len(theirs.classes), len(learned.classes)),
+        ("channels", theirs.channels, learned.shape[0]),
+    ):
+        if given != needed:
+            raise UserError(
+                f"{name}.model.weights: these weights are of pictures with {given} {what}, and yours have {needed}. "
+                "Start from weights of the same, or from fresh ones."
+            )

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from uncrappify.models.parameters import ClassificationModel
 from uncrappify.parameters.template import SeveralModels
-from uncrappify.sources import ClassFoldersOptions, LabelledSource
+from uncrappify.sources import LARGEST_SIDE, ClassFoldersOptions, LabelledSource
 from uncrappify.training.parameters import ClassificationTraining
 
-Side = Annotated[int, Field(ge=4, le=1024)]
+Side = Annotated[int, Field(ge=4, le=LARGEST_SIDE)]
 
 
 class LabelledParameters(SeveralModels):
@@ -46,7 +46,7 @@ class Evaluation(BaseModel):
     sheet_pictures: int = Field(40, ge=1, le=400, description="Pictures on the sheet, the surest mistakes first")
 
 
-class Classifier(BaseModel):
+class OneModel(BaseModel):
     """The section of a model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,15 +56,15 @@ class Classifier(BaseModel):
 
     @model_validator(mode="after")
     def _an_encoder_is_there(self) -> Self:
-        if self.model.name != "encoder":
-            self.training.check_encoder(self.model.name, "encoder")
+        if self.model.name != "timm":
+            self.training.check_encoder(self.model.name, "timm")
         return self
 
 
 class Parameters(LabelledParameters):
     """Parameters of the template ``classification``."""
 
-    each: ClassVar[type[BaseModel]] = Classifier
+    each: ClassVar[type[BaseModel]] = OneModel
 
     template: Literal["classification"] = Field(
         "classification", description="Which template the pipeline is made from"

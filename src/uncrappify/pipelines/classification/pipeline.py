@@ -24,7 +24,7 @@ def create_pipeline(name: str, section: Mapping[str, Any]) -> Pipeline:
         nodes.evaluate,
         {"pixels": "pixels", "split": "split", "classes": "classes", "evaluation": "params:evaluation"}
         | {"delivers": "params:delivers"}
-        | {model: f"{model}.model" for model in models},
+        | {f"{model}_model": f"{model}.model" for model in models},
         ["comparison", "confusion", "sheet", "delivered", "test_metrics", "model_card"]
         + [f"{model}.{output}" for model in models for output in ("test_metrics", "model_card")],
         name="evaluate",

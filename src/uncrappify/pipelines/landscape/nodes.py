@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from plotly.graph_objects import Figure
 
 from uncrappify.datasets import LabelledPictures, TrainedModel, TrainingRun
 from uncrappify.errors import UserError
 from uncrappify.pipelines import nodes as shared
-from uncrappify.pipelines.classification.nodes import select
+from uncrappify.pipelines.classification.nodes import hash_pictures, select
 from uncrappify.pipelines.landscape.parameters import Survey
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ def survey(
     seed: int,
     folder: Path,
     **trained: Any,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+) -> tuple[Any, ...]:
     """Measure the loss around the plain and the residual net's weights, and on the plane of the latter's training.
 
     Args:
@@ -40,8 +41,10 @@ def survey(
         trained: ``<model>_model`` and ``<model>_run`` of each model.
 
     Returns:
-        What each model has reached on all training pictures; the losses around the two; the path of the residual net's
-        training on its principal plane, with the shares of its variance; and the losses on that plane.
+        What each model has reached on all training pictures; the losses of their trainings; the losses around the two;
+        the path of the residual net's training on its principal plane, with the shares of its variance; the losses on
+        that plane; then the metrics of each model, ``fit_loss`` and ``fit_error`` on all training pictures, empty where
+        it is not trained on these.
 
     Raises:
         UserError: If one of the models is not trained on these pictures.
@@ -50,13 +53,14 @@ def survey(
     from uncrappify.evaluation.grids import place
     from uncrappify.evaluation.planes import Plane, cosine, draw_directions, project_path, read_parameters
     from uncrappify.inference.classifier import Classifier
+    from uncrappify.training.history import History
     from uncrappify.training.trajectory import read_trajectory
 
     learned = select(pixels, split, classes, "train")
     models: dict[str, TrainedModel | None] = {
         key.removesuffix("_model"): value for key, value in trained.items() if key.endswith("_model")
     }
-    usable = shared.leave_out_others(models, shared.hash_content(split))
+    usable = shared.leave_out_others(models, hash_pictures(split, pixels))
     for name in (options.plain, options.residual):
         if name not in usable:
             raise UserError(f"{name} is not trained on these pictures, and the survey needs it. Train it first.")
@@ -81,51 +85,52 @@ def survey(
     around = landscape.survey(
         final, path.plane, path.axes(options.points), samples, folder / "path.jsonl", "surveying the path"
     )
-    return fits, pd.concat(surfaces, ignore_index=True), table, around
+    histories = [History(trained[f"{name}_run"].history).table().assign(model=name) for name in usable]
+    losses = pd.concat(histories, ignore_index=True)[["model", "step", "train_loss"]].dropna()
+    reached = fits.set_index("model")[["fit_loss", "fit_error"]].to_dict(orient="index")
+    metrics = [reached.get(name, {}) for name in models]
+    return fits, losses, pd.concat(surfaces, ignore_index=True), table, around, *metrics
 
 
 def draw(
     fits: pd.DataFrame,
+    losses: pd.DataFrame,
     surface: pd.DataFrame,
     path: pd.DataFrame,
     plane: pd.DataFrame,
     options: Survey,
-    **histories: Any,
-) -> tuple[Any, ...]:
+) -> tuple[pd.DataFrame, Figure, Figure, Figure, Figure, dict[str, float]]:
     """Draw what was measured.
 
     Args:
         fits: What each model has reached on all training pictures.
+        losses: Of the trainings.
         surface: Losses around the plain and the residual net.
         path: Of the residual net's training.
         plane: Losses on the plane of that path.
         options: Which model is the plain one, and which the residual.
-        histories: Name to history of each model's training.
 
     Returns:
-        The table of models; surfaces; contours; the path over its plane; the errors of all trainings; and the metrics
+        The table of models; surfaces; contours; the path over its plane; the losses of all trainings; and the metrics
         ``roughness_plain``, ``roughness_residual`` (as :func:`~uncrappify.evaluation.grids.roughness` defines them)
-        and ``train_loss_<model>``; then ``train_loss`` and ``train_error`` of each model, empty where it is not
-        trained on these pictures.
+        and ``fit_loss_<model>``.
     """
     from uncrappify.evaluation.grids import arrange, roughness
     from uncrappify.evaluation.surfaces import draw_contours, draw_path, draw_surfaces
-    from uncrappify.training.curves import draw_training_errors
+    from uncrappify.training.curves import draw_training_losses
 
     surfaces = {name: surface[surface["model"] == name] for name in (options.plain, options.residual)}
     rough = pd.Series({name: roughness(arrange(table)[2]) for name, table in surfaces.items()}, name="roughness")
     metrics = {"roughness_plain": float(rough[options.plain]), "roughness_residual": float(rough[options.residual])}
-    metrics |= {f"train_loss_{name}": loss for name, loss in zip(fits["model"], fits["train_loss"], strict=True)}
-    reached = fits.set_index("model")[["train_loss", "train_error"]].to_dict(orient="index")
+    metrics |= {f"fit_loss_{name}": loss for name, loss in zip(fits["model"], fits["fit_loss"], strict=True)}
     share_a, share_b = path[["share_a", "share_b"]].iloc[0]
     return (
         fits.join(rough, on="model"),
         draw_surfaces(surfaces),
         draw_contours(surfaces),
         draw_path(plane, path[["a", "b"]].to_numpy(), (share_a, share_b), path["step"].tolist()),
-        draw_training_errors(histories, "train_loss", "training loss", logarithmic=True),
+        draw_training_losses({str(name): table for name, table in losses.groupby("model", sort=False)}),
         metrics,
-        *(reached.get(name, {}) for name in histories),
     )
 
 
@@ -137,8 +142,8 @@ def _measure_fit(name: str, model: TrainedModel, learned: LabelledPictures) -> d
     return {
         "model": name,
         "parameters": scores.parameters,
-        "train_loss": scores.loss,
-        "train_error": 1 - scores.accuracy,
+        "fit_loss": scores.loss,
+        "fit_error": 1 - scores.accuracy,
         "seconds": scores.training_metrics.get("train_seconds"),
     }
 

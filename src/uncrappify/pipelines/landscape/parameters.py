@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from uncrappify.evaluation.grids import GridPoints
 from uncrappify.parameters.messages import nearest, report
-from uncrappify.pipelines.classification.parameters import Classifier, LabelledParameters
+from uncrappify.pipelines.classification.parameters import LabelledParameters, OneModel
 
 SNAPSHOTS = 2
 """Weights that have to be kept of a training, for there to be a path."""
@@ -28,7 +28,7 @@ class Survey(BaseModel):
 class Parameters(LabelledParameters):
     """Parameters of the template ``landscape``."""
 
-    each: ClassVar[type[BaseModel]] = Classifier
+    each: ClassVar[type[BaseModel]] = OneModel
 
     template: Literal["landscape"] = Field("landscape", description="Which template the pipeline is made from")
     survey: Survey = Field(..., description="Where the loss is measured")
@@ -39,6 +39,8 @@ class Parameters(LabelledParameters):
             name = getattr(self.survey, role)
             if name not in self.networks:
                 raise report(("survey", role), nearest("model", name, list(self.networks)))
+        if self.survey.plain == self.survey.residual:
+            raise report(("survey", "residual"), "it is the plain one too; name another model.")
         plain, residual = (self.networks[name] for name in (self.survey.plain, self.survey.residual))
         if plain.model.name == residual.model.name == "deep":
             mine, theirs = (network.model.deep.model_dump() for network in (plain, residual))

@@ -27,16 +27,14 @@ def create_pipeline(name: str, section: Mapping[str, Any]) -> Pipeline:
         shared
         | {"seed": "params:seed", "folder": "surveys"}
         | {f"{model}_{part}": f"{model}.{part}" for model in models for part in ("model", "run")},
-        ["fits", "surface", "path", "plane"],
+        ["fits", "losses", "surface", "path", "plane"] + [f"{model}.test_metrics" for model in models],
         name="survey",
         tags="evaluation",
     )
     draw = Node(
         nodes.draw,
-        {"fits": "fits", "surface": "surface", "path": "path", "plane": "plane", "options": "params:survey"}
-        | {model: f"{model}.history" for model in models},
-        ["comparison", "surfaces", "contours", "descent", "training_errors", "test_metrics"]
-        + [f"{model}.test_metrics" for model in models],
+        ["fits", "losses", "surface", "path", "plane", "params:survey"],
+        ["comparison", "surfaces", "contours", "descent", "training_losses", "test_metrics"],
         name="draw",
         tags="evaluation",
     )

@@ -101,7 +101,7 @@ def train(
         options=model.options.architecture | classes,
         labels=labels,
         size=size,
-        data=describe_data(raw, split),
+        data=describe_data(raw, split, hash_content(split)),
     )
     ancestor = read_ancestor(model)
     return fit(learner, data, training, seed=seed, run=run, description=description, ancestor=ancestor).outputs
