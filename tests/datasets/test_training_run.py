@@ -15,6 +15,7 @@ CLOCK = {"position": 3, "seconds": 1.0, "step_seconds": [0.1], "seconds_waited":
 
 def checkpoint(fingerprint: str = "mine") -> dict[str, Any]:
     return {
+        "pytorch-lightning_version": "2.6.6",
         "state_dict": {"weight": torch.arange(1000.0)},
         "callbacks": {"Clock": CLOCK, "Saver": {"ended": True, "fingerprint": fingerprint}},
         "loops": {},

@@ -60,7 +60,7 @@ def test_the_damage_can_be_seen_before_any_training(project):
 def test_registry_and_catalog_can_be_listed(project):
     registry = project.kedro("registry", "list")
     assert registry.returncode == 0
-    assert yaml.safe_load(registry.stdout) == ["__default__", "segmentation", "superres"]
+    assert yaml.safe_load(registry.stdout) == ["__default__", "digits", "landscape", "segmentation", "superres"]
     catalog = project.kedro("catalog", "describe-datasets", "--pipeline", "superres")
     assert catalog.returncode == 0
     by_type = yaml.safe_load(catalog.stdout)["superres"]["factories"]

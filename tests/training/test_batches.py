@@ -22,7 +22,7 @@ class Numbers:
 
 
 def make_batches(data: Any, steps: int) -> Batches:
-    return Batches(data, Stage(size=32, steps=steps), seed=0)
+    return Batches(data, Stage(steps=steps), seed=0)
 
 
 def test_batches_come_in_order() -> None:

@@ -17,7 +17,7 @@ def unet() -> RestorationUNet:
 
 
 def module(network: torch.nn.Module, **options: object) -> Learner:
-    stage = Stage.model_validate({"size": 64, "steps": 50, **options})
+    stage = Stage.model_validate({"steps": 50, **options})
     learner = Learner(network, Training(stages=[stage]))
     learner.begin(stage)
     return learner
