@@ -89,7 +89,7 @@ def measure_few(folder: Path, seeds: int, steps: int) -> Iterator[dict[str, obje
         for part in (folder / "train", folder / "test")
     )
     training = ClassificationTraining.model_validate(
-        {"padding": 3, "precision": "fp32", "stages": [{"batch_size": 64, "steps": steps, "lr": 0.02}]}
+        {"padding": 3, "precision": "fp32", "threads": 1, "stages": [{"batch_size": 64, "steps": steps, "lr": 0.02}]}
     )
     for number in NUMBERS:
         for seed in range(seeds):

@@ -51,6 +51,22 @@ def test_a_network_learns_to_tell_bars_across_from_bars_down(pictures: LabelledP
     assert fitted.metrics["valid_accuracy"] > 0.95
 
 
+def test_a_training_computes_with_the_threads_that_it_is_told_and_leaves_the_others_as_they_were(
+    pictures: LabelledPictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    step = ClassificationLearner.training_step
+    monkeypatch.setattr(
+        ClassificationLearner,
+        "training_step",
+        lambda learner, *batch: (seen.append(torch.get_num_threads()), step(learner, *batch))[1],
+    )
+    before = torch.get_num_threads()
+    train(pictures, tmp_path, threads=before + 1)
+    assert set(seen) == {before + 1}
+    assert torch.get_num_threads() == before
+
+
 def test_what_is_watched_is_what_the_evaluation_measures(pictures: LabelledPictures, tmp_path: Path) -> None:
     # Smoothed, so that the training's own loss is another one.
     fitted = train(pictures, tmp_path, label_smoothing=0.1)

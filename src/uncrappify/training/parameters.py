@@ -130,6 +130,9 @@ class Training(BaseModel):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 on GPUs that have it and on CPUs with AMX or AVX512-BF16, else fp32"
     )
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="CPU threads; null: all cores; thin layers are computed sooner by one"
+    )
     devices: int = Field(
         1, ge=1, le=64, description="GPUs, or processes where there is no GPU, that share every batch of a stage"
     )

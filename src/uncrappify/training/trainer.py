@@ -44,7 +44,7 @@ def make_trainer(
         max_steps=-1,
         max_epochs=1,
         precision=hardware.precision(training.precision),
-        callbacks=[QuickSettings(), *callbacks],
+        callbacks=[QuickSettings(training.threads), *callbacks],
         logger=logger,
         log_every_n_steps=max(1, steps // LOGGED_STEPS_PER_STAGE),
         val_check_interval=max(1, steps // VALIDATIONS_PER_STAGE),
@@ -75,12 +75,20 @@ class QuickSettings(Callback):
     """Leaves out what costs time and changes no result; on a CPU, keeps the memory that this process frees.
 
     A callback, because each process that trains has to do it.
+
+    Args:
+        threads: To compute with on a CPU; None leaves what is set.
     """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = threads
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Change the settings; :func:`settings_restored` has them as before in the end."""
         # With Lightning's `deterministic`, torch fills every new tensor, to show who reads what nobody wrote.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        if self._threads:
+            torch.set_num_threads(self._threads)
         if pl_module.device.type == "cpu":
             memory.keep_freed()
 
@@ -89,9 +97,11 @@ class QuickSettings(Callback):
 def settings_restored() -> Iterator[None]:
     """Have this process's settings as before, however a training ends: what comes after it needs none of them."""
     strict, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    threads = torch.get_num_threads()
     try:
         yield
     finally:
+        torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict, warn_only=warn)
         torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
         memory.give_back_freed()
