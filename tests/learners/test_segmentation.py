@@ -65,6 +65,7 @@ def test_a_network_learns_to_tell_light_from_dark(pictures: MaskedPictures, tmp_
     )
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does_stage_after_stage(pictures: MaskedPictures, tmp_path: Path) -> None:
     stages = [{"size": [48, 64], "batch_size": 2, "steps": steps, "lr": 0.3} for steps in (40, 8)]
     alone, together = (

@@ -156,6 +156,7 @@ def test_what_cannot_be_gone_on_with_is_trained_from_the_beginning_to_the_same_w
         assert difference(whole, again) < 1e-6
 
 
+@pytest.mark.slow
 def test_several_devices_start_from_the_beginning_too(
     train: Train, interrupted: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
