@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import io
 import json
@@ -18,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -29,6 +30,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from PIL import Image
+
+from uncrappify.tracking.store_file import prepare_store
 
 CHECKOUT = Path(__file__).parents[2]
 COMMAND = Path(__file__).with_name("command.py")
@@ -134,9 +137,25 @@ class Project:
         return {"cwd": self.root, "env": inherited | fixed | self.environment}
 
 
-def copy_project(root: Path) -> Project:
-    """Copy what a fresh clone has, apart from the code, which stays where it is."""
+@cache
+def make_store() -> Path:
+    """Make a store without runs, once: MLflow takes two seconds for it."""
+    file = Path(tempfile.mkdtemp(prefix="uncrappify-store-")) / "mlflow.db"
+    atexit.register(shutil.rmtree, file.parent)
+    prepare_store(f"sqlite:///{file}")
+    return file
+
+
+def copy_project(root: Path, *, store: bool = True) -> Project:
+    """Copy what a fresh clone has, apart from the code, which stays where it is.
+
+    Args:
+        root: The project's folder.
+        store: Whether MLflow's store is there already, without runs, as it is not in a fresh clone.
+    """
     root.mkdir(exist_ok=True)
+    if store:
+        shutil.copy(make_store(), root / "mlflow.db")
     for name in (".telemetry", "pyproject.toml"):
         shutil.copy(CHECKOUT / name, root / name)
     shutil.copytree(CHECKOUT / "conf", root / "conf", ignore=shutil.ignore_patterns("local"))
@@ -170,7 +189,7 @@ class Finished:
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """One smoke run on the embedded photographs, in a git checkout."""
-    project = copy_project(tmp_path_factory.mktemp("smoke"))
+    project = copy_project(tmp_path_factory.mktemp("smoke"), store=False)
     git = ["git", "-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
     for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "start"]):
         subprocess.run([*git, *command], cwd=project.root, check=True)

@@ -38,7 +38,7 @@ superres:
     assert ", ".join(LOSSES) in text
     assert 'there is no step "jpg"; did you mean "jpeg"?' in text
     assert ", ".join(sorted(STEPS)) in text
-    assert not (project.root / "mlflow.db").exists()
+    assert project.client.get_experiment_by_name("uncrappify") is None
 
 
 def test_missing_weights_of_a_loss_are_told_before_anything_is_done(project, tmp_path: Path):
