@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -84,10 +84,8 @@ class Project:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command in a process group of its own, as a shell does."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        # A shell's background jobs ignore Ctrl-C, and so would all that they start.
-        heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         return subprocess.Popen(
-            self._command(arguments), start_new_session=True, preexec_fn=heed, **pipes, **self._where
+            self._command(arguments), start_new_session=True, preexec_fn=heed_signals, **pipes, **self._where
         )
 
     def runs(self) -> list[Run]:
@@ -135,6 +133,12 @@ class Project:
         # One thread: tiny networks gain nothing from more, and lose much on a machine that is busy.
         fixed = {"PYTHONPATH": str(CHECKOUT / "src"), "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
         return {"cwd": self.root, "env": inherited | fixed | self.environment}
+
+
+def heed_signals() -> None:
+    """Undo that a shell's background jobs ignore Ctrl-C, and nohup's a closed terminal, and so all that they start."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @cache

@@ -28,7 +28,7 @@ pair:
     model: {upscaler: {scale: 1, channels: 4, blocks: 1}}
     training:
       precision: fp32
-      stages: [{size: 8, batch_size: 2, steps: 800, lr: 3.0e-3, loss: [{l1: 1.0}]}]
+      stages: [{size: 8, batch_size: 2, steps: 400, lr: 3.0e-3, loss: [{l1: 1.0}]}]
   none:
     model: {upscaler: {scale: 1}}
     training: {stages: []}

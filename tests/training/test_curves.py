@@ -102,12 +102,12 @@ def test_any_metrics_of_a_learner_are_drawn_in_the_panels_that_it_names():
     assert len({trace.line.color for trace in figure.data if trace.yaxis == "y"}) == 2
 
 
-def test_trainings_are_compared_in_one_chart_by_one_metric():
-    tables = {"plain20": history(), "plain56": history(150), "residual56": history().drop(columns="train_loss")}
+def test_the_losses_of_trainings_are_compared_in_one_chart():
+    tables = {"plain20": history(), "plain56": history(150), "residual56": history()}
     figure = curves.draw_training_losses(tables)
     drawn = lines(figure)
-    assert list(drawn) == ["plain20", "plain56"]
+    assert list(drawn) == ["plain20", "plain56", "residual56"]
     assert list(drawn["plain56"].x) == list(range(150))
-    assert len({trace.line.color for trace in drawn.values()}) == 2
+    assert len({trace.line.color for trace in drawn.values()}) == 3
     assert (figure.layout.yaxis.type, figure.layout.yaxis.title.text) == ("log", "training loss")
     assert "bdata" not in figure.to_json()

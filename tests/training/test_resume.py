@@ -121,6 +121,11 @@ def test_a_sound_checkpoint_fits_and_each_broken_part_is_found(
 
     assert misfit(read_checkpoint(interrupted)) == ""
     content = torch.load(interrupted, weights_only=True)
+    # As before the first validation.
+    early = deepcopy(content)
+    early["callbacks"]["Delivery"].pop("best", None)
+    torch.save(early, interrupted)
+    assert misfit(read_checkpoint(interrupted)) == ""
     everything = breakages(content)
     assert len(everything) > 400
     for way, how in random.Random(0).sample(everything, SAMPLE):

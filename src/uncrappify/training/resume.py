@@ -49,6 +49,8 @@ def _first_checkpoint(learner: Learner, callbacks: list[Callback], batches: Batc
     trainer = pl.Trainer(
         accelerator="cpu",
         max_epochs=0,
+        # None is begun: what it measured would be a part of the checkpoint.
+        num_sanity_val_steps=0,
         callbacks=callbacks,
         plugins=[memory],
         logger=False,
