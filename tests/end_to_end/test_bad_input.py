@@ -121,6 +121,7 @@ def test_a_full_disk_is_told_and_what_was_done_is_kept(project, small_disk: Path
 
 
 def test_a_full_disk_below_store_and_log_is_told_too(project, small_disk: Path, pictures: Path):
+    (project.root / "mlflow.db").unlink()
     for path in project.root.iterdir():
         shutil.move(path, small_disk / path.name)
     crowded = type(project)(small_disk)
