@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -50,21 +51,23 @@ class LabelledPictures:
     @property
     def mean(self) -> list[float]:
         """Mean of each channel, in 0..1."""
-        return [round(float(counts @ LEVELS / counts.sum()) / 255, 6) for counts in self._count_levels()]
+        return [round(float(counts @ LEVELS / counts.sum()) / 255, 6) for counts in self._levels]
 
     @property
     def std(self) -> list[float]:
         """Standard deviation of each channel, in 0..1; one grey level where all pixels are equal."""
         spreads = []
-        for counts in self._count_levels():
+        for counts in self._levels:
             mean = counts @ LEVELS / counts.sum()
             spread = np.sqrt(counts @ (LEVELS - mean) ** 2 / counts.sum())
             spreads.append(round(max(float(spread), 1.0) / 255, 6))
         return spreads
 
-    def _count_levels(self) -> list[npt.NDArray[np.int64]]:
-        """Count how many pixels of each channel have each of the 256 levels: exact, and without a copy in floats."""
-        return [
-            np.sum([np.bincount(picture.ravel(), minlength=256) for picture in channel], axis=0)
-            for channel in self.pixels.swapaxes(0, 1)
-        ]
+    @cached_property
+    def _levels(self) -> list[npt.NDArray[np.int64]]:
+        """How many pixels of each channel have each of the 256 levels: exact, and without a copy in floats."""
+        counts = np.zeros((self.shape[0], len(LEVELS)), dtype=np.int64)
+        for picture in self.pixels:
+            for channel, pixels in enumerate(picture):
+                counts[channel] += np.bincount(pixels.ravel(), minlength=len(LEVELS))
+        return list(counts)

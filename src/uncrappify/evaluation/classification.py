@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,6 +109,8 @@ def measure_activations(network: nn.Module, shape: tuple[int, ...]) -> float:
         Bytes a picture, in 32-bit numbers; the same on every machine.
     """
     batch = torch.zeros(BATCH_MEASURED, *shape)
+    # A copy: batch norm counts the black batch.
+    network = deepcopy(network).train()
     weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
     kept: dict[int, int] = {}
 
@@ -117,17 +120,10 @@ def measure_activations(network: nn.Module, shape: tuple[int, ...]) -> float:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    training = network.training
-    network.train()
-    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         logits = network(batch.to(next(network.parameters()).device))
         # Kept alive until it is counted: a freed block's address would be taken again.
         F.cross_entropy(logits, torch.zeros(len(batch), dtype=torch.int64, device=logits.device))
-    # Batch norm has counted a black batch.
-    for name, buffer in network.named_buffers():
-        buffer.copy_(buffers[name])
-    network.train(training)
     return sum(kept.values()) / BATCH_MEASURED
 
 
