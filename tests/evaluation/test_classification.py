@@ -9,7 +9,8 @@ from torch import nn
 
 from uncrappify.datasets import ClassificationDescription, LabelledPictures, TrainedModel
 from uncrappify.evaluation.class_sheet import draw_labelled_batch_sheet, draw_mistakes
-from uncrappify.evaluation.classification import ClassScores, find_best, measure_activations, score, tabulate
+from uncrappify.evaluation.classification import ClassScores, measure_activations, score
+from uncrappify.evaluation.comparison import find_best, tabulate
 from uncrappify.evaluation.confusion import find_confused
 from uncrappify.models import build
 

@@ -9,6 +9,7 @@ import click
 from uncrappify.commands.show import show
 from uncrappify.commands.sync import sync
 from uncrappify.commands.ui import ui
+from uncrappify.commands.writing import count, go_on
 from uncrappify.errors import UserError
 from uncrappify.output import check_nothing_lost, forgive
 
@@ -34,9 +35,11 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Work with the runs of this project; `kedro run` makes them."""
+    """Work with the runs and models of this project; `kedro run` makes them."""
 
 
+main.add_command(count)
+main.add_command(go_on)
 main.add_command(show)
 main.add_command(sync)
 main.add_command(ui)

@@ -4,6 +4,7 @@ from uncrappify.datasets.array import Array
 from uncrappify.datasets.checks import disjoint
 from uncrappify.datasets.description import (
     ClassificationDescription,
+    LanguageDescription,
     RestorationDescription,
     SegmentationDescription,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "FolderReference",
     "JsonFile",
     "LabelledPictures",
+    "LanguageDescription",
     "MaskedPictures",
     "Picture",
     "PictureFolder",

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, Val
 from uncrappify.models.parameters import OUT_CHANNELS, Scale, restrict
 from uncrappify.parameters.messages import report
 from uncrappify.pictures.masks import Labels
+from uncrappify.text.tokens import MARKS
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 Spread = Annotated[float, Field(gt=0, le=1)]
@@ -22,12 +23,14 @@ class TrainingData(BaseModel):
         source: Short name of the source.
         licence: Terms of the pictures, several joined by ``; ``.
         pictures: How many were trained on.
-        fingerprint: Hash of their content, and of that of the pictures that were watched.
+        words: How many were, of a text.
+        fingerprint: Hash of their content, and of that of what was watched.
     """
 
     source: str
     licence: str
-    pictures: int
+    pictures: int = 0
+    words: int = 0
     fingerprint: str = ""
 
 
@@ -170,6 +173,35 @@ class ClassificationDescription(Description):
         return self
 
 
+class LanguageDescription(Description):
+    """A model that says which word follows.
+
+    Attributes:
+        vocabulary: The words that it knows, in the order of the network's logits.
+        text: ``numbers``, which it counts, or ``folder``, a text of any kind.
+        watched: As :attr:`ClassificationDescription.watched`.
+    """
+
+    kind: Literal["language"] = "language"
+    normalisation: str = "words and marks of a text in lower case"
+    vocabulary: list[str] = Field(min_length=len(MARKS) + 1, max_length=1_000_000)
+    text: Literal["numbers", "folder"]
+    watched: Literal["valid", "test"] = "valid"
+
+    @property
+    def to_build(self) -> dict[str, Any]:
+        """What builds the network for the weights of the file."""
+        return restrict(self.kind, self.model, self.options) | {"words": len(self.vocabulary)}
+
+    @model_validator(mode="after")
+    def _check_vocabulary(self) -> Self:
+        if tuple(self.vocabulary[: len(MARKS)]) != MARKS:
+            raise report(("vocabulary",), f"it does not begin with {', '.join(MARKS)}")
+        if len(set(self.vocabulary)) != len(self.vocabulary):
+            raise report(("vocabulary",), "a word is there twice")
+        return self
+
+
 def compare_networks(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     """Say what differs between the network that is wanted and that of some weights.
 
@@ -184,7 +216,7 @@ def compare_networks(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {theirs[name]} instead of {mine[name]}" for name in different)
 
 
-AnyDescription = RestorationDescription | SegmentationDescription | ClassificationDescription
+AnyDescription = RestorationDescription | SegmentationDescription | ClassificationDescription | LanguageDescription
 KINDS = tuple(str(kind.model_fields["kind"].default) for kind in get_args(AnyDescription))
 _DESCRIPTION: TypeAdapter[AnyDescription] = TypeAdapter(Annotated[AnyDescription, Field(discriminator="kind")])
 

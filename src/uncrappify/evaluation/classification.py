@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -24,8 +22,6 @@ BATCH_MEASURED = 2
 """Pictures in the batch that is measured for it: of large ones, more would not fit."""
 
 SMALLEST_PROBABILITY = 1e-12
-NOT_TRAINED = "not trained"
-DELIVERED = "delivered"
 
 
 @dataclass(frozen=True)
@@ -68,6 +64,17 @@ class ClassScores:
         classes = self.probabilities.shape[1]
         pairs = self.labels * classes + self.probabilities.argmax(1)
         return Counts(np.bincount(pairs, minlength=classes**2).reshape(classes, classes))
+
+    @property
+    def row(self) -> dict[str, float | None]:
+        """What the table of models says: ``accuracy`` on the test pictures and on the ``valid`` ones, and the costs."""
+        return {
+            "parameters": self.parameters,
+            "accuracy": self.accuracy,
+            "valid": self.training_metrics.get("valid_accuracy"),
+            "seconds": self.training_metrics.get("train_seconds"),
+            "step_memory_mb": self.step_memory_mb,
+        }
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -125,46 +132,3 @@ def measure_activations(network: nn.Module, shape: tuple[int, ...]) -> float:
         # Kept alive until it is counted: a freed block's address would be taken again.
         F.cross_entropy(logits, torch.zeros(len(batch), dtype=torch.int64, device=logits.device))
     return sum(kept.values()) / BATCH_MEASURED
-
-
-def find_best(scores: Mapping[str, ClassScores]) -> str:
-    """Find the model that had most validation pictures right in the end, of equals the one with the lower loss on them.
-
-    Args:
-        scores: Of the trained models.
-    """
-
-    def rank(name: str) -> tuple[float, float]:
-        measured = scores[name].training_metrics
-        return measured.get("valid_accuracy", 0.0), -measured.get("valid_loss", np.inf)
-
-    return max(scores, key=rank)
-
-
-def tabulate(names: Iterable[str], scores: Mapping[str, ClassScores], delivered: str | None) -> pd.DataFrame:
-    """Put the models side by side.
-
-    Args:
-        names: All models of the pipeline, in order.
-        scores: Of those that are trained.
-        delivered: The one that the pipeline delivers, if any.
-
-    Returns:
-        One row a model: ``model``, ``parameters``, ``accuracy`` on the test pictures and on the ``valid`` ones,
-        ``seconds`` of training, ``step_memory_mb``, and a ``note``; figures of a model that is not trained are missing.
-    """
-    rows = []
-    for name in names:
-        row: dict[str, object] = {"model": name}
-        if name in scores:
-            found = scores[name]
-            row |= {
-                "parameters": found.parameters,
-                "accuracy": found.accuracy,
-                "valid": found.training_metrics.get("valid_accuracy"),
-                "seconds": found.training_metrics.get("train_seconds"),
-                "step_memory_mb": found.step_memory_mb,
-            }
-        rows.append(row | {"note": NOT_TRAINED if name not in scores else DELIVERED if name == delivered else ""})
-    columns = ["model", "parameters", "accuracy", "valid", "seconds", "step_memory_mb", "note"]
-    return pd.DataFrame(rows, columns=columns).astype({"parameters": "Int64"})

@@ -13,6 +13,7 @@ import rich
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline.node import Node
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from uncrappify.addresses import without_password
@@ -22,7 +23,15 @@ from uncrappify.tracking import server
 log = logging.getLogger(__name__)
 
 WORDS = ("method", "model", "note")
-DECIMALS = {"accuracy": 4, "valid": 4, "seconds": 0, "step_memory_mb": 1}
+DECIMALS = {
+    "accuracy": 4,
+    "valid": 4,
+    "numbers_right": 4,
+    "free_run_length": 1,
+    "perplexity": 4,
+    "seconds": 0,
+    "step_memory_mb": 1,
+}
 """Of columns; others have three."""
 
 
@@ -78,9 +87,13 @@ class TerminalHook:
 
 def _comparison(pipeline: str, scores: Any) -> Table:
     """Draw a table of methods, the model's row standing out."""
-    table = Table(title=pipeline, title_style="bold", title_justify="left")
-    for column in scores.columns:
-        table.add_column(str(column).replace("_", " "), justify="left" if column in WORDS else "right")
+    # No lines between columns: eight of them fit on 80 columns.
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.title, table.title_style, table.title_justify = pipeline, "bold", "left"
+    for column in map(str, scores.columns):
+        # Of those that can be told on two lines, the width is taken first.
+        justify: Any = "left" if column in WORDS else "right"
+        table.add_column(column.replace("_", " "), justify=justify, no_wrap="_" not in column)
     for row in scores.itertuples(index=False):
         cells = (_cell(value, DECIMALS.get(column, 3)) for column, value in zip(scores.columns, row, strict=True))
         table.add_row(*cells, style="bold green" if {"model", "delivered"} & {row[0], row[-1]} else "")

@@ -57,19 +57,22 @@ def log_model(weights: Path, name: str = "model") -> None:
     description = read_description(weights)
     more = MORE_REQUIREMENTS.get(description.model, ())
     predictor = predictor_of(description)
-    picture, output = (
+    given, output = (
         Schema([TensorSpec(np.dtype(kind), shape)])
-        for kind, shape in (("uint8", (-1, -1, -1, 3)), (predictor.output_type, predictor.output_shape))
+        for kind, shape in (
+            (predictor.input_type, predictor.input_shape),
+            (predictor.output_type, predictor.output_shape),
+        )
     )
     with TemporaryDirectory() as folder:
         code = Path(folder) / "uncrappify.zip"
         _pack(code)
         mlflow.pyfunc.log_model(
             name=name,
-            python_model=str(Path(__file__).with_name("picture_model.py")),
+            python_model=str(Path(__file__).with_name("logged_model.py")),
             # As URLs: MLflow takes a plain path for one, in which `?` and `%41` mean something else.
             artifacts={"weights": weights.absolute().as_uri(), "code": code.absolute().as_uri()},
-            signature=ModelSignature(inputs=picture, outputs=output),
+            signature=ModelSignature(inputs=given, outputs=output),
             tags={DIGEST: digest},
             # Without what follows a plus: torch 2.9.0+cpu is no version that the package index has.
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in (*REQUIREMENTS, *more)],

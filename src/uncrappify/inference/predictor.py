@@ -21,6 +21,7 @@ PREDICTORS = {
     "restoration": "uncrappify.inference.restorer:Restorer",
     "segmentation": "uncrappify.inference.segmenter:Segmenter",
     "classification": "uncrappify.inference.classifier:Classifier",
+    "language": "uncrappify.inference.writer:Writer",
 }
 """Kind of model to the class that uses it; a name, not an import, so that only what is used is loaded."""
 
@@ -34,13 +35,17 @@ class Predictor(ABC, Generic[D]):
 
     Attributes:
         kind: Of the models that the class uses.
-        purpose: What it does with pictures, for messages.
-        output_shape: Of what comes out for pictures (N, H, W, 3), -1 where a side varies.
-        output_type: NumPy's name for the type of its values.
+        purpose: What it does, for messages.
+        input_shape: Of what goes in, of several at once, -1 where a side varies.
+        input_type: NumPy's name for the type of its values.
+        output_shape: Of what comes out, likewise.
+        output_type: Likewise.
     """
 
     kind: ClassVar[str]
     purpose: ClassVar[str]
+    input_shape: ClassVar[tuple[int, ...]] = (-1, -1, -1, 3)
+    input_type: ClassVar[str] = "uint8"
     output_shape: ClassVar[tuple[int, ...]]
     output_type: ClassVar[str] = "uint8"
 
@@ -82,8 +87,8 @@ class Predictor(ABC, Generic[D]):
         return cls(network.to(device, memory_format=torch.channels_last), description, **options)  # type: ignore[call-overload]
 
     @abstractmethod
-    def __call__(self, picture: Any) -> Any:
-        """Apply the model to one picture."""
+    def __call__(self, given: Any, /) -> Any:
+        """Apply the model to one picture, or text."""
 
 
 def predictor_of(description: AnyDescription) -> type[Predictor[Any]]:

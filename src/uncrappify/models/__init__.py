@@ -24,6 +24,16 @@ MODELS = {
         "timm": "uncrappify.models.encoder_classifier:EncoderClassifier",
         "deep": "uncrappify.models.classifiers:Deep",
     },
+    "language": {
+        "unrolled": "uncrappify.models.language:Unrolled",
+        "loop": "uncrappify.models.language:Loop",
+        "every_step": "uncrappify.models.language:EveryStep",
+        "carried": "uncrappify.models.language:Carried",
+        "rnn": "uncrappify.models.language:RNN",
+        "gru": "uncrappify.models.language:GRU",
+        "awd_lstm": "uncrappify.models.language:AWDLSTM",
+        "transformer": "uncrappify.models.language:Transformer",
+    },
 }
 """What a model is for, its name, and its class; a name, not an import: torch is loaded when a model is built."""
 
@@ -35,7 +45,8 @@ def build(kind: str, name: str, options: dict[str, Any]) -> nn.Module:
         kind: What it is for, a key of ``MODELS``. Of ``restoration`` comes (N, 3, H, W) in 0..1 to (N, 3, H * scale,
             W * scale), with ``scale`` and ``receptive_radius`` (input pixels; None where it is larger than a tile) as
             attributes; of ``segmentation`` the same to logits (N, classes, H, W); of ``classification``
-            (N, in_channels, H, W) to logits (N, classes).
+            (N, in_channels, H, W) to logits (N, classes); ``language`` is
+            :class:`uncrappify.models.language.LanguageNetwork`.
         name: A key of ``MODELS[kind]``.
         options: Keyword arguments of the class.
 

@@ -16,6 +16,7 @@ Side = Annotated[int, Field(ge=32, le=4096)]
 Scale = Annotated[int, Field(ge=1, le=8)]
 Width = Annotated[int, Field(ge=1, le=2048)]
 Stride = Annotated[int, Field(ge=1, le=4)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 OUT_CHANNELS = "out_channels"
 """An option that follows from the classes, and is no parameter."""
 
@@ -141,6 +142,57 @@ class DeepOptions(NetworkOptions):
         return self
 
 
+class LoopOptions(NetworkOptions):
+    """Options of networks of one hidden layer, such as :class:`uncrappify.models.language.Loop`."""
+
+    width: Width = Field(64, description="Of embedding and hidden layer")
+
+
+class EveryStepOptions(LoopOptions):
+    """Options of :class:`uncrappify.models.language.EveryStep`."""
+
+    window: int = Field(20, ge=2, le=1000, description="Words after which it begins anew: the bptt of its stages")
+
+
+class RNNOptions(LoopOptions):
+    """Options of :class:`uncrappify.models.language.RNN`."""
+
+    norm: Literal["batch", "layer"] = Field("batch", description="Before the output; batch: as in the lesson")
+
+
+class GRUOptions(RNNOptions):
+    """Options of :class:`uncrappify.models.language.GRU`."""
+
+    layers: int = Field(2, ge=1, le=8, description="One above the other")
+
+
+class AWDLSTMOptions(NetworkOptions):
+    """Options of :class:`uncrappify.models.language.AWDLSTM`."""
+
+    width: Width = Field(128, description="Of embedding and hidden states")
+    layers: int = Field(2, ge=1, le=8, description="One above the other")
+    dropout: Share = Field(0.1, description="Share of activations that a window leaves out")
+    word_dropout: Share = Field(0.02, description="Share of words that a window leaves out")
+    weight_dropout: Share = Field(0.2, description="Share of the weights from state to state that a window leaves out")
+
+
+class TransformerOptions(NetworkOptions):
+    """Options of :class:`uncrappify.models.language.Transformer`."""
+
+    width: Width = Field(128, description="Of embedding and layers; a multiple of heads")
+    layers: int = Field(2, ge=1, le=24, description="One above the other")
+    heads: int = Field(4, ge=1, le=64, description="Of attention")
+    context: int = Field(14, ge=2, le=512, description="Words that a layer looks at, that of its own place included")
+    dropout: Share = Field(0.3, description="Share of activations that are left out")
+    unscored: int = Field(8, ge=0, le=512, description="First words of a window that nothing is predicted from")
+
+    @model_validator(mode="after")
+    def _shares_width_among_heads(self) -> Self:
+        if self.width % self.heads:
+            raise report(("heads",), f"{self.heads} heads cannot share a width of {self.width} evenly.")
+        return self
+
+
 class Network(BaseModel):
     """The model to train: its name, and the options of each model under its own.
 
@@ -249,6 +301,25 @@ class ClassificationModel(Network):
     deep: DeepOptions = Field(DeepOptions(), description="Options of the nets of many thin layers")
 
 
+class LanguageModel(Network):
+    """The model that says which word follows."""
+
+    kind = "language"
+    from_data = ("words",)
+
+    name: Literal["unrolled", "loop", "every_step", "carried", "rnn", "gru", "awd_lstm", "transformer"] = Field(
+        "gru", description="Which"
+    )
+    unrolled: LoopOptions = Field(LoopOptions(), description="Options of the lesson's Model0")
+    loop: LoopOptions = Field(LoopOptions(), description="Options of the lesson's Model1")
+    every_step: EveryStepOptions = Field(EveryStepOptions(), description="Options of the lesson's Model2")
+    carried: LoopOptions = Field(LoopOptions(), description="Options of the lesson's Model3")
+    rnn: RNNOptions = Field(RNNOptions(), description="Options of the lesson's Model4")
+    gru: GRUOptions = Field(GRUOptions(), description="Options of the lesson's Model5")
+    awd_lstm: AWDLSTMOptions = Field(AWDLSTMOptions(), description="Options of the LSTM with dropout")
+    transformer: TransformerOptions = Field(TransformerOptions(), description="Options of the causal transformer")
+
+
 def restrict(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Check what a weights file says of its network, and leave nothing in it that looks for other weights.
 
@@ -263,7 +334,8 @@ def restrict(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]
     Raises:
         pydantic.ValidationError: If an option is unknown, of another type, or out of its bounds.
     """
-    (network,) = (network for network in (Model, SegmentationModel, ClassificationModel) if network.kind == kind)
+    networks = (Model, SegmentationModel, ClassificationModel, LanguageModel)
+    (network,) = (network for network in networks if network.kind == kind)
     field = network.model_fields.get(name)
     if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, NetworkOptions)):
         return dict(options)

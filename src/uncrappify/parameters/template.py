@@ -48,6 +48,17 @@ class TemplateParameters(BaseModel):
         """
         raise UserError(f"pictures: a pipeline of the template {self.template} takes none. Leave it out.")
 
+    def with_text(self, folder: str) -> Self:
+        """Take the texts of a folder instead of the source's.
+
+        Raises:
+            UserError: If the pipeline has no use for a text.
+        """
+        raise UserError(
+            f"text: a pipeline of the template {self.template} learns from pictures. Give a folder of them "
+            "(pictures=~/Pictures), or run a pipeline that learns from texts, such as numbers."
+        )
+
     def with_mirror(self, mirror: str) -> Self:
         """Take archives from a folder or URL instead of their own addresses.
 

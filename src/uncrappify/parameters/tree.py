@@ -32,6 +32,7 @@ class Shortcuts(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     pictures: str | None = Field(None, description="A folder of the user's own pictures, in place of the source")
+    text: str | None = Field(None, description="A folder of the user's own .txt files, in place of the source")
     mirror: str | None = Field(
         None, description="A folder or URL that has the archives and a SHA256SUMS, in place of their own addresses"
     )
@@ -45,7 +46,7 @@ class Shortcuts(BaseModel):
         False, description="Run every node with two batches a stage, to see that all works, and keep it in data/smoke"
     )
 
-    @field_validator("pictures", "mirror", mode="before")
+    @field_validator("pictures", "text", "mirror", mode="before")
     @classmethod
     def _says_where(cls, given: Any) -> Any:
         # Nothing must not pass for not being there; a folder may be called null.
@@ -63,6 +64,8 @@ class Shortcuts(BaseModel):
         """
         if self.pictures:
             parameters = parameters.with_pictures(self.pictures)
+        if self.text:
+            parameters = parameters.with_text(self.text)
         if self.mirror:
             parameters = parameters.with_mirror(self.mirror)
         return parameters.shorten() if self.smoke else parameters
@@ -77,7 +80,7 @@ def complete(
     """Check every section, fill in the defaults and carry out the shortcuts.
 
     Args:
-        tree: Merged parameters: a section a pipeline, and shortcuts (``pictures``, ``mirror``, ``smoke``).
+        tree: Merged parameters: a section a pipeline, and shortcuts (``pictures``, ``text``, ``mirror``, ``smoke``).
         sections: Pipeline name to its section in ``conf/base``, which has its template and its models.
         running: Pipelines that the shortcuts are meant for; None: all.
         written: Gives the source of a value: what has to be a text is taken as it is written.

@@ -14,7 +14,8 @@ def training_of(description: Description) -> str:
     if description.data is None or not description.metrics.get("train_seconds"):
         return "Not trained here: these are the weights that it started from."
     data, seconds = description.data, description.metrics["train_seconds"]
-    return f"Trained on {data.pictures} pictures (source: {data.source}) for {format_duration(seconds)}."
+    amount = f"{data.words:,} words" if data.words else f"{data.pictures} pictures"
+    return f"Trained on {amount} (source: {data.source}) for {format_duration(seconds)}."
 
 
 def origin_of(description: Description) -> str:

@@ -23,8 +23,11 @@ from uncrappify.sources.parameters import (
     PictureSource,
     Source,
     StreetsOptions,
+    TextFolderOptions,
+    TextSource,
 )
 from uncrappify.sources.split import assign_splits
+from uncrappify.sources.texts import read_texts
 
 __all__ = [
     "LARGEST_SIDE",
@@ -42,6 +45,8 @@ __all__ = [
     "PictureSource",
     "Source",
     "StreetsOptions",
+    "TextFolderOptions",
+    "TextSource",
     "assign_splits",
     "check_classes",
     "check_sizes",
@@ -53,6 +58,7 @@ __all__ = [
     "find_stems",
     "label_pictures",
     "list_pictures",
+    "read_texts",
     "with_test_source",
 ]
 

@@ -3,7 +3,7 @@
 import errno
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from uncrappify.errors import UserError
@@ -13,6 +13,7 @@ from uncrappify.sources.parameters import FolderOptions, PictureSource, make_abs
 
 logger = logging.getLogger(__name__)
 
+TEXT_SUFFIX = ".txt"
 _LISTED = SUFFIXES | UNSUPPORTED.keys()
 _ADVICE = (
     "Give a folder with pictures (jpg, png, webp, tiff, bmp, gif, avif), for example\n  --params pictures=~/Pictures"
@@ -48,30 +49,59 @@ def find_folder(given: str, parameter: str) -> Path:
     Raises:
         UserError: There is no such folder, it is no folder, or there is no picture in it.
     """
-    root = make_absolute(given)
-    if escape(str(root)) != str(root):
-        raise UserError(f"{parameter}: the folder's name is not valid unicode: {escape(str(root))}. Rename it.")
-    if not root.exists():
-        raise UserError(f"{parameter}: there is no folder {root}.\n{_ADVICE}")
-    if not root.is_dir():
-        raise UserError(f"{parameter}: {root} is a file, not a folder.\n{_ADVICE}")
-    if not os.access(root, os.R_OK | os.X_OK):
-        raise UserError(f"{parameter}: no permission to read the folder {root}.\n{_ADVICE}")
-    if not any(root.iterdir()):
-        raise UserError(f"{parameter}: the folder {root} is empty.\n{_ADVICE}")
+    root = open_folder(given, parameter, _ADVICE)
     if not find_pictures(root):
         raise UserError(f"{parameter}: the folder {root} has no pictures in it, at any depth.\n{_ADVICE}")
     return root
 
 
+def open_folder(given: str, parameter: str, advice: str) -> Path:
+    """Find a folder of the user's that has something in it.
+
+    Args:
+        given: What the user wrote; ``~`` is the home folder, a relative path counts from the current folder.
+        parameter: The parameter's name, for an error.
+        advice: What to give instead, likewise.
+
+    Returns:
+        The absolute folder.
+
+    Raises:
+        UserError: There is no such folder, it is no folder, cannot be read, or is empty.
+    """
+    root = make_absolute(given)
+    if escape(str(root)) != str(root):
+        raise UserError(f"{parameter}: the folder's name is not valid unicode: {escape(str(root))}. Rename it.")
+    if not root.exists():
+        raise UserError(f"{parameter}: there is no folder {root}.\n{advice}")
+    if not root.is_dir():
+        raise UserError(f"{parameter}: {root} is a file, not a folder.\n{advice}")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise UserError(f"{parameter}: no permission to read the folder {root}.\n{advice}")
+    if not any(root.iterdir()):
+        raise UserError(f"{parameter}: the folder {root} is empty.\n{advice}")
+    return root
+
+
 def find_pictures(root: Path, on_closed: Callable[[OSError], None] | None = None) -> list[str]:
-    """Find every picture file by its suffix, at any depth, also of kinds that are not read.
+    """Find every picture file by its suffix, also of kinds that are not read, as :func:`find_files` does."""
+    return find_files(root, _LISTED, on_closed)
+
+
+def find_own_files(root: Path) -> list[str]:
+    """Find every file that a run may read of a folder of the user's, pictures and texts."""
+    return find_files(root, _LISTED | {TEXT_SUFFIX})
+
+
+def find_files(root: Path, suffixes: Collection[str], on_closed: Callable[[OSError], None] | None = None) -> list[str]:
+    """Find every file with one of some suffixes, at any depth.
 
     Hidden files and folders are left out. Symbolic links are followed, those to folders after the folders themselves,
     so that a folder that is reached twice is listed once, and a loop ends.
 
     Args:
         root: The folder to search.
+        suffixes: In lower case, with their dots.
         on_closed: Gets the error about a folder that cannot be entered; without it, a warning says so.
 
     Returns:
@@ -83,7 +113,7 @@ def find_pictures(root: Path, on_closed: Callable[[OSError], None] | None = None
     while linked:
         links: list[Path] = []
         for folder in linked:
-            _walk(folder, root, seen, found, links, on_closed or _warn)
+            _walk(folder, root, suffixes, seen, found, links, on_closed or _warn)
         linked = sorted(links)
     return sorted(found)
 
@@ -117,12 +147,13 @@ def keep_pairable(files: Iterable[str]) -> list[str]:
 def _walk(
     start: Path,
     root: Path,
+    suffixes: Collection[str],
     seen: set[tuple[int, int]],
     found: list[str],
     links: list[Path],
     on_closed: Callable[[OSError], None],
 ) -> None:
-    """Add the pictures below a folder to ``found``, and the links to folders to ``links``."""
+    """Add the files below a folder to ``found``, and the links to folders to ``links``."""
     for folder, subfolders, files in os.walk(start, onerror=on_closed):
         if not os.access(folder, os.X_OK):
             # Names can be listed, and nothing be opened.
@@ -138,9 +169,9 @@ def _walk(
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         # Unlike Path.is_symlink, it raises nothing in a folder that cannot be entered.
         links += [path for name in subfolders if os.path.islink(path := Path(folder, name))]  # noqa: PTH114
-        pictures = [name for name in files if not name.startswith(".") and _suffix(name) in _LISTED]
+        wanted = [name for name in files if not name.startswith(".") and _suffix(name) in suffixes]
         inside = Path(folder).relative_to(root).as_posix()
-        found += pictures if inside == "." else [f"{inside}/{name}" for name in pictures]
+        found += wanted if inside == "." else [f"{inside}/{name}" for name in wanted]
 
 
 def _suffix(file: str) -> str:

@@ -293,6 +293,46 @@ class LabelledSource(_ByKind):
                 return []
 
 
+class TextFolderOptions(BaseModel):
+    """The user's own texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = Field(min_length=1, description="Folder with .txt files in UTF-8, at any depth; ~ is the home folder.")
+
+
+class TextSource(BaseModel):
+    """Where a text comes from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["numbers", "folder"] = Field(
+        default="numbers", description="numbers: those to 9,999 in English words, written here; folder: your own texts."
+    )
+    folder: TextFolderOptions | None = Field(default=None, description="Read when kind is folder: {path: ~/texts}.")
+
+    @model_validator(mode="after")
+    def _check_chosen_options(self) -> Self:
+        if self.kind == "folder" and self.folder is None:
+            raise ValueError("kind: folder needs a path, for example {kind: folder, folder: {path: ~/texts}}")
+        return self
+
+    @property
+    def name(self) -> str:
+        """Short name of the source."""
+        return self.folders[0].name if self.folders else self.kind
+
+    @property
+    def licence(self) -> str:
+        """Under which terms the text may be used."""
+        return "the user's own texts, no licence stated" if self.folders else "CC0: numbers in words"
+
+    @property
+    def folders(self) -> list[Path]:
+        """The user's own folder, absolute, which is read in place."""
+        return [make_absolute(self.folder.path)] if self.kind == "folder" and self.folder else []
+
+
 _MISSING = {
     "class_folders": "kind: class_folders needs a path, for example "
     "{kind: class_folders, class_folders: {path: ~/pets}}",

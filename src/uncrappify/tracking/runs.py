@@ -24,7 +24,7 @@ from pydantic import BaseModel
 
 from uncrappify.addresses import without_password
 from uncrappify.errors import UserError
-from uncrappify.sources.folder import find_pictures
+from uncrappify.sources.folder import find_own_files
 from uncrappify.state import recover_state, write_state
 
 log = logging.getLogger(__name__)
@@ -245,13 +245,13 @@ def identify(read: Mapping[str, Mapping[str, Any]], folders: Iterable[Path]) -> 
 
     Args:
         read: Node to its parameters.
-        folders: The user's; their pictures count by name, size and time.
+        folders: The user's; their pictures and texts count by name, size and time.
     """
     files = [
         [str(folder / file), *_read_status(folder / file)]
         for folder in folders
         if folder.is_dir()
-        for file in find_pictures(folder)
+        for file in find_own_files(folder)
     ]
     return hashlib.sha256(json.dumps([read, files], sort_keys=True).encode()).hexdigest()
 

@@ -47,7 +47,7 @@ def training_curves(history: pd.DataFrame, panels: Sequence[Panel]) -> "Figure":
     for step in _stage_ends(history):
         figure.add_vline(x=step, line={"dash": "dot", "width": 1.5, "color": GREY}, row="all", col=1)
     figure.update_xaxes(title_text="step", row=rows, col=1)
-    return _dress(figure)
+    return dress(figure)
 
 
 def draw_training_losses(histories: Mapping[str, pd.DataFrame]) -> "Figure":
@@ -63,10 +63,11 @@ def draw_training_losses(histories: Mapping[str, pd.DataFrame]) -> "Figure":
         _add_line(figure, 1, history[["step", "train_loss"]], name, colour)
     figure.update_xaxes(title_text="step")
     figure.update_yaxes(title_text="training loss", type="log")
-    return _dress(figure)
+    return dress(figure)
 
 
-def _dress(figure: "Figure") -> "Figure":
+def dress(figure: "Figure") -> "Figure":
+    """Give a figure the grid, font and margins of all of them."""
     # A grid that is seen on white and on the dark page of kedro-viz, which dresses the first panel only.
     grid = {"gridcolor": "rgba(128, 128, 128, 0.25)", "zerolinecolor": "rgba(128, 128, 128, 0.25)"}
     figure.update_xaxes(**grid)

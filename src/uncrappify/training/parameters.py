@@ -112,6 +112,32 @@ class ClassificationStage(Stage):
     batch_size: int = Field(128, ge=2, le=4096, description="Pictures a step")
 
 
+class LanguageStage(Stage):
+    """A stage that learns which word follows."""
+
+    batch_size: int = Field(64, ge=1, le=4096, description="Windows a step")
+    bptt: int = Field(20, ge=1, le=2000, description="Words of a window, through which the gradient goes back")
+    order: Literal["text", "random"] = Field(
+        "text",
+        description="text: each row of a batch goes on where the last one's ended, for what keeps a state; random: "
+        "windows from anywhere",
+    )
+
+    def with_steps(self, samples: int) -> Self:
+        """Give the stage with its number of batches.
+
+        Args:
+            samples: Words of the text; the last batch of an epoch goes on at its beginning.
+        """
+        if self.epochs is None:
+            return self
+        return self.model_copy(update={"steps": self.epochs * self.count_batches(samples), "epochs": None})
+
+    def count_batches(self, samples: int) -> int:
+        """Count the batches that a text takes."""
+        return -(-samples // (self.batch_size * self.bptt))
+
+
 class Training(BaseModel):
     """What holds for every stage."""
 
@@ -267,3 +293,19 @@ class ClassificationTraining(Training):
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="Share of the target that all classes have alike (Szegedy et al. 2015)"
     )
+
+
+class LanguageTraining(Training):
+    """How a network learns which word follows."""
+
+    stages: list[LanguageStage] = Field(
+        ...,
+        description="One after the other, each starts from the last one's weights; empty: model.weights as they are",
+    )
+    ema: float = Field(0.0, ge=0, lt=1, description="Decay of the weights' moving average, which is delivered; 0: none")
+
+    @model_validator(mode="after")
+    def _keeps_the_state_in_one_place(self) -> Self:
+        if self.devices > 1:
+            raise report(("devices",), "what a network remembers of a text stays on one device. Take devices: 1.")
+        return self

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from uncrappify.evaluation.classification import DELIVERED, ClassScores
+from uncrappify.evaluation.classification import ClassScores
+from uncrappify.evaluation.comparison import DELIVERED
 from uncrappify.evaluation.confusion import find_confused
 from uncrappify.pipelines.model_cards import origin_of, training_of
 

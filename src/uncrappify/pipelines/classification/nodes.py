@@ -15,7 +15,6 @@ from uncrappify import sources
 from uncrappify.datasets import ClassificationDescription, LabelledPictures, TrainedModel, TrainingRun
 from uncrappify.errors import UserError
 from uncrappify.models.parameters import ClassificationModel
-from uncrappify.parameters.delivery import BEST
 from uncrappify.pipelines import nodes as shared
 from uncrappify.pipelines.classification.parameters import Evaluation
 from uncrappify.sources import LabelledSource, PictureSource
@@ -165,7 +164,8 @@ def evaluate(
         UserError: If none of the models is trained on these pictures.
     """
     from uncrappify.evaluation.class_sheet import draw_mistakes
-    from uncrappify.evaluation.classification import find_best, score, tabulate
+    from uncrappify.evaluation.classification import score
+    from uncrappify.evaluation.comparison import choose_delivered, tabulate
     from uncrappify.evaluation.confusion import draw_confusion
     from uncrappify.pipelines.classification.model_card import model_card, pipeline_card
 
@@ -173,10 +173,8 @@ def evaluate(
     names = {name.removesuffix("_model"): model for name, model in models.items()}
     usable = shared.leave_out_others(names, hash_pictures(split, pixels))
     scores = {name: score(model, test) for name, model in usable.items()}
-    best = find_best(scores)
-    delivered = {BEST: best, "": list(names)[-1]}.get(delivers, delivers) if delivers is not None else None
-    shown = delivered if delivered in scores else best
-    table = tabulate(names, scores, delivered)
+    delivered, shown = choose_delivered(delivers, list(names), scores)
+    table = tabulate(list(names), scores, delivered)
     cards = {name: model_card(found) for name, found in scores.items()}
     each = [part for name in names for part in (scores[name].metrics if name in scores else {}, cards.get(name, ""))]
     return (

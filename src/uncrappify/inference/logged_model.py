@@ -10,8 +10,8 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
-class PictureModel(PythonModel):
-    """Applies a weights file to pictures."""
+class LoggedModel(PythonModel):
+    """Applies a weights file to pictures, or to texts."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the weights by the code that was logged with them, or by the package that is imported already."""
@@ -22,18 +22,18 @@ class PictureModel(PythonModel):
         self.apply = load_predictor(Path(context.artifacts["weights"]))
 
     def predict(self, context: PythonModelContext, model_input: Any, params: Any = None) -> npt.NDArray[Any]:
-        """Restore pictures, segment them, or say which classes they belong to.
+        """Restore pictures, segment them, say which classes they belong to, or go on writing texts.
 
         Args:
             context: Given by MLflow.
-            model_input: (N, H, W, 3), uint8, RGB; a picture is (1, H, W, 3).
+            model_input: (N, H, W, 3), uint8, RGB; a picture is (1, H, W, 3). Texts: (N,).
             params: None are known.
 
         Returns:
             (N, H * scale, W * scale, 3), uint8, or the classes of their pixels (N, H, W), uint8, or the probabilities
-            of their classes (N, classes), float32.
+            of their classes (N, classes), float32, or how each text goes on (N,).
         """
-        return np.stack([self.apply(picture) for picture in np.asarray(model_input, dtype=np.uint8)])
+        return np.stack([self.apply(given) for given in np.asarray(model_input, dtype=self.apply.input_type)])
 
 
-set_model(PictureModel())
+set_model(LoggedModel())
