@@ -119,7 +119,7 @@ def test_a_test_text_is_read_from_its_beginning_to_its_end() -> None:
     assert len(scores.right) == sum(len(text) - 1 for text in texts) == len(scores.words)
     assert scores.words[:3] == ["one", ",", "two"]
     with torch.inference_mode():
-        logits = network.read(torch.from_numpy(texts[1][None, :-1].astype(np.int64)))[0]
+        (logits,) = next(network.read(torch.from_numpy(texts[1][None, :-1].astype(np.int64))))
     following = torch.from_numpy(texts[1][1:].astype(np.int64))
     expected = torch.nn.functional.cross_entropy(logits, following, reduction="none")
     assert scores.losses[len(texts[0]) - 1 :] == pytest.approx(expected.numpy(), rel=1e-5)

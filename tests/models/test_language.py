@@ -30,10 +30,14 @@ def words(rows: int, length: int, seed: int = 0) -> torch.Tensor:
     return torch.randint(WORDS, (rows, length), generator=torch.Generator().manual_seed(seed))
 
 
+def read(network: LanguageNetwork, text: torch.Tensor) -> torch.Tensor:
+    return torch.cat(list(network.read(text)), dim=1)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_text_is_read_alike_at_once_and_word_by_word(name: str) -> None:
     network, text = make(name).eval(), words(3, 23)
-    whole = network.read(text)
+    whole = read(network, text)
     assert whole.shape == (3, 23, WORDS)
     state, single = network.start(3), []
     for word in text.split(1, dim=1):
@@ -47,7 +51,7 @@ def test_no_prediction_depends_on_a_word_that_comes_later_or_on_another_row(name
     network, text = make(name).eval(), words(2, 17)
     changed = text.clone()
     changed[0, 9:] = (changed[0, 9:] + 1) % WORDS
-    before, after = network.read(text), network.read(changed)
+    before, after = read(network, text), read(network, changed)
     assert torch.equal(before[0, :9], after[0, :9])
     assert torch.equal(before[1], after[1])
     assert not torch.allclose(before[0, 9:], after[0, 9:])
@@ -74,7 +78,7 @@ def test_three_words_are_all_that_the_first_two_look_at_and_a_window_out_of_a_te
     network, text = make("loop").eval(), words(1, 12)
     changed = text.clone()
     changed[0, 4] = (changed[0, 4] + 1) % WORDS
-    differ = (network.read(text) != network.read(changed)).any(2)[0]
+    differ = (read(network, text) != read(network, changed)).any(2)[0]
     assert differ.nonzero().flatten().tolist() == [4, 5, 6]
     assert network(text[:, :3])[0].shape == (1, 1, WORDS)
 
@@ -83,9 +87,9 @@ def test_a_prediction_at_every_step_begins_anew_after_each_window() -> None:
     network, text = make("every_step").eval(), words(1, 12)
     changed = text.clone()
     changed[0, 0] = (changed[0, 0] + 1) % WORDS
-    differ = (network.read(text) != network.read(changed)).any(2)[0]
+    differ = (read(network, text) != read(network, changed)).any(2)[0]
     assert differ.nonzero().flatten().max() < 5
-    assert torch.allclose(network.read(text)[:, 5:10], network.read(text[:, 5:10]), atol=1e-6)
+    assert torch.allclose(read(network, text)[:, 5:10], read(network, text[:, 5:10]), atol=1e-6)
 
 
 def test_a_carried_state_is_that_of_one_long_window() -> None:
@@ -103,7 +107,7 @@ def test_the_transformer_looks_back_as_far_as_its_layers_reach_and_leaves_out_wh
     network, text = make("transformer", layers=2).eval(), words(1, 16)
     changed = text.clone()
     changed[0, 3] = (changed[0, 3] + 1) % WORDS
-    differ = (network.read(text) != network.read(changed)).any(2)[0]
+    differ = (read(network, text) != read(network, changed)).any(2)[0]
     # Two layers of four words: three words back, twice.
     assert differ.nonzero().flatten().tolist() == list(range(3, 10))
     assert network(text)[0].shape == (1, 13, WORDS)

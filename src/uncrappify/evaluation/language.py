@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -126,7 +126,7 @@ def score(model: TrainedModel, texts: Sequence[Words], starts: Sequence[int]) ->
     writer = Writer.from_trained(model)
     right, losses, following = [], [], []
     for text in (part for whole in texts for part in _cut(whole)):
-        logits = read(writer, text[None, :-1])[0]
+        logits = torch.cat(list(read(writer, text[None, :-1])), dim=1)[0]
         right.append((logits.argmax(1) == text[1:]).numpy())
         losses.append(F.cross_entropy(logits, text[1:], reduction="none").double().numpy())
         # The end of a text ends its last number.
@@ -142,20 +142,25 @@ def score(model: TrainedModel, texts: Sequence[Words], starts: Sequence[int]) ->
     )
 
 
-@torch.inference_mode()
-def read(writer: Writer, words: torch.Tensor) -> torch.Tensor:
-    """Read texts side by side.
+def read(writer: Writer, words: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Read texts side by side, part by part.
 
     Args:
         writer: Has the network.
         words: (B, T), int64.
 
-    Returns:
-        Logits (B, T, words), float32, on the CPU.
+    Yields:
+        Logits (B, t, words), float32, on the CPU.
     """
     device = next(writer.network.parameters()).device
-    logits: torch.Tensor = writer.network.read(words.to(device)).cpu()
-    return logits
+    parts = writer.network.read(words.to(device))
+    while True:
+        # Not around the whole: between two parts the caller would be in the mode too.
+        with torch.inference_mode():
+            logits = next(parts, None)
+        if logits is None:
+            return
+        yield logits.cpu()
 
 
 def count_runs(writer: Writer, starts: Sequence[int], numbers: int = RUN) -> list[int]:
@@ -176,16 +181,22 @@ def count_runs(writer: Writer, starts: Sequence[int], numbers: int = RUN) -> lis
     words = torch.zeros(len(starts), max(map(len, spelled)), dtype=torch.int64)
     for row, text in enumerate(spelled):
         words[row, : len(text)] = text
-    wrong = read(writer, words[:, :-1]).argmax(2) != words[:, 1:]
-    comma, runs = writer.vocabulary.numbers[COMMA], []
-    for row, text in enumerate(spelled):
-        found = wrong[row, : len(text) - 1]
-        ends = torch.cumsum(text[1:] == comma, dim=0)
-        # What is given is not counted.
-        mistakes = (found & (ends >= GIVEN)).nonzero()
-        known = int(ends[-1])
-        runs.append((int(ends[mistakes[0, 0]]) if len(mistakes) else known) - GIVEN)
-    return runs
+    following = words[:, 1:]
+    ends = torch.cumsum(following == writer.vocabulary.numbers[COMMA], dim=1)
+    # With its comma a number is whole. What is given, and what stands after the end of a row, does not end a run.
+    counted = ends - (following == writer.vocabulary.numbers[COMMA]).long()
+    scored = (counted >= GIVEN) & (following != START)
+    runs = ends[:, -1].clone()
+    place = 0
+    for logits in read(writer, words[:, :-1]):
+        part = slice(place, place := place + logits.shape[1])
+        wrong = (logits.argmax(2) != following[:, part]) & scored[:, part]
+        first = torch.where(wrong, counted[:, part], runs[:, None]).amin(1)
+        runs = torch.minimum(runs, first)
+        if (runs < counted[:, place - 1]).all():
+            # All have made a mistake.
+            break
+    return [int(run) - GIVEN for run in runs]
 
 
 def choose_starts(tested: Sequence[int]) -> list[int]:

@@ -74,7 +74,7 @@ class LanguageLearner(Learner):
     def validation_step(self, batch: Text, _: int) -> None:
         """Measure loss and accuracy of whole texts."""
         words, following = batch
-        logits, scored = self.network.read(words), following != IGNORED
+        logits, scored = torch.cat(list(self.network.read(words)), dim=1), following != IGNORED
         self.valid_loss.update(F.cross_entropy(logits[scored], following[scored], reduction="none"))
         self.valid_accuracy.update((logits.argmax(2) == following)[scored].float())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 import torch
@@ -58,20 +59,19 @@ class LanguageNetwork(nn.Module, ABC):
             remembered then.
         """
 
-    def read(self, x: Tensor) -> Tensor:
-        """Read whole texts from their beginning.
+    def read(self, x: Tensor) -> Iterator[Tensor]:
+        """Read whole texts from their beginning, part by part.
 
         Args:
             x: (B, T), int64.
 
-        Returns:
-            Logits (B, T, words), float32, of the word after each.
+        Yields:
+            Logits (B, t, words), float32, of the word after each of the next t words.
         """
-        state, logits = self.start(len(x)), []
+        state = self.start(len(x))
         for part in torch.split(x, READ_AT_ONCE, dim=1):
-            found, state = self(part, state)
-            logits.append(found.float())
-        return torch.cat(logits, dim=1)
+            logits, state = self(part, state)
+            yield logits.float()
 
 
 class _ThreeWords(LanguageNetwork):
