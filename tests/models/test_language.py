@@ -100,7 +100,7 @@ def test_a_carried_state_is_that_of_one_long_window() -> None:
 
 
 def test_what_is_remembered_is_carried_through_a_training_from_that_rung_on_and_not_by_the_transformer() -> None:
-    assert [name for name in NAMES if make(name).carries] == ["carried", "rnn", "gru", "awd_lstm"]
+    assert [name for name in NAMES if make(name).carries] == ["carried", "rnn", "gru", "awd_gru"]
 
 
 def test_the_transformer_looks_back_as_far_as_its_layers_reach_and_leaves_out_what_has_seen_too_little() -> None:
@@ -113,7 +113,7 @@ def test_the_transformer_looks_back_as_far_as_its_layers_reach_and_leaves_out_wh
     assert network(text)[0].shape == (1, 13, WORDS)
 
 
-@pytest.mark.parametrize("name", ["awd_lstm", "transformer"])
+@pytest.mark.parametrize("name", ["awd_gru", "transformer"])
 def test_the_output_has_the_embeddings_weights(name: str) -> None:
     network = make(name)
     large = [key for key, parameter in network.named_parameters() if WORDS in parameter.shape and parameter.dim() == 2]
@@ -122,7 +122,7 @@ def test_the_output_has_the_embeddings_weights(name: str) -> None:
 
 def test_dropout_leaves_out_weights_from_state_to_state_and_keeps_them() -> None:
     off = {"layers": 1, "dropout": 0.0, "word_dropout": 0.0}
-    network, text = make("awd_lstm", weight_dropout=0.5, **off), words(2, 6)
+    network, text = make("awd_gru", weight_dropout=0.5, **off), words(2, 6)
     kept = {name: value.clone() for name, value in network.state_dict().items()}
     one, other = network(text)[0], network(text)[0]
     # The first step has no state to come from.
@@ -132,7 +132,7 @@ def test_dropout_leaves_out_weights_from_state_to_state_and_keeps_them() -> None
 
 
 def test_dropout_leaves_out_the_same_activations_at_all_steps() -> None:
-    dropped = make("awd_lstm", dropout=0.5)._drop(torch.ones(3, 5, 8))
+    dropped = make("awd_gru", dropout=0.5)._drop(torch.ones(3, 5, 8))
     assert set(dropped.unique().tolist()) == {0.0, 2.0}
     assert torch.equal(dropped[:, 0], dropped[:, 4])
 

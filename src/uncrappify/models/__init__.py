@@ -31,7 +31,7 @@ MODELS = {
         "carried": "uncrappify.models.language:Carried",
         "rnn": "uncrappify.models.language:RNN",
         "gru": "uncrappify.models.language:GRU",
-        "awd_lstm": "uncrappify.models.language:AWDLSTM",
+        "awd_gru": "uncrappify.models.language:AWDGRU",
         "transformer": "uncrappify.models.language:Transformer",
     },
 }

@@ -270,12 +270,12 @@ class GRU(_Recurrent):
         super().__init__(words, width, norm, nn.GRU(width, width, layers, batch_first=True))
 
 
-class AWDLSTM(LanguageNetwork):
-    """An LSTM that dropout keeps from learning by heart, with one matrix for words that come and words that go.
+class AWDGRU(LanguageNetwork):
+    """A GRU that dropout keeps from learning by heart, with one matrix for words that come and words that go.
 
-    Merity et al. 2017, Regularizing and optimizing LSTM language models: whole words are dropped, weights from state to
-    state, and the same activations at all steps of a window; the output takes the embedding's weights (Press and Wolf
-    2016).
+    Merity et al. 2017, Regularizing and optimizing LSTM language models (AWD-LSTM), with gated recurrent units: whole words
+    are dropped, weights from state to state, and the same activations at all steps of a window; the output takes the
+    embedding's weights (Press and Wolf 2016).
 
     Args:
         words: How many are known.
@@ -292,7 +292,7 @@ class AWDLSTM(LanguageNetwork):
         self,
         *,
         words: int,
-        width: int = 128,
+        width: int = 64,
         layers: int = 2,
         dropout: float = 0.1,
         word_dropout: float = 0.02,
@@ -302,13 +302,14 @@ class AWDLSTM(LanguageNetwork):
         self.width = width
         self.dropout, self.word_dropout, self.weight_dropout = dropout, word_dropout, weight_dropout
         self.embed = nn.Embedding(words, width)
-        nn.init.uniform_(self.embed.weight, -0.1, 0.1)
-        self.recurrent = nn.ModuleList(nn.LSTM(width, width, batch_first=True) for _ in range(layers))
+        nn.init.normal_(self.embed.weight, std=width**-0.5)
+        self.recurrent = nn.ModuleList(nn.GRU(width, width, batch_first=True) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
         self.bias = nn.Parameter(torch.zeros(words))
 
     def start(self, rows: int) -> Tensor:
-        """Give empty hidden states and cells of all layers: (layers, 2, rows, width)."""
-        return torch.zeros(len(self.recurrent), 2, rows, self.width, device=self.bias.device, dtype=self.bias.dtype)
+        """Give empty hidden states: (layers, rows, width)."""
+        return torch.zeros(len(self.recurrent), rows, self.width, device=self.bias.device, dtype=self.bias.dtype)
 
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Read words from a state on."""
@@ -316,13 +317,13 @@ class AWDLSTM(LanguageNetwork):
         kept = F.dropout(torch.ones_like(self.bias), self.word_dropout, self.training)
         h = self._drop(F.embedding(x, self.embed.weight * kept[:, None]))
         states = []
-        for layer, before in zip(self.recurrent, state, strict=True):
+        for layer, before in zip(self.recurrent, state.split(1), strict=True):
             name = "weight_hh_l0"
             dropped = F.dropout(getattr(layer, name), self.weight_dropout, self.training)
-            h, after = functional_call(layer, {name: dropped}, (h, (before[:1].contiguous(), before[1:].contiguous())))
-            states.append(torch.cat(after))
+            h, after = functional_call(layer, {name: dropped}, (h, before))
+            states.append(after)
             h = self._drop(h)
-        return F.linear(h, self.embed.weight, self.bias), torch.stack(states)
+        return F.linear(self.norm(h), self.embed.weight, self.bias), torch.cat(states)
 
     def _drop(self, h: Tensor) -> Tensor:
         """Leave the same activations out at all steps (Gal and Ghahramani 2015)."""

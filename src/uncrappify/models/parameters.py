@@ -166,10 +166,10 @@ class GRUOptions(RNNOptions):
     layers: int = Field(2, ge=1, le=8, description="One above the other")
 
 
-class AWDLSTMOptions(NetworkOptions):
-    """Options of :class:`uncrappify.models.language.AWDLSTM`."""
+class AWDGRUOptions(NetworkOptions):
+    """Options of :class:`uncrappify.models.language.AWDGRU`."""
 
-    width: Width = Field(128, description="Of embedding and hidden states")
+    width: Width = Field(64, description="Of embedding and hidden states")
     layers: int = Field(2, ge=1, le=8, description="One above the other")
     dropout: Share = Field(0.1, description="Share of activations that a window leaves out")
     word_dropout: Share = Field(0.02, description="Share of words that a window leaves out")
@@ -307,7 +307,7 @@ class LanguageModel(Network):
     kind = "language"
     from_data = ("words",)
 
-    name: Literal["unrolled", "loop", "every_step", "carried", "rnn", "gru", "awd_lstm", "transformer"] = Field(
+    name: Literal["unrolled", "loop", "every_step", "carried", "rnn", "gru", "awd_gru", "transformer"] = Field(
         "gru", description="Which"
     )
     unrolled: LoopOptions = Field(LoopOptions(), description="Options of the lesson's Model0")
@@ -316,7 +316,7 @@ class LanguageModel(Network):
     carried: LoopOptions = Field(LoopOptions(), description="Options of the lesson's Model3")
     rnn: RNNOptions = Field(RNNOptions(), description="Options of the lesson's Model4")
     gru: GRUOptions = Field(GRUOptions(), description="Options of the lesson's Model5")
-    awd_lstm: AWDLSTMOptions = Field(AWDLSTMOptions(), description="Options of the LSTM with dropout")
+    awd_gru: AWDGRUOptions = Field(AWDGRUOptions(), description="Options of the GRU with dropout")
     transformer: TransformerOptions = Field(TransformerOptions(), description="Options of the causal transformer")
 
 
