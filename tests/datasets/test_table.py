@@ -24,6 +24,13 @@ def told(dataset: Table | Chart | Text) -> str:
     return str(caught.value.__cause__)
 
 
+def test_of_a_long_text_the_preview_shows_the_beginning(tmp_path: Path) -> None:
+    dataset = Table(filepath=str(tmp_path / "t.parquet"))
+    dataset.save(pd.DataFrame({"name": ["a"], "text": ["one, two, " * 10_000]}))
+    ((name, text),) = dataset.preview()["data"]
+    assert (name, text[:9], len(text) <= 200) == ("a", "one, two,", True)
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
 def test_a_table_comes_back_with_its_types(tmp_path: Path, suffix: str) -> None:
     dataset = Table(filepath=str(tmp_path / "deep" / f"t.{suffix}"))

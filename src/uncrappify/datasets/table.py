@@ -10,6 +10,7 @@ import pandas as pd
 from kedro_datasets._typing import TablePreview
 
 from uncrappify.datasets.file import WholeFile
+from uncrappify.foreign import in_one_line
 
 _KINDS = {
     "text": pd.api.types.is_string_dtype,
@@ -40,8 +41,10 @@ class Table(WholeFile[pd.DataFrame]):
         self._columns = columns or {}
 
     def preview(self, nrows: int = 5) -> TablePreview:
-        """Show the first rows."""
-        return TablePreview(self.load().head(nrows).to_dict(orient="split"))
+        """Show the first rows, and of a long text its beginning."""
+        rows = self.load().head(nrows)
+        shown = rows.map(lambda value: in_one_line(value) if isinstance(value, str) else value)
+        return TablePreview(shown.to_dict(orient="split"))
 
     def _parse(self, content: bytes) -> pd.DataFrame:
         table = (

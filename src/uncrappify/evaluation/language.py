@@ -244,7 +244,9 @@ def draw_ladder(scores: Mapping[str, LanguageScores]) -> Figure:
     for (name, values), colour in zip(bars.items(), ("#2f6fde", "#e8710a"), strict=False):
         shown = [f"{100 * value:.1f}" for value in values]
         percent = [100 * value for value in values]
-        figure.add_trace(Bar(x=names, y=percent, text=shown, name=name, marker_color=colour), 1, 1)
+        figure.add_trace(
+            Bar(x=names, y=percent, text=shown, textposition="outside", name=name, marker_color=colour), 1, 1
+        )
     figure.update_yaxes(title_text="% right", range=[0, 108], row=1, col=1)
     if counts:
         shares = [[100 * found.accuracy_by_place.get(place, np.nan) for found in scores.values()] for place in PLACES]
@@ -252,7 +254,7 @@ def draw_ladder(scores: Mapping[str, LanguageScores]) -> Figure:
             z=shares,
             x=names,
             y=list(PLACES),
-            text=[[f"{share:.0f}" for share in row] for row in shares],
+            text=[[f"{share:.3g}" for share in row] for row in shares],
             texttemplate="%{text}",
             hovertemplate="%{x}: %{z:.1f} % of the words at %{y} right<extra></extra>",
             colorscale="Blues",

@@ -273,9 +273,9 @@ class GRU(_Recurrent):
 class AWDGRU(LanguageNetwork):
     """A GRU that dropout keeps from learning by heart, with one matrix for words that come and words that go.
 
-    Merity et al. 2017, Regularizing and optimizing LSTM language models (AWD-LSTM), with gated recurrent units: whole words
-    are dropped, weights from state to state, and the same activations at all steps of a window; the output takes the
-    embedding's weights (Press and Wolf 2016).
+    Merity et al. 2017, Regularizing and optimizing LSTM language models (AWD-LSTM), with gated recurrent units: whole
+    words are dropped, weights from state to state, and the same activations at all steps of a window; the output takes
+    the embedding's weights (Press and Wolf 2016).
 
     Args:
         words: How many are known.
@@ -317,7 +317,7 @@ class AWDGRU(LanguageNetwork):
         kept = F.dropout(torch.ones_like(self.bias), self.word_dropout, self.training)
         h = self._drop(F.embedding(x, self.embed.weight * kept[:, None]))
         states = []
-        for layer, before in zip(self.recurrent, state.split(1), strict=True):
+        for layer, before in zip(self.recurrent, torch.split(state, 1), strict=True):
             name = "weight_hh_l0"
             dropped = F.dropout(getattr(layer, name), self.weight_dropout, self.training)
             h, after = functional_call(layer, {name: dropped}, (h, before))
