@@ -16,11 +16,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 FORKS = multiprocessing.get_context("forkserver")
 PRELOADED = (
+    "IPython",
+    "alembic.command",
+    "kedro_datasets",
     "lightning.pytorch",
     "mlflow.pyfunc",
     "mlflow.store.tracking.sqlalchemy_store",
-    "alembic.command",
     "pandas",
+    "timm",
+    "torchvision",
 )
 PATIENCE = 600
 
@@ -44,7 +48,9 @@ class Project:
 
     def start(self, *arguments: str) -> BaseProcess:
         """Start a command of Kedro's in a process of its own."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+        # Compiled once: a command would else compile the whole package anew.
+        own = ("MLFLOW_", "PYTHONDONTWRITEBYTECODE")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         said = {
             "module": "kedro",
             "arguments": list(arguments),

@@ -37,7 +37,21 @@ CHECKOUT = Path(__file__).parents[2]
 COMMAND = Path(__file__).with_name("command.py")
 FORKS = multiprocessing.get_context("forkserver")
 # Nothing of Kedro, which looks at the current folder when it is imported, nor of the project.
-FORKS.set_forkserver_preload(["lightning.pytorch", "mlflow.pyfunc", "pandas", "plotly.graph_objects", "torchvision"])
+FORKS.set_forkserver_preload(
+    [
+        "IPython",
+        "alembic.command",
+        "kedro_datasets",
+        "lightning.pytorch",
+        "mlflow.pyfunc",
+        "mlflow.store.tracking.sqlalchemy_store",
+        "pandas",
+        "plotly.graph_objects",
+        "skimage.metrics",
+        "timm",
+        "torchvision",
+    ]
+)
 PATIENCE = 300
 
 Archives = dict[str, dict[str, Image.Image]]
