@@ -52,11 +52,10 @@ class Project:
         own = ("MLFLOW_", "PYTHONDONTWRITEBYTECODE")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         said = {
-            "module": "kedro",
-            "arguments": list(arguments),
-            "folder": str(self.root),
+            "arguments": ("kedro", *arguments),
+            "folder": self.root,
             "environment": kept | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
-            "outputs": tuple(str(self.root / name) for name in ("stdout.txt", "stderr.txt")),
+            "outputs": tuple(self.root / name for name in ("stdout.txt", "stderr.txt")),
         }
         return fork(runpy.run_path, str(ROOT / "tests" / "end_to_end" / "command.py"), said)
 

@@ -58,6 +58,47 @@ Archives = dict[str, dict[str, Image.Image]]
 """Name of an archive to its pictures by their names."""
 
 
+class Command:
+    """A command that runs in a process, and in a process group, of its own, as a shell has it."""
+
+    def __init__(self, arguments: tuple[str, ...], folder: Path, environment: dict[str, str]) -> None:
+        self._arguments = arguments
+        self._folder = tempfile.TemporaryDirectory()
+        self._outputs = tuple(Path(self._folder.name) / name for name in ("stdout", "stderr"))
+        for output in self._outputs:
+            output.touch()
+        said = {"arguments": arguments, "folder": folder, "environment": environment, "outputs": self._outputs}
+        with pytest.MonkeyPatch.context() as patched:
+            # Read when torch is imported, which the server does.
+            patched.setenv("OMP_NUM_THREADS", "1")
+            self._process = FORKS.Process(target=runpy.run_path, args=(str(COMMAND), said))
+            self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """Of the process, and of its group."""
+        assert self._process.pid
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def communicate(self, timeout: float = PATIENCE) -> tuple[str, str]:
+        """Wait for the end; give what was written to the two outputs."""
+        self._process.join(timeout)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired(self._arguments, timeout)
+        stdout, stderr = (output.read_text(encoding="utf-8") for output in self._outputs)
+        return stdout, stderr
+
+    def kill(self) -> None:
+        """End it with all that it has started, if it still runs."""
+        if self.returncode is None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.join()
+
+
 @dataclass(frozen=True)
 class Project:
     """A copy of the project's configuration in a folder of its own, with a store of its own."""
@@ -66,41 +107,31 @@ class Project:
     environment: dict[str, str] = field(default_factory=dict)
 
     def kedro(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, in a process of its own."""
-        return self._run("kedro", arguments)
+        """Run a command to its end."""
+        return self._run("kedro", *arguments)
 
     def uncrappify(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the project's own to its end."""
-        return self._run("uncrappify", arguments)
+        return self._run("uncrappify", *arguments)
 
     def kedro_from_scratch(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end as a shell does, libraries and all."""
-        return subprocess.run(self._command(arguments), capture_output=True, text=True, timeout=PATIENCE, **self._where)
-
-    def _run(self, module: str, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-        where = self._where
-        with tempfile.TemporaryDirectory() as folder:
-            outputs = [Path(folder) / name for name in ("stdout", "stderr")]
-            said = {"module": module, "arguments": list(arguments), "folder": str(where["cwd"])}
-            said |= {"environment": where["env"], "outputs": tuple(map(str, outputs))}
-            with pytest.MonkeyPatch.context() as patched:
-                # Read when torch is imported, which the server does.
-                patched.setenv("OMP_NUM_THREADS", "1")
-                process = FORKS.Process(target=runpy.run_path, args=(str(COMMAND), said))
-                process.start()
-            process.join(PATIENCE)
-            if process.is_alive():
-                process.kill()
-                raise subprocess.TimeoutExpired([module, *arguments], PATIENCE)
-            stdout, stderr = (output.read_text(encoding="utf-8") for output in outputs)
-        return subprocess.CompletedProcess([module, *arguments], process.exitcode or 0, stdout, stderr)
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command in a process group of its own, as a shell does."""
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(
-            self._command(arguments), start_new_session=True, preexec_fn=heed_signals, **pipes, **self._where
+        command = [sys.executable, "-m", "kedro", *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=PATIENCE, cwd=self.root, env=self._variables
         )
+
+    def start(self, *arguments: str) -> Command:
+        """Start a command."""
+        return Command(("kedro", *arguments), self.root, self._variables)
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = Command(arguments, self.root, self._variables)
+        try:
+            stdout, stderr = command.communicate()
+        finally:
+            command.kill()
+        return subprocess.CompletedProcess(arguments, command.returncode or 0, stdout, stderr)
 
     def runs(self) -> list[Run]:
         """All runs in the store, the oldest first."""
@@ -136,23 +167,14 @@ class Project:
         """What a process that did not end cleanly leaves below ``data``."""
         return list((self.root / "data").rglob(".*.partial*"))
 
-    def _command(self, arguments: tuple[str, ...]) -> list[str]:
-        return [sys.executable, "-m", "kedro", *arguments]
-
     @property
-    def _where(self) -> dict[str, Any]:
+    def _variables(self) -> dict[str, str]:
         # Compiled once: a command would else compile the whole package anew.
         own = ("MLFLOW_", "PYTHONDONTWRITEBYTECODE")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         # One thread: tiny networks gain nothing from more, and lose much on a machine that is busy.
         fixed = {"PYTHONPATH": str(CHECKOUT / "src"), "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
-        return {"cwd": self.root, "env": inherited | fixed | self.environment}
-
-
-def heed_signals() -> None:
-    """Undo that a shell's background jobs ignore Ctrl-C, and nohup's a closed terminal, and so all that they start."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+        return inherited | fixed | self.environment
 
 
 @cache
@@ -248,28 +270,26 @@ def draw_picture(seed: int) -> Image.Image:
 
 
 @pytest.fixture
-def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def started() -> Iterator[Callable[..., Command]]:
     """Start commands that are ended with the test, whatever happens."""
-    processes: list[subprocess.Popen[str]] = []
+    commands: list[Command] = []
 
-    def start(project: Project, *arguments: str) -> subprocess.Popen[str]:
-        processes.append(project.start(*arguments))
-        return processes[-1]
+    def start(project: Project, *arguments: str) -> Command:
+        commands.append(project.start(*arguments))
+        return commands[-1]
 
     yield start
-    for process in processes:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+    for command in commands:
+        command.kill()
 
 
 @pytest.fixture
-def wait_until() -> Callable[[Callable[[], object], subprocess.Popen[str]], None]:
-    """Wait for something that a running process does; it must not end before."""
+def wait_until() -> Callable[[Callable[[], object], Command], None]:
+    """Wait for something that a running command does; it must not end before."""
 
-    def wait(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    def wait(condition: Callable[[], object], command: Command) -> None:
         while not condition():
-            assert process.poll() is None, process.communicate()
+            assert command.returncode is None, command.communicate()
             time.sleep(0.1)
 
     return wait

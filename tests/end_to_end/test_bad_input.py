@@ -69,15 +69,20 @@ def test_yaml_that_cannot_be_read_is_named(project):
     assert "conf/broken/parameters.yml" in text
 
 
-def test_a_folder_without_pictures_is_told_and_the_run_is_recorded(project, tmp_path: Path):
+def test_a_folder_without_pictures_is_told_the_run_is_recorded_and_verbose_shows_the_traceback(project, tmp_path: Path):
     (tmp_path / "without").mkdir()
     (tmp_path / "without/readme.txt").write_text("hello")
-    text = complaint(project.kedro("run", "--params", f"pictures={tmp_path / 'without'}"))
+    command = ["run", "--params", f"pictures={tmp_path / 'without'}"]
+    text = complaint(project.kedro(*command))
     assert "has no pictures in it" in text
     assert str(tmp_path / "without") in text
     (run,) = project.runs()
     assert run.info.status == "FAILED"
     assert run.data.params["superres.source.folder.path"] == str(tmp_path / "without")
+    verbose = project.kedro(*command, "--verbose")
+    assert verbose.returncode == 1
+    assert "Traceback" in verbose.stderr
+    assert "has no pictures in it" in verbose.stderr
 
 
 @pytest.mark.parametrize("case", ["no folder", "no database"])
@@ -95,18 +100,6 @@ def test_an_address_without_its_scheme_is_told(project):
     project.environment["MLFLOW_TRACKING_URI"] = "127.0.0.1:5000"
     text = complaint(project.kedro("run", "--params", "smoke=true"))
     assert "MLFLOW_TRACKING_URI: 127.0.0.1:5000 does not say what it is: a server is http://127.0.0.1:5000" in text
-
-
-def test_truncated_weights_are_told_and_verbose_shows_the_traceback(trained):
-    weights = trained.smoke / "06_models/superres/model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
-    text = complaint(trained.kedro("run", "--tags", "evaluation", "--params", "smoke=true"))
-    assert "model.safetensors: not a whole safetensors file" in text
-    assert trained.runs()[-1].info.status == "FAILED"
-    verbose = trained.kedro("run", "--from-nodes", "superres.evaluate", "--verbose", "--params", "smoke=true")
-    assert verbose.returncode == 1
-    assert "Traceback" in verbose.stderr
-    assert "not a whole safetensors file" in verbose.stderr
 
 
 def test_a_full_disk_is_told_and_what_was_done_is_kept(project, small_disk: Path):

@@ -56,7 +56,7 @@ def wait_for_the_end_of(group: int) -> None:
 
 def test_a_stopped_training_goes_on_in_its_run_until_it_is_finished(project, pictures, started, wait_until):
     # Long enough to be stopped twice, also where the machine is so busy that this process is late to notice.
-    steps = 3000
+    steps = 1600
     command = long_training(project, pictures, steps)
     for number, sent in enumerate((signal.SIGINT, signal.SIGHUP), start=1):
         process = started(project, *command)
@@ -82,7 +82,7 @@ def test_two_processes_train_in_one_run_and_stop_with_the_one_that_started_them(
     command[-1] += ",superres.training.devices=2"
     process = started(project, *command)
     wait_until(measured(project, 5), process)
-    process.send_signal(signal.SIGTERM)
+    os.kill(process.pid, signal.SIGTERM)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (1, STOPPED), stdout
     wait_for_the_end_of(process.pid)

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -89,24 +89,9 @@ def assert_all_is_there(project, server) -> None:
     assert len(there.outputs.model_outputs) == len(here.outputs.model_outputs) == 1
 
 
-def test_all_that_a_run_logs_is_on_the_server_and_its_model_works(worker, server, monkeypatch):
-    done = worker.kedro("run", "--pipeline", "superres", "--params", "smoke=true")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert_all_is_there(worker, server)
-    (run,) = server.runs()
-    assert f"{server.address}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}" in unwrapped(done.stdout)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
-    mlflow.set_tracking_uri(server.address)
-    try:
-        model = mlflow.pyfunc.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")
-    finally:
-        mlflow.set_tracking_uri(None)
-    assert model.predict(np.zeros((1, 20, 30, 3), np.uint8)).shape == (1, 60, 90, 3)
-
-
 @pytest.mark.parametrize("outage", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)])
-def test_an_outage_in_the_middle_of_a_run_loses_nothing(
-    outage, worker, server, pictures, started: Callable[..., subprocess.Popen[str]], wait_until
+def test_an_outage_in_the_middle_of_a_run_loses_nothing_and_the_servers_model_works(
+    outage, worker, server, pictures, started, wait_until, monkeypatch
 ):
     process = started(worker, *training(worker, pictures, 1500))
     wait_until(lambda: len(worker.history()) >= 5, process)
@@ -117,11 +102,18 @@ def test_an_outage_in_the_middle_of_a_run_loses_nothing(
     assert (process.returncode, stderr) == (0, "")
     assert LATER not in stdout
     assert_all_is_there(worker, server)
+    (run,) = server.runs()
+    assert f"{server.address}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}" in unwrapped(stdout)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
+    mlflow.set_tracking_uri(server.address)
+    try:
+        model = mlflow.pyfunc.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")
+    finally:
+        mlflow.set_tracking_uri(None)
+    assert model.predict(np.zeros((1, 20, 30, 3), np.uint8)).shape == (1, 60, 90, 3)
 
 
-def test_what_a_server_that_stays_away_did_not_get_is_sent_by_sync(
-    worker, server, pictures, started: Callable[..., subprocess.Popen[str]], wait_until
-):
+def test_what_a_server_that_stays_away_did_not_get_is_sent_by_sync(worker, server, pictures, started, wait_until):
     process = started(worker, *training(worker, pictures, 600))
     wait_until(lambda: len(worker.history()) >= 5, process)
     server.send(signal.SIGKILL)
@@ -154,9 +146,7 @@ def test_a_run_begins_without_the_server_and_is_sent_afterwards(worker, server):
 
 
 @pytest.mark.slow
-def test_a_run_that_goes_on_is_left_to_the_process_that_sends_it(
-    worker, server, pictures, started: Callable[..., subprocess.Popen[str]], wait_until
-):
+def test_a_run_that_goes_on_is_left_to_the_process_that_sends_it(worker, server, pictures, started, wait_until):
     process = started(worker, *training(worker, pictures, 1500))
     wait_until(lambda: len(worker.history()) >= 5, process)
     meanwhile = worker.uncrappify("sync", "superres")

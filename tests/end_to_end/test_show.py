@@ -43,8 +43,8 @@ def test_a_run_is_run_again_from_what_mlflow_holds(project, pictures, make_proje
     }
 
 
-def test_a_run_that_is_nowhere_is_told(trained):
-    told = trained.uncrappify("show", "0123456789abcdef0123456789abcdef")
+def test_a_run_that_is_nowhere_is_told(project):
+    told = project.uncrappify("show", "0123456789abcdef0123456789abcdef")
     assert told.returncode == 1
     assert told.stderr == (
         "Error: there is no run 0123456789abcdef0123456789abcdef in the project's own store, and MLFLOW_TRACKING_URI "
