@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ def make_scores(text: str = "numbers", right: list[bool] = RIGHT, runs: list[int
         metrics={"valid_accuracy": 0.7, "train_seconds": 3.0},
     )
     losses = np.log([4.0, 1, 1, 4, 1, 1, 1, 1])
-    return LanguageScores(WORDS, np.array(right), losses, runs or [3, 8], parameters=7, description=description)
+    first = np.arange(len(WORDS)) == 0
+    return LanguageScores(WORDS, first, np.array(right), losses, runs or [3, 8], parameters=7, description=description)
 
 
 def test_accuracy_perplexity_whole_numbers_and_places_of_eight_words() -> None:
@@ -50,9 +52,16 @@ def test_accuracy_perplexity_whole_numbers_and_places_of_eight_words() -> None:
     assert list(scores.row) == ["parameters", "accuracy", "perplexity", "numbers_right", "free_run_length", "seconds"]
 
 
+def test_where_a_text_begins_a_number_does() -> None:
+    # Seven without a comma, then eight hundred, of which hundred is wrong.
+    words, right = ["seven", "eight", "hundred", ","], np.array([True, True, False, True])
+    scores = replace(make_scores(), words=words, right=right, first=np.array([True, True, False, False]))
+    assert scores.numbers_right == 0.5
+
+
 def test_of_a_text_that_does_not_count_nothing_is_said_of_numbers() -> None:
     scores = make_scores("folder")
-    assert set(scores.metrics) == {"accuracy", "perplexity", "parameters"}
+    assert set(scores.metrics) == {"accuracy", "perplexity", "unknown_words", "parameters"}
     assert list(scores.row) == ["parameters", "accuracy", "perplexity", "seconds"]
     assert len(draw_ladder({"a": scores}).data) == 1
 

@@ -64,10 +64,9 @@ def test_texts_side_by_side_are_padded_with_what_does_not_count() -> None:
     assert following.tolist() == [[5, 6, IGNORED], [7, 8, 9]]
 
 
-def train(folder: Path, name: str = "carried", **given: object) -> tuple[Fitted, LanguageLearner]:
-    training = LanguageTraining.model_validate(
-        {"precision": "fp32", "threads": 1, "stages": [{"batch_size": 4, "bptt": 5, "steps": 60, "lr": 0.02, **given}]}
-    )
+def train(folder: Path, name: str = "carried", ema: float = 0.0, **given: object) -> tuple[Fitted, LanguageLearner]:
+    stage = {"batch_size": 4, "bptt": 5, "steps": 60, "lr": 0.02, **given}
+    training = LanguageTraining.model_validate({"precision": "fp32", "threads": 1, "ema": ema, "stages": [stage]})
     description = LanguageDescription(model=name, options={"width": 16}, vocabulary=VOCABULARY, text="folder")
     torch.manual_seed(0)
     network: Any = build("language", name, description.to_build)
@@ -109,10 +108,11 @@ def test_the_state_goes_on_from_batch_to_batch_and_is_empty_where_an_epoch_begin
             assert not before.requires_grad
 
 
-def test_a_training_that_is_stopped_goes_on_with_the_state_that_it_had(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("name", "ema"), [("carried", 0.0), ("awd_gru", 0.0), ("awd_gru", 0.9)])
+def test_a_training_that_is_stopped_goes_on_with_the_state_and_the_dropout_that_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, ema: float
 ) -> None:
-    whole, _ = train(tmp_path / "whole")
+    whole, _ = train(tmp_path / "whole", name, ema=ema)
     step, done = LanguageLearner.training_step, []
 
     def stop(learner: LanguageLearner, batch: Any, number: int) -> Any:
@@ -124,8 +124,9 @@ def test_a_training_that_is_stopped_goes_on_with_the_state_that_it_had(
     with monkeypatch.context() as patched:
         patched.setattr(LanguageLearner, "training_step", stop)
         with pytest.raises(KeyboardInterrupt):
-            train(tmp_path / "stopped")
-    again, _ = train(tmp_path / "stopped")
+            train(tmp_path / "stopped", name, ema=ema)
+    again, _ = train(tmp_path / "stopped", name, ema=ema)
+    assert "going on at step 29 of 60" in caplog.text
     assert all(torch.equal(value, again.model.state[name]) for name, value in whole.model.state.items())
 
 

@@ -47,12 +47,17 @@ def test_an_empty_file_and_a_copy_are_left_out_with_a_word(texts: Path, caplog: 
     [
         (b"gut\nsch\xf6n\n", r"byte 8 of the file \(line 2, byte 4 of it\) is 0xf6"),
         (b"\xef\xbb\xbfa\xff", r"byte 5 of the file \(line 1, byte 5 of it\) is 0xff"),
-        ("größer".encode("utf-16"), r"byte 1 of the file \(line 1, byte 1 of it\) is 0xff"),
     ],
 )
 def test_a_file_that_is_not_utf_8_is_told_with_the_byte_and_its_place(texts: Path, content: bytes, place: str) -> None:
     (texts / "bad.txt").write_bytes(content)
     with pytest.raises(UserError, match=rf"bad\.txt is not UTF-8: {place}. Save it as UTF-8"):
+        read(texts)
+
+
+def test_a_file_in_utf_16_is_told_so(texts: Path) -> None:
+    (texts / "bad.txt").write_text("größer", encoding="utf-16")
+    with pytest.raises(UserError, match=r"bad\.txt is not UTF-8 but UTF-16.*iconv -f utf-16 -t utf-8"):
         read(texts)
 
 

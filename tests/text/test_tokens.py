@@ -25,6 +25,22 @@ def test_joining_and_splitting_again_gives_the_same_words() -> None:
     assert tokenize(join(tokenize(TEXT))) == tokenize(TEXT)
 
 
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("हिन्दी भाषा", ["हिन्दी", "भाषा"]),
+        ("cafe\u0301 caf\u00e9", ["caf\u00e9", "caf\u00e9"]),
+        ("我喜欢 x2", ["我", "喜", "欢", "x2"]),
+        ("a👩🏽‍💻b", ["a", "👩🏽‍💻", "b"]),
+        ("one\r\n\r\ntwo\rthree", ["one", "xxnl", "two", "xxnl", "three"]),
+        ("xxbos XXUNK xxmaj", ["xxunk"] * 3),
+        ("x" * 70, ["x" * 50, "x" * 20]),
+    ],
+)
+def test_words_of_other_scripts_stay_whole_and_what_looks_like_a_mark_is_unknown(text: str, tokens: list[str]) -> None:
+    assert tokenize(text) == tokens
+
+
 @pytest.mark.parametrize("text", ["", " \t ", "\n"])
 def test_a_text_without_words_has_none(text: str) -> None:
     assert [token for token in tokenize(text) if token != "xxnl"] == []
@@ -42,5 +58,7 @@ def test_an_unknown_word_is_told_with_the_nearest_that_are_known() -> None:
     known.check(["seven", "two"])
     with pytest.raises(UserError, match=r'"sevn" is no word .* learned. The nearest .*: seven'):
         known.check(["two", "sevn"])
-    with pytest.raises(UserError, match=r'"Wort" .* It knows eleven, seven, seventy, two\.'):
+    with pytest.raises(UserError, match='"xxbos" is no word'):
+        known.check(["two", "xxbos"])
+    with pytest.raises(UserError, match=r'"Wort" .* It knows eleven seven seventy two\.'):
         known.check(["Wort"])

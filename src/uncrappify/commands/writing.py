@@ -26,8 +26,14 @@ _WEIGHTS = click.option(
 @_WEIGHTS
 def count(text: str, numbers: int, weights: str) -> None:
     """Go on counting from where TEXT stops, such as "seven thousand nine hundred ninety eight ,"."""
-    for number in _load(weights).count(text, numbers):
+    counted = _load(weights).count(text, numbers)
+    for number in counted:
         click.echo(number)
+    if len(counted) < numbers:
+        raise UserError(
+            f"the model has written {len(counted)} of {numbers} numbers: after that, or instead, it wrote no comma. It "
+            "may be trained too little."
+        )
 
 
 @click.command(name="continue")

@@ -183,7 +183,7 @@ class LanguageDescription(Description):
     """
 
     kind: Literal["language"] = "language"
-    normalisation: str = "words and marks of a text in lower case"
+    normalisation: str = "words and marks of a text, as uncrappify.text.tokens finds them"
     vocabulary: list[str] = Field(min_length=len(MARKS) + 1, max_length=1_000_000)
     text: Literal["numbers", "folder"]
     watched: Literal["valid", "test"] = "valid"

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 # Everything about the model is one JSON text under this key of the file's metadata.
 METADATA_KEY = "uncrappify"
-LARGEST_HEADER, LONGEST_DESCRIPTION = 10 << 20, 1 << 20
-"""Bytes of what a file says of itself; the largest networks take a tenth of it."""
+LARGEST_HEADER, LONGEST_DESCRIPTION = 20 << 20, 8 << 20
+"""Bytes of what a file says of itself: 50,000 words of any language fit in it."""
 
 FLOATS = ("F16", "BF16", "F32", "F64")
 WHOLE = {"torch.int64": ("I64",), "torch.int32": ("I32",), "torch.uint8": ("U8",), "torch.bool": ("BOOL",)}
@@ -108,7 +108,7 @@ def read_description(path: Path) -> AnyDescription:
     if text is None:
         raise UserError(f"{path}: these weights do not say which model they belong to. {HINT}")
     try:
-        if len(text) > LONGEST_DESCRIPTION:
+        if len(text.encode()) > LONGEST_DESCRIPTION:
             raise ValueError("too long")
         return parse_description(from_json(text))
     except ValidationError as error:
@@ -182,7 +182,8 @@ class Weights(FileDataset[TrainedModel | None]):
         from safetensors.torch import save
 
         assert data is not None
-        text = json.dumps(data.description.model_dump(mode="json", exclude_none=True), sort_keys=True)
+        description = data.description.model_dump(mode="json", exclude_none=True)
+        text = json.dumps(description, sort_keys=True, ensure_ascii=False)
         # Not save_file: it reports a full disk in a way of its own.
         content = save({name: tensor.contiguous() for name, tensor in data.state.items()}, {METADATA_KEY: text})
         with written_whole(self._filepath) as path:

@@ -15,15 +15,12 @@ from uncrappify.datasets import LanguageDescription, TrainedModel
 from uncrappify.inference.writer import Writer
 from uncrappify.text.numbers import COMMA, LARGEST, PLACES, find_places, spell
 from uncrappify.text.parts import START, Words
-from uncrappify.text.tokens import BEGINNING
+from uncrappify.text.tokens import BEGINNING, UNKNOWN
 from uncrappify.text.vocabulary import Vocabulary
 from uncrappify.training.curves import dress
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-LONGEST_TEXT = 20_000
-"""Words of a text that is read as one: a longer one is read in parts, each from nothing."""
 
 RUN = 1000
 """Numbers that a model is let count in a row."""
@@ -39,7 +36,8 @@ class LanguageScores:
 
     Args:
         words: What follows at each place of the test, in words.
-        right: Whether the most probable word is the one that follows.
+        first: Whether a text begins with the word.
+        right: Whether the most probable word is the one that follows; one that is not known is never right.
         losses: Cross entropy at each place, in nats.
         runs: Of numbers, how many were counted right in a row, from each start; empty for other texts.
         parameters: How many numbers the network has learned.
@@ -47,6 +45,7 @@ class LanguageScores:
     """
 
     words: Sequence[str]
+    first: npt.NDArray[np.bool_]
     right: npt.NDArray[np.bool_]
     losses: npt.NDArray[np.float64]
     runs: Sequence[int]
@@ -65,15 +64,18 @@ class LanguageScores:
 
     @property
     def perplexity(self) -> float:
-        """Exponential of the mean cross entropy a word, 1 to infinity: of so many words alike it is unsure."""
+        """Exponential of the mean cross entropy a word, 1 to infinity: of so many words alike it is unsure.
+
+        All words that are not known are one, as is usual.
+        """
         return float(np.exp(np.minimum(self.losses.mean(), 700)))
 
     @property
     def numbers_right(self) -> float:
         """Share of the numbers of which every word and the comma after it are predicted from the right ones before."""
-        ends = np.array([word in (COMMA, BEGINNING) for word in self.words])
-        # The last number of a text has no comma.
-        number = np.cumsum(ends) - ends
+        commas = np.array([word == COMMA for word in self.words])
+        # A number begins after a comma, and where a text begins: the last one of a text has no comma.
+        number = np.cumsum(np.append(False, commas[:-1]) | self.first) - 1
         wrong = np.bincount(number, weights=~self.right) > 0
         return float(1 - wrong.mean())
 
@@ -91,7 +93,9 @@ class LanguageScores:
     @property
     def metrics(self) -> dict[str, float]:
         """The scores by name; those of counting of numbers alone, and there ``accuracy_<place>`` besides."""
-        found = {"accuracy": self.accuracy, "perplexity": self.perplexity, "parameters": self.parameters}
+        unknown = sum(word == UNKNOWN for word in self.words) / len(self.words)
+        found = {"accuracy": self.accuracy, "perplexity": self.perplexity, "unknown_words": unknown}
+        found |= {"parameters": self.parameters}
         if not self.counts:
             return found
         places = {f"accuracy_{place}": value for place, value in self.accuracy_by_place.items()}
@@ -124,17 +128,21 @@ def score(model: TrainedModel, texts: Sequence[Words], starts: Sequence[int]) ->
         starts: Numbers to count on from; none for texts that do not count.
     """
     writer = Writer.from_trained(model)
-    right, losses, following = [], [], []
-    for text in (part for whole in texts for part in _cut(whole)):
-        logits = torch.cat(list(read(writer, text[None, :-1])), dim=1)[0]
-        right.append((logits.argmax(1) == text[1:]).numpy())
-        losses.append(F.cross_entropy(logits, text[1:], reduction="none").double().numpy())
-        # The end of a text ends its last number.
-        following.append(text[1:])
-    words = [word for text in following for word in writer.vocabulary.decode(text.tolist())]
+    right, losses, words, first = [], [], [], []
+    for text in texts:
+        following = torch.from_numpy(text[1:].astype(np.int64))
+        place = 0
+        for (logits,) in read(writer, torch.from_numpy(text[None, :-1].astype(np.int64))):
+            after = following[place : place + len(logits)]
+            right.append((logits.argmax(1) == after).numpy())
+            losses.append(F.cross_entropy(logits, after, reduction="none").double().numpy())
+            place += len(logits)
+        words += writer.vocabulary.decode(following.tolist())
+        first += [True, *[False] * (len(following) - 1)]
     return LanguageScores(
         words=words,
-        right=np.concatenate(right),
+        first=np.array(first),
+        right=np.concatenate(right) & np.array([word != UNKNOWN for word in words]),
         losses=np.concatenate(losses),
         runs=count_runs(writer, starts) if starts else [],
         parameters=sum(parameter.numel() for parameter in writer.network.parameters()),
@@ -213,13 +221,6 @@ def _spell(start: int, numbers: int, vocabulary: Vocabulary) -> torch.Tensor:
     last = min(start + GIVEN + numbers - 1, LARGEST)
     words = [word for number in range(start, last + 1) for word in [*spell(number).split(), COMMA]]
     return torch.from_numpy(vocabulary.encode([BEGINNING, *words]).astype(np.int64))
-
-
-def _cut(text: Words) -> list[torch.Tensor]:
-    """Cut a long text; each part after the first begins with the mark of a beginning."""
-    parts = [text[place : place + LONGEST_TEXT] for place in range(0, len(text), LONGEST_TEXT)]
-    whole = [parts[0], *(np.insert(part, 0, START) for part in parts[1:])]
-    return [torch.from_numpy(part.astype(np.int64)) for part in whole]
 
 
 def draw_ladder(scores: Mapping[str, LanguageScores]) -> Figure:

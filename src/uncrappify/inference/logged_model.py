@@ -33,7 +33,11 @@ class LoggedModel(PythonModel):
             (N, H * scale, W * scale, 3), uint8, or the classes of their pixels (N, H, W), uint8, or the probabilities
             of their classes (N, classes), float32, or how each text goes on (N,).
         """
-        return np.stack([self.apply(given) for given in np.asarray(model_input, dtype=self.apply.input_type)])
+        given = np.asarray(model_input, dtype=self.apply.input_type)
+        if given.dtype.kind == "U":
+            # Texts come as the one column of a table.
+            given = given.reshape(-1)
+        return np.stack([self.apply(one) for one in given])
 
 
 set_model(LoggedModel())

@@ -11,7 +11,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import mlflow
 import numpy as np
 from mlflow.models import ModelSignature
-from mlflow.types import Schema, TensorSpec
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from uncrappify.datasets.weights import read_description
 from uncrappify.inference.predictor import predictor_of
@@ -57,13 +57,8 @@ def log_model(weights: Path, name: str = "model") -> None:
     description = read_description(weights)
     more = MORE_REQUIREMENTS.get(description.model, ())
     predictor = predictor_of(description)
-    given, output = (
-        Schema([TensorSpec(np.dtype(kind), shape)])
-        for kind, shape in (
-            (predictor.input_type, predictor.input_shape),
-            (predictor.output_type, predictor.output_shape),
-        )
-    )
+    given = _describe(predictor.input_type, predictor.input_shape)
+    output = _describe(predictor.output_type, predictor.output_shape)
     with TemporaryDirectory() as folder:
         code = Path(folder) / "uncrappify.zip"
         _pack(code)
@@ -77,6 +72,11 @@ def log_model(weights: Path, name: str = "model") -> None:
             # Without what follows a plus: torch 2.9.0+cpu is no version that the package index has.
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in (*REQUIREMENTS, *more)],
         )
+
+
+def _describe(kind: str, shape: tuple[int, ...]) -> Schema:
+    """Describe arrays; texts as a column, which MLflow takes from a list, a table or an array."""
+    return Schema([ColSpec(DataType.string) if kind == "str" else TensorSpec(np.dtype(kind), shape)])
 
 
 def _tags_of_logged_models() -> list[dict[str, str]]:

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 from uncrappify.datasets.description import LanguageDescription
 from uncrappify.errors import UserError
 from uncrappify.inference.predictor import Predictor
+from uncrappify.models.language import READ_AT_ONCE
 from uncrappify.text.numbers import COMMA
 from uncrappify.text.tokens import BEGINNING, UNKNOWN, join, tokenize
 from uncrappify.text.vocabulary import Vocabulary
 
 WORDS = 30
+COLDEST = 0.01
 LONGEST_NUMBER = 20
 """Words, and far more than any has: a model that writes no commas comes to an end."""
 
@@ -69,8 +71,8 @@ class Writer(Predictor[LanguageDescription]):
         Args:
             text: To go on from; see :meth:`find_unknown`.
             words: How many to write.
-            temperature: 0 takes the most probable word each time; 1 draws words as they are probable, less draws the
-                probable ones more often.
+            temperature: Below 0.01, the most probable word is taken each time; 1 draws words as they are probable, less
+                draws the probable ones more often.
             seed: Of the draws.
 
         Returns:
@@ -80,7 +82,7 @@ class Writer(Predictor[LanguageDescription]):
         numbers: list[int] = []
         logits, state = self._read(self._encode(text), self.network.start(1))
         while len(numbers) < words:
-            if temperature > 0:
+            if temperature >= COLDEST:
                 probabilities = (logits / temperature).softmax(0)
                 numbers.append(int(torch.multinomial(probabilities, 1, generator=generator)))
             else:
@@ -109,6 +111,8 @@ class Writer(Predictor[LanguageDescription]):
             raise UserError(
                 'this model has learned a text that does not count. Let it go on writing: uncrappify continue "..."'
             )
+        # As numbers are written here: in lower case, on one line, without hyphens.
+        text = " ".join(text.lower().replace("-", " ").split())
         self.vocabulary.check(tokenize(text))
         comma, counted, current = self.vocabulary.numbers[COMMA], list[str](), list[int]()
         logits, state = self._read(self._encode(text), self.network.start(1))
@@ -136,7 +140,9 @@ class Writer(Predictor[LanguageDescription]):
         Returns:
             Logits (words,) of the next one, float32, on the CPU; what is remembered.
         """
-        logits, state = self.network(torch.tensor([numbers], device=state.device), state)
+        for place in range(0, len(numbers), READ_AT_ONCE):
+            words = torch.tensor([numbers[place : place + READ_AT_ONCE]], device=state.device)
+            logits, state = self.network(words, state)
         found = logits[0, -1].float().cpu()
         if not found.isfinite().all():
             raise UserError("the network's output holds values that are not numbers: its weights are damaged.")

@@ -20,6 +20,9 @@ from uncrappify.training.parameters import LanguageStage, LanguageTraining
 IGNORED = -100
 """In the place of a word that does not count, for PyTorch's cross entropy."""
 
+ROWS = 64
+"""Texts that are watched side by side."""
+
 Batch = tuple[Tensor, Tensor, Tensor]
 """Words (B, T), the words after them, and whether a row begins anew (B,)."""
 
@@ -74,9 +77,13 @@ class LanguageLearner(Learner):
     def validation_step(self, batch: Text, _: int) -> None:
         """Measure loss and accuracy of whole texts."""
         words, following = batch
-        logits, scored = torch.cat(list(self.network.read(words)), dim=1), following != IGNORED
-        self.valid_loss.update(F.cross_entropy(logits[scored], following[scored], reduction="none"))
-        self.valid_accuracy.update((logits.argmax(2) == following)[scored].float())
+        place = 0
+        for logits in self.network.read(words):
+            right = following[:, place : place + logits.shape[1]]
+            place += logits.shape[1]
+            if (scored := right != IGNORED).any():
+                self.valid_loss.update(F.cross_entropy(logits[scored], right[scored], reduction="none"))
+                self.valid_accuracy.update((logits.argmax(2) == right)[scored].float())
 
     def on_validation_epoch_end(self) -> None:
         """Log the means over all words."""
@@ -108,8 +115,10 @@ class LanguageData:
         return TextBatches(self.train, stage, seed)
 
     def validation(self) -> DataLoader[Text]:
-        """Give the texts to watch, side by side."""
-        return DataLoader([pad(self.valid)], batch_size=None)  # type: ignore[arg-type]
+        """Give the texts to watch, some of about the same length side by side."""
+        texts = sorted(self.valid, key=len)
+        rows = [pad(texts[place : place + ROWS]) for place in range(0, len(texts), ROWS)]
+        return DataLoader(rows, batch_size=None)  # type: ignore[arg-type]
 
     def draw(self, batch: Batch) -> Image.Image | None:
         """There is no picture of words."""

@@ -1,4 +1,4 @@
-"""Texts: the numbers in words, which the project writes itself, or the user's own files, read in place."""
+"""Texts: the numbers in words, which the project writes itself, or the user's own files, which stay as they are."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from uncrappify.text.numbers import write_numbers
 
 logger = logging.getLogger(__name__)
 
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _ADVICE = "Give a folder with .txt files in UTF-8, for example\n  --params text=~/texts"
 _PARAMETER = "text (source.folder.path)"
 
@@ -60,12 +61,16 @@ def _read(file: Path) -> str:
         content = file.read_bytes()
     except OSError as error:
         raise UserError(
-            f"{escape(str(file))} cannot be read ({str(error.strerror).lower()}). Allow that, or move the file "
-            "elsewhere."
+            f"{escape(str(file))} cannot be read ({str(error.strerror).lower()}). Mend that, or move it elsewhere."
         ) from error
     try:
         return content.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
+        if content[:2] in UTF_16:
+            raise UserError(
+                f"{escape(str(file))} is not UTF-8 but UTF-16, as its first two bytes say. Save it as UTF-8, such as "
+                "by: iconv -f utf-16 -t utf-8"
+            ) from error
         place = error.start
         line = content[:place].count(b"\n") + 1
         column = len(content[:place].rpartition(b"\n")[2]) + 1

@@ -65,7 +65,7 @@ class Vocabulary:
             UserError: Of the first one that is not, with the nearest that are.
         """
         for token in tokens:
-            if token not in self.numbers:
+            if token not in self.numbers or token in MARKS:
                 known = [word for word in self.words if word not in MARKS]
                 near = get_close_matches(token, known, NEAREST, cutoff=0.5)
                 advice = f"The nearest words that it knows: {', '.join(near)}." if near else _list_some(known)
@@ -73,7 +73,7 @@ class Vocabulary:
 
 
 def _list_some(words: Sequence[str], shown: int = 40) -> str:
-    return f"It knows {', '.join(words[:shown])}{', ...' if len(words) > shown else '.'}"
+    return f"It knows {' '.join(words[:shown])}{' ...' if len(words) > shown else ''}."
 
 
 assert MARKS.index(BEGINNING) == 0, "networks take 0 for the beginning of a text"

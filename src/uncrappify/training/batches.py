@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
@@ -38,6 +39,14 @@ class Batches:
     def source(self) -> BatchSource:
         """What makes the batches; made when the first is asked for: a stage that is trained already needs none."""
         return self._data.batches(self._stage, self._seed)
+
+    def seed_step(self, process: int) -> int:
+        """Give a seed for what is drawn in the step that comes, other than the batch.
+
+        Args:
+            process: Number of the process among those that train together, each of which has its own part of a batch.
+        """
+        return int(np.random.SeedSequence([self._seed, self.position, process]).generate_state(1)[0])
 
     def __len__(self) -> int:
         assert self._stage.steps is not None

@@ -103,7 +103,11 @@ class Clock(Callback):
         self._ticked = time.perf_counter()
 
     def on_train_batch_start(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
-        """Set Lightning's count for the log, which is one too high after a checkpoint that an exception left."""
+        """Set Lightning's count for the log, which is one too high after a checkpoint that an exception left.
+
+        And seed what is drawn in the step, such as dropout: a resumed training draws what it would have drawn.
+        """
+        torch.manual_seed(self.batches.seed_step(trainer.global_rank))
         # Batches, not Lightning's global_step: that counts the steps of every optimizer.
         trainer.fit_loop.epoch_loop._batches_that_stepped = self.batches.position
 

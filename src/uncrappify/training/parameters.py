@@ -115,7 +115,7 @@ class ClassificationStage(Stage):
 class LanguageStage(Stage):
     """A stage that learns which word follows."""
 
-    batch_size: int = Field(64, ge=1, le=4096, description="Windows a step")
+    batch_size: int = Field(64, ge=2, le=4096, description="Windows a step")
     bptt: int = Field(20, ge=1, le=2000, description="Words of a window, through which the gradient goes back")
     order: Literal["text", "random"] = Field(
         "text",
@@ -193,7 +193,7 @@ class Training(BaseModel):
 
         Args:
             model: Its name.
-            choices: Models that have one, for the message.
+            choices: Models that have one, for the message; empty: there are none.
 
         Raises:
             PydanticCustomError: If a stage freezes it, or has two learning rates.
@@ -201,10 +201,10 @@ class Training(BaseModel):
         for number, stage in enumerate(self.stages):
             given = {"freeze_encoder": stage.freeze_encoder, "lr": isinstance(stage.lr, tuple)}
             for option in (option for option, is_given in given.items() if is_given):
+                other = f", or model.name: {choices}" if choices else ""
                 raise report(
                     ("training", "stages", number, option),
-                    f"the model {model} has no encoder. Take one learning rate and no freezing, or "
-                    f"model.name: {choices}.",
+                    f"the model {model} has no encoder. Take one learning rate and no freezing{other}.",
                 )
 
     @model_validator(mode="after")

@@ -36,6 +36,8 @@ def find_misfit(found: Checkpoint, learner: Learner, callbacks: list[Callback], 
     """
     learner = deepcopy(learner)
     expected = _first_checkpoint(learner, callbacks, batches)
+    # Lightning leaves out what has nothing to keep.
+    expected["callbacks"].setdefault("Delivery", {})
     if found.callbacks.delivery.get("best") is not None:
         # There is none before the first validation.
         best = {"value": 0.0, "state": learner.delivered.state_dict()}

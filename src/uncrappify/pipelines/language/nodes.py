@@ -137,7 +137,7 @@ def train(
     words, content = sum(map(len, learned)), hash_texts(tokens, vocabulary, split)
     for number, stage in enumerate(training.stages):
         parts.check_length(words, stage.batch_size, stage.bptt, f"{run.name}.training.stages.{number}")
-    if watched == "test" and training.stages:
+    if watched == "test" and source.kind == "numbers" and training.stages:
         # As the lesson's loader has it, whose figures these are compared with.
         valid = [row for text in valid for row in parts.cut_rows(text, training.stages[0].batch_size)]
     ancestor = shared.read_ancestor(model)
