@@ -17,6 +17,7 @@ EVERYTHING: list[dict[str, Any]] = [
     {"resize": {"min_side": [60, 90]}},
     {"text": None},
     {"gaussian_blur": {"radius": [0.2, 1], "probability": 0.5}},
+    {"motion_blur": {"length": [1, 3]}},
     {"gaussian_noise": {"sigma": [1, 5]}},
     {"jpeg": {"quality": [10, 70]}},
 ]
@@ -85,6 +86,8 @@ def test_the_draws_are_flat_and_a_repeated_step_is_numbered():
         "text.content",
         "gaussian_blur.applied",
         "gaussian_blur.radius",
+        "motion_blur.length",
+        "motion_blur.angle",
         "gaussian_noise.sigma",
         "jpeg.quality",
         "jpeg_2.quality",
@@ -166,7 +169,7 @@ def test_a_recipe_goes_to_plain_lists_and_back():
     task = Task.model_validate({"recipe": EVERYTHING})
     plain = task.model_dump(mode="json")
     assert plain["recipe"][0] == {"resize": {"probability": 1.0, "min_side": [60, 90], "resample": "bicubic"}}
-    assert plain["recipe"][4] == {"jpeg": {"probability": 1.0, "quality": [10, 70]}}
+    assert plain["recipe"][5] == {"jpeg": {"probability": 1.0, "quality": [10, 70]}}
     assert Task.model_validate(plain) == task
     assert Task.model_validate_json(task.model_dump_json()) == task
     assert pickle.loads(pickle.dumps(task)) == task
@@ -239,6 +242,9 @@ STEPS = st.one_of(
     st.fixed_dictionaries({"text": st.fixed_dictionaries({"x": pair(0.0, 1.0), "content": st.just("7")})}),
     st.fixed_dictionaries({"gaussian_noise": st.fixed_dictionaries({"sigma": pair(0.0, 255.0)})}),
     st.fixed_dictionaries({"gaussian_blur": st.fixed_dictionaries({"radius": pair(0.0, 20.0)})}),
+    st.fixed_dictionaries(
+        {"motion_blur": st.fixed_dictionaries({"length": pair(1.0, 50.0), "angle": pair(-180.0, 180.0)})}
+    ),
     st.fixed_dictionaries({"grey": st.fixed_dictionaries({"probability": st.floats(0, 1)})}),
 )
 

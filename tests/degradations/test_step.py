@@ -5,8 +5,8 @@ from pydantic import ValidationError
 from uncrappify.degradations import STEPS, Jpeg, Range, Resize, Step
 
 
-def test_the_six_steps_are_known_by_name():
-    assert {"resize", "jpeg", "text", "gaussian_noise", "gaussian_blur", "grey"} <= set(STEPS)
+def test_the_steps_are_known_by_name():
+    assert {"resize", "jpeg", "text", "gaussian_noise", "gaussian_blur", "motion_blur", "grey"} <= set(STEPS)
 
 
 def test_a_number_is_a_range_of_one():

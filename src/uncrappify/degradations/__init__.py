@@ -8,6 +8,7 @@ from uncrappify.degradations.gaussian_blur import GaussianBlur
 from uncrappify.degradations.gaussian_noise import GaussianNoise
 from uncrappify.degradations.grey import Grey
 from uncrappify.degradations.jpeg import Jpeg
+from uncrappify.degradations.motion_blur import MotionBlur
 from uncrappify.degradations.recipe import Recipe
 from uncrappify.degradations.resize import Resize
 from uncrappify.degradations.step import STEPS, Draw, Range, Step, Within
@@ -21,6 +22,7 @@ __all__ = [
     "GaussianNoise",
     "Grey",
     "Jpeg",
+    "MotionBlur",
     "Range",
     "Recipe",
     "Resize",
