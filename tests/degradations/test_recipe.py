@@ -18,6 +18,7 @@ EVERYTHING: list[dict[str, Any]] = [
     {"text": None},
     {"gaussian_blur": {"radius": [0.2, 1], "probability": 0.5}},
     {"motion_blur": {"length": [1, 3]}},
+    {"scratches": {"number": [1, 5]}},
     {"gaussian_noise": {"sigma": [1, 5]}},
     {"jpeg": {"quality": [10, 70]}},
 ]
@@ -88,6 +89,8 @@ def test_the_draws_are_flat_and_a_repeated_step_is_numbered():
         "gaussian_blur.radius",
         "motion_blur.length",
         "motion_blur.angle",
+        "scratches.number",
+        "scratches.dust",
         "gaussian_noise.sigma",
         "jpeg.quality",
         "jpeg_2.quality",
@@ -169,7 +172,7 @@ def test_a_recipe_goes_to_plain_lists_and_back():
     task = Task.model_validate({"recipe": EVERYTHING})
     plain = task.model_dump(mode="json")
     assert plain["recipe"][0] == {"resize": {"probability": 1.0, "min_side": [60, 90], "resample": "bicubic"}}
-    assert plain["recipe"][5] == {"jpeg": {"probability": 1.0, "quality": [10, 70]}}
+    assert plain["recipe"][6] == {"jpeg": {"probability": 1.0, "quality": [10, 70]}}
     assert Task.model_validate(plain) == task
     assert Task.model_validate_json(task.model_dump_json()) == task
     assert pickle.loads(pickle.dumps(task)) == task
@@ -244,6 +247,9 @@ STEPS = st.one_of(
     st.fixed_dictionaries({"gaussian_blur": st.fixed_dictionaries({"radius": pair(0.0, 20.0)})}),
     st.fixed_dictionaries(
         {"motion_blur": st.fixed_dictionaries({"length": pair(1.0, 50.0), "angle": pair(-180.0, 180.0)})}
+    ),
+    st.fixed_dictionaries(
+        {"scratches": st.fixed_dictionaries({"number": pair(0, 9), "width": pair(0.0, 9.0), "dust": pair(0, 9)})}
     ),
     st.fixed_dictionaries({"grey": st.fixed_dictionaries({"probability": st.floats(0, 1)})}),
 )

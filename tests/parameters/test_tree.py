@@ -215,7 +215,7 @@ def test_a_loss_without_weight_or_with_a_bad_one_is_refused() -> None:
 def test_an_unknown_recipe_step_lists_the_known_ones() -> None:
     assert message(superres__recipe=[{"jpg": {"quality": 60}}]) == (
         'superres.recipe.0: there is no step "jpg"; did you mean "jpeg"? Known: '
-        "gaussian_blur, gaussian_noise, grey, jpeg, motion_blur, resize, text."
+        "gaussian_blur, gaussian_noise, grey, jpeg, motion_blur, resize, scratches, text."
     )
 
 

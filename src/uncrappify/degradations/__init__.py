@@ -11,6 +11,7 @@ from uncrappify.degradations.jpeg import Jpeg
 from uncrappify.degradations.motion_blur import MotionBlur
 from uncrappify.degradations.recipe import Recipe
 from uncrappify.degradations.resize import Resize
+from uncrappify.degradations.scratches import Scratches
 from uncrappify.degradations.step import STEPS, Draw, Range, Step, Within
 from uncrappify.degradations.text import Text
 
@@ -26,6 +27,7 @@ __all__ = [
     "Range",
     "Recipe",
     "Resize",
+    "Scratches",
     "Step",
     "Text",
     "Within",
