@@ -110,9 +110,9 @@ def test_the_quality_that_is_written_is_the_one_that_jpeg_used(picture):
     recipe = recipe_of({"text": {"size": 40}}, {"jpeg": {"quality": [10, 70]}})
     drawn = recipe.draw("cat", 3)
     assert drawn["text.content"] == str(drawn["jpeg.quality"])
-    by_hand = recipe.root[0].apply(
-        picture, content=str(drawn["jpeg.quality"]), x=drawn["text.x"], y=drawn["text.y"], size=40
-    )
+    place = {"x": drawn["text.x"], "y": drawn["text.y"]}
+    random = np.random.default_rng(0)
+    by_hand = recipe.root[0].apply(picture, content=str(drawn["jpeg.quality"]), size=40, random=random, **place)
     by_hand = recipe.root[1].apply(by_hand, quality=drawn["jpeg.quality"])
     assert recipe.degrade(picture, "cat", 3).tobytes() == by_hand.tobytes()
 
@@ -243,6 +243,9 @@ STEPS = st.one_of(
     st.fixed_dictionaries({"resize": st.fixed_dictionaries({"min_side": pair(1, 60)})}),
     st.fixed_dictionaries({"jpeg": st.fixed_dictionaries({"quality": pair(1, 100)})}),
     st.fixed_dictionaries({"text": st.fixed_dictionaries({"x": pair(0.0, 1.0), "content": st.just("7")})}),
+    st.fixed_dictionaries(
+        {"text": st.fixed_dictionaries({"coverage": pair(0.0, 0.9), "size": pair(1, 30), "content": st.just("7")})}
+    ),
     st.fixed_dictionaries({"gaussian_noise": st.fixed_dictionaries({"sigma": pair(0.0, 255.0)})}),
     st.fixed_dictionaries({"gaussian_blur": st.fixed_dictionaries({"radius": pair(0.0, 20.0)})}),
     st.fixed_dictionaries(

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
-from PIL import Image, ImageChops
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 from pydantic import ValidationError
 
-from uncrappify.degradations import GaussianBlur, GaussianNoise, Grey, Jpeg, Range, Resize, Text
+from uncrappify.degradations import GaussianBlur, GaussianNoise, Grey, Jpeg, Range, Recipe, Resize, Text
 from uncrappify.degradations.resize import crop_to_multiple
 
 
@@ -76,8 +78,12 @@ def test_more_jpeg_quality_means_a_larger_file_and_a_smaller_error(picture, tmp_
     assert errors == sorted(errors, reverse=True)
 
 
+def write(picture: Image.Image, seed: int = 0, **drawn) -> Image.Image:
+    return Text().apply(picture, random=np.random.default_rng(seed), **drawn)
+
+
 def test_text_is_white_at_the_place_it_is_given():
-    written = Text().apply(blank(120, 80), content="88", x=0.5, y=0.25, size=20)
+    written = write(blank(120, 80), content="88", x=0.5, y=0.25, size=20)
     left, top, right, bottom = written.getbbox()
     assert written.getextrema() == ((0, 255), (0, 255), (0, 255))
     assert 60 <= left < 64
@@ -88,7 +94,8 @@ def test_text_is_white_at_the_place_it_is_given():
 
 def test_text_leaves_the_picture_it_was_given_as_it_was(picture):
     before = picture.tobytes()
-    assert Text().apply(picture, content="43", x=0.1, y=0.1, size=12).tobytes() != before
+    assert write(picture, content="43", x=0.1, y=0.1, size=12).tobytes() != before
+    assert write(picture, content="43", size=12, coverage=0.1).tobytes() != before
     assert picture.tobytes() == before
 
 
@@ -96,6 +103,73 @@ def test_text_fills_in_the_draws_of_other_steps():
     content = Text(content="q{jpeg.quality} r{gaussian_blur.radius} {jpeg.applied}")
     draws = {"jpeg.quality": 43, "gaussian_blur.radius": 1.23456, "jpeg.applied": False}
     assert content.derive(draws) == {"content": "q43 r1.23 False"}
+
+
+def test_text_without_coverage_is_what_it_was_before_there_was_any(picture):
+    recipe = Recipe.model_validate([{"text": {"content": "43", "x": [0, 0.5], "size": [8, 20]}}])
+    drawn = recipe.draw("cat", 42)
+    # Written down: trained models and degraded pictures are known by these.
+    assert recipe.fingerprint == "953729476d05066cc63af3f9725820895d42a6fd558af6ee2c7df8cfa443af29"
+    assert drawn == {
+        "text.x": 0.08766320050525572,
+        "text.y": 0.48715099746931956,
+        "text.size": 18,
+        "text.content": "43",
+    }
+    by_hand = picture.copy()
+    corner = (int(drawn["text.x"] * 200), int(drawn["text.y"] * 151))
+    ImageDraw.Draw(by_hand).text(corner, "43", fill="white", font=ImageFont.load_default(drawn["text.size"]))
+    assert recipe.degrade(picture, "cat", 42).tobytes() == by_hand.tobytes()
+
+
+@pytest.mark.parametrize("size", [8, 12, 30])
+@pytest.mark.parametrize("coverage", [0.0, 0.01, 0.25, 0.5, 0.9])
+def test_text_covers_the_share_asked_for_and_at_most_one_text_more(size, coverage):
+    touched = np.asarray(write(blank(200, 150), content="43", size=size, coverage=coverage)).any(axis=-1)
+    alone = np.asarray(write(blank(99, 99), content="43", size=size)).any(axis=-1)
+    assert coverage <= touched.mean() <= coverage + alone.sum() / touched.size
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(1, 30),
+    st.tuples(st.floats(0, 0.9), st.floats(0, 0.9)).map(sorted),
+    st.integers(0, 99),
+)
+def test_more_coverage_writes_on_with_the_same_texts(width, height, size, coverages, seed):
+    less, more = (
+        np.asarray(write(blank(width, height), seed, content="7", size=size, coverage=coverage))
+        for coverage in coverages
+    )
+    assert less.shape == more.shape == (height, width, 3)
+    assert np.all(less <= more)
+    assert (more > 0).mean() >= coverages[1]
+
+
+def test_text_that_covers_a_share_is_spread_evenly_up_to_the_edges():
+    touched = sum(
+        np.asarray(write(blank(64, 48), seed, content="43", size=12, coverage=0.25)).any(axis=-1).astype(int)
+        for seed in range(200)
+    )
+    parts = [touched[:4], touched[-4:], touched[:, :4], touched[:, -4:], touched[12:36, 16:48]]
+    assert [part.mean() / 200 for part in parts] == pytest.approx([0.26] * 5, abs=0.03)
+
+
+def test_text_without_ink_covers_nothing():
+    assert write(blank(20, 20), content=" ", size=12, coverage=0.5) == blank(20, 20)
+
+
+def test_the_coverage_is_drawn_in_the_place_of_a_place():
+    recipe = Recipe.model_validate([{"text": {"coverage": [0.05, 0.25]}}, {"jpeg": {"quality": [10, 70]}}])
+    drawn = [recipe.draw(str(index), 42) for index in range(200)]
+    assert set(drawn[0]) == {"text.size", "text.coverage", "text.content", "jpeg.quality"}
+    coverages = [each["text.coverage"] for each in drawn]
+    assert 0.05 <= min(coverages) < 0.06
+    assert 0.24 < max(coverages) <= 0.25
+    twins = [recipe.degrade(blank(90, 60), name, 42).tobytes() for name in ("a", "a", "b")]
+    assert twins[0] == twins[1] != twins[2]
 
 
 @pytest.mark.parametrize("sigma", [2.0, 10.0, 30.0])
