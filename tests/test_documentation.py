@@ -108,15 +108,27 @@ def test_the_weights_of_the_readme_enlarge_a_picture_three_times(tmp_path, monke
     assert Image.open("large.png").size == (57 * 3, 41 * 3)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/add-a-task.md"])
-def test_deblur_is_a_task_of_at_most_twenty_lines(page):
-    (deblur,) = (block for block in blocks(page, "yaml") if block.startswith("deblur:"))
-    assert len(deblur.splitlines()) <= 20
-    both = SUPERRES | yaml.safe_load(deblur)
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("deblur", ["motion_blur", "gaussian_blur", "jpeg"]),
+        ("denoise", ["gaussian_noise"]),
+        ("descratch", ["scratches"]),
+    ],
+)
+def test_each_task_of_the_page_is_at_most_twenty_lines(name, steps):
+    (task,) = (block for block in blocks("docs/add-a-task.md", "yaml") if block.startswith(f"{name}:"))
+    assert len(task.splitlines()) <= 20
+    both = SUPERRES | yaml.safe_load(task)
     tree = complete(both, both)
-    assert [next(iter(step)) for step in tree["deblur"]["recipe"]] == ["gaussian_blur", "jpeg"]
-    assert tree["deblur"]["model"]["upscaler"]["scale"] == 1
-    assert tree["deblur"]["training"]["stages"][0]["steps"] == 2000
+    assert [next(iter(step)) for step in tree[name]["recipe"]] == steps
+    assert tree[name]["model"]["upscaler"]["scale"] == 1
+    assert tree[name]["training"]["stages"][0]["steps"] == 2000
+
+
+def test_the_task_of_the_readme_is_the_pages():
+    first, *_ = blocks("docs/add-a-task.md", "yaml")
+    assert first in blocks("README.md", "yaml")
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/add-a-task.md"])

@@ -1,6 +1,12 @@
 """Parts of a pipeline, several pipelines, environments, and the commands that list."""
 
+import re
+from pathlib import Path
+
+import pandas as pd
 import yaml
+
+PAGE = Path(__file__).parents[2] / "docs" / "add-a-task.md"
 
 
 def test_the_damage_can_be_seen_before_any_training(project):
@@ -34,30 +40,24 @@ def test_registry_and_catalog_can_be_listed(project):
     assert "superres.manifest" in by_type["uncrappify.datasets.table.Table"]
 
 
-DEBLUR = """
-deblur:
-  template: restoration
-  recipe:
-    - gaussian_blur: {radius: [1.0, 2.0]}
-  model: {upscaler: {scale: 1, channels: 8, blocks: 1}}
-  training:
-    stages:
-      - {size: 48, batch_size: 4, steps: 100, lr: 1.0e-3, loss: [{l1: 1.0}]}
-"""
-
-
 def test_a_second_task_is_one_yaml_file_and_each_pipeline_has_its_own_run(project, pictures):
-    (project.root / "conf/base/parameters/deblur.yml").write_text(DEBLUR)
+    descratch = re.search(
+        r"^```yaml\n(descratch:\n.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )[1]
+    (project.root / "conf/base/parameters/descratch.yml").write_text(descratch)
     parameters = f"smoke=true,pictures={pictures}"
-    done = project.kedro("run", "--pipelines", "superres,deblur", "--params", parameters)
+    done = project.kedro("run", "--pipelines", "superres,descratch", "--params", parameters)
     assert (done.returncode, done.stderr) == (0, "")
     runs = project.runs()
-    assert [run.info.run_name for run in runs] == ["superres", "deblur"]
+    assert [run.info.run_name for run in runs] == ["superres", "descratch"]
     for run in runs:
         assert run.info.status == "FINISHED"
         assert {name.split(".")[0] for name in run.data.params} == {run.info.run_name}
         assert run.data.metrics["psnr"] > 5
-    assert (project.smoke / "06_models/deblur/model.safetensors").is_file()
+    assert (project.smoke / "06_models/descratch/model.safetensors").is_file()
+    drawn = pd.read_parquet(project.smoke / "02_intermediate/descratch/draws.parquet")
+    assert len(drawn) == 12
+    assert drawn["scratches.number"].between(10, 30).all()
 
 
 def test_an_environment_changes_one_value_and_leaves_its_siblings(project):
