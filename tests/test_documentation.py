@@ -141,23 +141,32 @@ def test_a_variant_changes_the_scale_and_keeps_the_siblings(page):
     assert section["training"]["stages"][0]["steps"] == before["training"]["stages"][0]["steps"]
 
 
+def typed_in_the_readme():
+    """Pipeline and ``--params`` of each command of the README, with the pipeline's section."""
+    commands = re.findall(r"--pipeline (\S+) --params \"?([^\s\"]+)", "".join(blocks("README.md", "bash")))
+    return [(name, line, yaml.safe_load(read(f"conf/base/parameters/{name}.yml"))) for name, line in commands]
+
+
 def test_every_shortcut_and_parameter_that_the_readme_types_exists():
-    typed = re.findall(r"--params (\S+)", "".join(blocks("README.md", "bash")))
-    names = {pair.split("=")[0] for line in typed for pair in line.split(",")}
-    tree = complete(SUPERRES, SUPERRES)
-    for name in names - {"pictures", "smoke", "mirror"}:
-        node = tree
-        for key in name.split("."):
-            node = node[key]
-        assert not isinstance(node, dict | list), name
-    assert {"pictures", "smoke"} <= names
+    shortcuts = set()
+    for name, line, section in typed_in_the_readme():
+        tree = complete(section, section)
+        for typed in (pair.split("=")[0] for pair in line.split(",")):
+            if typed in ("pictures", "text", "smoke", "mirror"):
+                shortcuts.add(typed)
+                continue
+            node = tree
+            for key in typed.split("."):
+                node = node[key]
+            assert not isinstance(node, dict | list), (name, typed)
+    assert shortcuts == {"pictures", "text", "smoke", "mirror"}
 
 
 def test_every_line_of_parameters_in_the_readme_is_accepted():
-    typed = re.findall(r"--params (\S+)", "".join(blocks("README.md", "bash")))
-    for line in (line for line in typed if "mirror" not in line):
-        given = OmegaConf.to_container(OmegaConf.from_dotlist(line.split(",")))
-        assert complete(merged(SUPERRES, given), SUPERRES)["superres"]["template"] == "restoration", line
+    for name, line, section in typed_in_the_readme():
+        if "mirror" not in line:
+            given = OmegaConf.to_container(OmegaConf.from_dotlist(line.split(",")))
+            assert complete(merged(section, given), section)[name]["template"] == section[name]["template"], line
 
 
 def test_the_model_of_the_page_learns_and_is_exact_in_tiles(monkeypatch, photograph):

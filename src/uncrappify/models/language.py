@@ -11,8 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.func import functional_call
 
-SEEN = 3
-"""Words that the first two networks look at."""
+from uncrappify.models.parameters import SEEN
 
 READ_AT_ONCE = 512
 """Words; attention over more takes memory with their square."""
@@ -74,8 +73,8 @@ class LanguageNetwork(nn.Module, ABC):
             yield logits.float()
 
 
-class _ThreeWords(LanguageNetwork):
-    """Predicts from the three last words alone: a hidden layer to which one word after the other is added."""
+class _OneLayer(LanguageNetwork):
+    """An embedding, a hidden layer to which it is added, a norm, and the output."""
 
     def __init__(self, *, words: int, width: int = 64) -> None:
         super().__init__(words)
@@ -84,6 +83,15 @@ class _ThreeWords(LanguageNetwork):
         self.hidden = nn.Linear(width, width)
         self.norm = nn.BatchNorm1d(width)
         self.output = nn.Linear(width, words)
+
+    def zeros(self, rows: int) -> Tensor:
+        """Give an empty hidden state: (rows, width)."""
+        weight = self.output.weight
+        return torch.zeros(rows, self.width, device=weight.device, dtype=weight.dtype)
+
+
+class _ThreeWords(_OneLayer):
+    """Predicts from the three last words alone: a hidden layer to which one word after the other is added."""
 
     def start(self, rows: int) -> Tensor:
         """Give two marks of a beginning: (rows, 2)."""
@@ -131,22 +139,14 @@ class Loop(_ThreeWords):
 
     def look(self, x: Tensor) -> Tensor:
         """Add word after word, to zero at first."""
-        h = torch.zeros(len(x), self.width, device=x.device, dtype=self.output.weight.dtype)
+        h = self.zeros(len(x))
         for word in x.unbind(1):
             h = self.add(h + self.embed(word))
         return h
 
 
-class _Steps(LanguageNetwork):
+class _Steps(_OneLayer):
     """A loop that predicts at every step; the norm stands before the output, outside the recurrence."""
-
-    def __init__(self, *, words: int, width: int = 64) -> None:
-        super().__init__(words)
-        self.width = width
-        self.embed = nn.Embedding(words, width)
-        self.hidden = nn.Linear(width, width)
-        self.norm = nn.BatchNorm1d(width)
-        self.output = nn.Linear(width, words)
 
     def walk(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """Read (N, T) words from the hidden state (N, width): logits (N, T, words), and the last state."""
@@ -155,11 +155,6 @@ class _Steps(LanguageNetwork):
             h = F.relu(self.hidden(h + word))
             normed.append(self.norm(h))
         return self.output(torch.stack(normed, dim=1)), h
-
-    def zeros(self, rows: int) -> Tensor:
-        """Give an empty hidden state."""
-        weight = self.output.weight
-        return torch.zeros(rows, self.width, device=weight.device, dtype=weight.dtype)
 
 
 class EveryStep(_Steps):

@@ -17,6 +17,9 @@ Scale = Annotated[int, Field(ge=1, le=8)]
 Width = Annotated[int, Field(ge=1, le=2048)]
 Stride = Annotated[int, Field(ge=1, le=4)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+SEEN = 3
+"""Words that the first two networks for texts look at."""
+
 OUT_CHANNELS = "out_channels"
 """An option that follows from the classes, and is no parameter."""
 

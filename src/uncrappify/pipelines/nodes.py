@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -92,3 +93,59 @@ def _has_learned_from(model: TrainedModel, content: str) -> bool:
 def read_ancestor(model: Network) -> TrainedModel | None:
     """Read the weights that a model starts from; None where it starts with fresh ones."""
     return read_weights(Path(model.weights)) if model.weights else None
+
+
+class Comparison(NamedTuple):
+    """Several models of a pipeline beside each other.
+
+    Attributes:
+        scores: Of each that is trained.
+        table: One row a model.
+        delivered: Name of the one that the pipeline delivers, if any.
+        shown: The same where it is trained, else the best one's name.
+        cards: Model card of each that is trained.
+        each: Metrics and card of each model in turn, empty where it is not trained.
+    """
+
+    scores: dict[str, Any]
+    table: pd.DataFrame
+    delivered: str | None
+    shown: str
+    cards: dict[str, str]
+    each: list[Any]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Of the model that is shown, and of its training."""
+        best = self.scores[self.shown]
+        metrics: dict[str, float] = best.metrics | best.training_metrics
+        return metrics
+
+
+def compare(
+    models: Mapping[str, TrainedModel | None],
+    content: str,
+    delivers: str | None,
+    score: Callable[[TrainedModel], Any],
+    write_card: Callable[[Any], str],
+) -> Comparison:
+    """Score the models of a pipeline, and say which of them it delivers.
+
+    Args:
+        models: ``<model>_model``, trained; None where it is not.
+        content: Hash of what a training on the present data gets to see.
+        delivers: ``best``: the best on what was watched; else a model's name, empty for the last; None: no model.
+        score: Measures a model.
+        write_card: Writes a model card from that.
+
+    Raises:
+        UserError: If none of the models is trained on this data.
+    """
+    from uncrappify.evaluation.comparison import choose_delivered, tabulate
+
+    names = {name.removesuffix("_model"): model for name, model in models.items()}
+    scores = {name: score(model) for name, model in leave_out_others(names, content).items()}
+    delivered, shown = choose_delivered(delivers, list(names), scores)
+    cards = {name: write_card(found) for name, found in scores.items()}
+    each = [part for name in names for part in (scores[name].metrics if name in scores else {}, cards.get(name, ""))]
+    return Comparison(scores, tabulate(list(names), scores, delivered), delivered, shown, cards, each)

@@ -165,26 +165,21 @@ def evaluate(
     """
     from uncrappify.evaluation.class_sheet import draw_mistakes
     from uncrappify.evaluation.classification import score
-    from uncrappify.evaluation.comparison import choose_delivered, tabulate
     from uncrappify.evaluation.confusion import draw_confusion
     from uncrappify.pipelines.classification.model_card import model_card, pipeline_card
 
     test = select(pixels, split, classes, "test")
-    names = {name.removesuffix("_model"): model for name, model in models.items()}
-    usable = shared.leave_out_others(names, hash_pictures(split, pixels))
-    scores = {name: score(model, test) for name, model in usable.items()}
-    delivered, shown = choose_delivered(delivers, list(names), scores)
-    table = tabulate(list(names), scores, delivered)
-    cards = {name: model_card(found) for name, found in scores.items()}
-    each = [part for name in names for part in (scores[name].metrics if name in scores else {}, cards.get(name, ""))]
+    content = hash_pictures(split, pixels)
+    found = shared.compare(models, content, delivers, lambda model: score(model, test), model_card)
+    best = found.scores[found.shown]
     return (
-        table,
-        draw_confusion(scores[shown].counts, test.classes),
-        draw_mistakes(test, scores[shown].probabilities, evaluation.sheet_pictures),
-        {"model": delivered or ""},
-        scores[shown].metrics | scores[shown].training_metrics,
-        pipeline_card(table, shown, cards[shown]),
-        *each,
+        found.table,
+        draw_confusion(best.counts, test.classes),
+        draw_mistakes(test, best.probabilities, evaluation.sheet_pictures),
+        {"model": found.delivered or ""},
+        found.metrics,
+        pipeline_card(found.table, found.shown, found.cards[found.shown]),
+        *found.each,
     )
 
 

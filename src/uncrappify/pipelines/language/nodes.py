@@ -181,27 +181,21 @@ def evaluate(
     Raises:
         UserError: If none of the models is trained on this text.
     """
-    from uncrappify.evaluation.comparison import choose_delivered, tabulate
     from uncrappify.evaluation.language import choose_starts, draw_ladder, score
     from uncrappify.pipelines.language.model_card import model_card, pipeline_card
 
     texts = parts.take_part(tokens, split, "test")
     comma = list(vocabulary["words"]).index(COMMA) if source.kind == "numbers" else None
     starts = [] if comma is None else choose_starts(parts.find_numbers(tokens, comma, split, "test"))
-    names = {name.removesuffix("_model"): model for name, model in models.items()}
-    usable = shared.leave_out_others(names, hash_texts(tokens, vocabulary, split))
-    scores = {name: score(model, texts, starts) for name, model in usable.items()}
-    delivered, shown = choose_delivered(delivers, list(names), scores)
-    table = tabulate(list(names), scores, delivered)
-    cards = {name: model_card(found) for name, found in scores.items()}
-    each = [part for name in names for part in (scores[name].metrics if name in scores else {}, cards.get(name, ""))]
+    content = hash_texts(tokens, vocabulary, split)
+    found = shared.compare(models, content, delivers, lambda model: score(model, texts, starts), model_card)
     return (
-        table,
-        draw_ladder(scores),
-        {"model": delivered or ""},
-        scores[shown].metrics | scores[shown].training_metrics,
-        pipeline_card(table, shown, cards[shown]),
-        *each,
+        found.table,
+        draw_ladder(found.scores),
+        {"model": found.delivered or ""},
+        found.metrics,
+        pipeline_card(found.table, found.shown, found.cards[found.shown]),
+        *found.each,
     )
 
 

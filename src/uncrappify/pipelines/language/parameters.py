@@ -8,16 +8,13 @@ from typing import ClassVar, Literal, NoReturn, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from uncrappify.errors import UserError
-from uncrappify.models.parameters import LanguageModel
+from uncrappify.models.parameters import SEEN, LanguageModel
 from uncrappify.parameters.messages import report
 from uncrappify.parameters.template import SeveralModels
 from uncrappify.sources import TextFolderOptions, TextSource
 from uncrappify.text.parts import BLOCKS
 from uncrappify.text.tokens import MARKS
 from uncrappify.training.parameters import LanguageTraining
-
-SEEN = 3
-"""Words that the first two networks look at."""
 
 
 class VocabularyOptions(BaseModel):
