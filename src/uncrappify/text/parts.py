@@ -130,5 +130,6 @@ def check_length(tokens: int, batch_size: int, bptt: int, place: str) -> None:
     if tokens <= batch_size * bptt:
         raise UserError(
             f"{place}: there are {tokens:,} words to learn from, and a batch takes {batch_size} x {bptt} (batch_size x "
-            "bptt) and one more. Give more text, or take smaller batches."
+            "bptt) and one more. Give more text, take smaller batches, or train one of the models that take "
+            "less, such as by --tags data,model0,evaluation."
         )

@@ -133,7 +133,9 @@ def test_a_text_without_words_and_one_that_is_too_short_are_refused(tmp_path: Pa
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts/a.txt").write_text("the cat " * 30)
     short = prepare(TextSource(kind="folder", folder=TextFolderOptions(path=str(tmp_path / "texts"))), "blocks")
-    with pytest.raises(UserError, match=r"gru.training.stages.0: there are \d\d words to learn from, .* takes 8 x 10"):
+    with pytest.raises(
+        UserError, match=r"\.gru.training.stages.0: there are \d\d words to learn from, .* takes 8 x 10"
+    ):
         train(short, tmp_path)
     (tmp_path / "texts/a.txt").write_text("each word once and never again")
     with pytest.raises(UserError, match=r"no word is there 2 times \(vocabulary.smallest_count\)"):

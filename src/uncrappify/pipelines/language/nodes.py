@@ -136,7 +136,8 @@ def train(
     learned, valid = (parts.take_part(tokens, split, part) for part in ("train", watched))
     words, content = sum(map(len, learned)), hash_texts(tokens, vocabulary, split)
     for number, stage in enumerate(training.stages):
-        parts.check_length(words, stage.batch_size, stage.bptt, f"{run.name}.training.stages.{number}")
+        place = f"{run.folder.parent.name}.{run.name}.training.stages.{number}"
+        parts.check_length(words, stage.batch_size, stage.bptt, place)
     if watched == "test" and source.kind == "numbers" and training.stages:
         # As the lesson's loader has it, whose figures these are compared with.
         valid = [row for text in valid for row in parts.cut_rows(text, training.stages[0].batch_size)]
