@@ -30,6 +30,6 @@ def load(weights: str | Path) -> Predictor[Any]:
         UserError: If the file is missing, cut short, or not one of this project's.
     """
     from uncrappify.inference import load_predictor
-    from uncrappify.parameters.delivery import find_weights
+    from uncrappify.parameters.delivery import find_trained_weights
 
-    return load_predictor(find_weights(str(weights)))
+    return load_predictor(find_trained_weights(str(weights)))

@@ -63,7 +63,7 @@ def test_a_folder_of_texts_becomes_a_model_that_goes_on_writing(project, tmp_pat
     assert done.stdout.startswith("Once upon a")
     refused = project.uncrappify("count", "one ,", "--weights", weights)
     assert refused.returncode == 1
-    assert "a text that does not count" in refused.stderr
+    assert "does not count" in refused.stderr
 
 
 def test_pictures_are_refused_before_anything_runs(project, tmp_path: Path):

@@ -61,9 +61,9 @@ def go_on(text: str, words: int, temperature: float, seed: int, weights: str) ->
 def _load(weights: str) -> Writer:
     from uncrappify.inference import load_predictor
     from uncrappify.inference.writer import Writer
-    from uncrappify.parameters.delivery import find_weights
+    from uncrappify.parameters.delivery import find_trained_weights
 
-    model = load_predictor(find_weights(weights))
+    model = load_predictor(find_trained_weights(weights))
     if not isinstance(model, Writer):
         raise UserError(f"--weights {weights}: these weights {model.purpose}, and do not write.")
     return model

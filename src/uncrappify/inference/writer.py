@@ -109,7 +109,8 @@ class Writer(Predictor[LanguageDescription]):
         """
         if self.description.text != "numbers":
             raise UserError(
-                'this model has learned a text that does not count. Let it go on writing: uncrappify continue "..."'
+                "this model has learned a text of yours, and does not count. Let it go on writing: uncrappify continue "
+                '"...". Training without text= gives one that counts.'
             )
         # As numbers are written here: in lower case, on one line, without hyphens.
         text = " ".join(text.lower().replace("-", " ").split())

@@ -99,6 +99,20 @@ def find_weights(given: str, *, smoke: bool = False) -> Path:
     return found
 
 
+def find_trained_weights(given: str) -> Path:
+    """Find a weights file as :func:`find_weights` does, and say how to get one that a model of a pipeline has not yet.
+
+    Raises:
+        UserError: If the pipeline has no such model, delivers none, or has not trained it.
+    """
+    file = find_weights(given)
+    pipeline, _, model = given.partition(".")
+    if not file.is_file() and pipeline in read_sections():
+        tags = f" --tags data,{model},evaluation" if model else ""
+        raise UserError(f"{given} is not trained yet. Train it first: kedro run --pipeline {pipeline}{tags}")
+    return file
+
+
 def _find_model(place: Path, delivered: str) -> Path:
     """Give the file of a model's weights in the pipeline's folder; of the best model's where that is delivered."""
     if delivered == BEST:

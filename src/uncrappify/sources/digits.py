@@ -45,8 +45,8 @@ def collect(raw: Path) -> PictureSource:
     return PictureSource(
         name="digits",
         root=folder,
-        licence="CC BY 4.0 (E. Alpaydin and C. Kaynak 1998, Optical Recognition of Handwritten Digits, UCI; "
-        "scikit-learn's copy states no other)",
+        licence="CC BY 4.0 (E. Alpaydin and C. Kaynak 1998, Optical Recognition of Handwritten Digits, UCI, "
+        "of which scikit-learn's copy states no other)",
         good=["*/**/*"],
     )
 

@@ -68,6 +68,8 @@ def check_left_out(
     taken = {name for name in taken if name not in spared or catalog.exists(name)}
     if not taken:
         return
+    # Who trains some of several models compares them with the others as these are: each says itself how it came about.
+    trains = any("training" in node.tags for node in running.nodes)
     for node in (node for node in whole.to_outputs(*sorted(taken)).nodes if node not in running.nodes):
         for name in (name for name in node.outputs if name in taken and not catalog.exists(name)):
             raise UserError(
@@ -75,7 +77,7 @@ def check_left_out(
                 f"whole pipeline first, or from that node on (--from-nodes {node.name})."
             )
         # Whoever only evaluates a model that was trained before compares what it has learned from.
-        if read and (node.name in read or not taken & set(node.outputs) <= spared):
+        if read and (not taken & set(node.outputs) <= spared or (node.name in read and not trains)):
             _check_parameters(node, read.get(node.name), find_read(node, tree))
 
 
