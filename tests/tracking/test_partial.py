@@ -104,3 +104,34 @@ def test_where_nothing_is_missing_every_node_is_left_out(whole, catalog, read) -
     check_left_out(whole, nothing, catalog, read, TREE)
     with pytest.raises(UserError, match=r"^p\.evaluation\.rows: p\.evaluate, .* ran with 6 and not with 3"):
         check_left_out(whole, nothing, catalog, read, changed("evaluation", {"rows": 3}))
+
+
+def test_one_of_several_models_may_be_trained_beside_others_that_were_trained_otherwise() -> None:
+    several = Pipeline(
+        [
+            Node(same, ["params:source"], "raw", name="download", tags="data"),
+            *(
+                Node(same, ["raw", "params:seed"], f"{model}.model", name=f"{model}.train", tags=["training", model])
+                for model in ("one", "other")
+            ),
+            Node(same, ["raw", "one.model", "other.model"], "scores", name="evaluate", tags="evaluation"),
+        ],
+        namespace="p",
+    )
+    catalog = DataCatalog({name: MemoryDataset(1) for name in several.datasets()})
+    for model in ("one", "other"):
+        catalog[f"p.{model}.model"].optional = True
+    read = {node.name: find_read(node, TREE) for node in several.nodes}
+    check_left_out(several, several.filter(tags=["data", "one", "evaluation"]), catalog, read, changed("seed", 2))
+    # But what it learns from is that of this run.
+    with pytest.raises(UserError, match=r'^p\.source\.kind: p\.download, .* ran with "folder" and not with "archive"'):
+        check_left_out(
+            several,
+            several.filter(tags=["one", "evaluation"]),
+            catalog,
+            read,
+            changed("source", {"kind": "archive"}),
+        )
+    # Nor does an evaluation alone pretend that models were trained as they were not.
+    with pytest.raises(UserError, match=r"^p\.seed: p\.(one|other)\.train, .* ran with 1 and not with 2"):
+        check_left_out(several, several.filter(tags=["data", "evaluation"]), catalog, read, changed("seed", 2))

@@ -76,10 +76,10 @@ def leave_out_others(models: Mapping[str, TrainedModel | None], content: str) ->
     trained = {name: model for name, model in models.items() if model}
     usable = {name: model for name, model in trained.items() if _has_learned_from(model, content)}
     if others := ", ".join(name for name in trained if name not in usable):
-        log.warning("%s: trained on other pictures, and left out; the whole pipeline trains anew", others)
+        log.warning("%s: trained on other data, and left out; to train on this, run the whole pipeline", others)
     if not usable:
         raise UserError(
-            "no model of this pipeline is trained on these pictures. Run the whole pipeline, or train one of the "
+            "no model of this pipeline is trained on this data. Run the whole pipeline, or train one of the "
             f"models by its tag, such as --tags data,{next(iter(models))},evaluation."
         )
     return usable

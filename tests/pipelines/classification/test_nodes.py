@@ -90,16 +90,16 @@ def test_a_model_that_has_learned_from_other_pictures_is_left_out_and_named(
     write(tmp_path / "others", "dark", 61, 20)
     write(tmp_path / "others", "light", 191, 20)
     _, split, classes, pixels = prepare(tmp_path / "others")
-    with pytest.raises(UserError, match="no model of this pipeline is trained on these pictures"):
+    with pytest.raises(UserError, match="no model of this pipeline is trained on this data"):
         nodes.evaluate(pixels, split, classes, Evaluation(), "best", cnn_model=trained)
-    assert "cnn: trained on other pictures, and left out" in caplog.text
+    assert "cnn: trained on other data, and left out" in caplog.text
 
 
 def test_a_model_that_has_learned_from_pictures_of_another_size_is_left_out(prepared: Prepared, tmp_path: Path) -> None:
     raw, split, classes, _ = prepared
     trained = train(prepared, tmp_path)
     larger = nodes.decode(raw, split, (16, 16))
-    with pytest.raises(UserError, match="no model of this pipeline is trained on these pictures"):
+    with pytest.raises(UserError, match="no model of this pipeline is trained on this data"):
         nodes.evaluate(larger, split, classes, Evaluation(), "best", cnn_model=trained)
 
 

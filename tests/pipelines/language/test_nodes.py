@@ -71,7 +71,7 @@ def test_the_models_are_compared_and_the_best_is_delivered(numbers: Prepared, tm
 
 
 def test_a_model_of_another_text_is_left_out(numbers: Prepared, own: Prepared, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no model of this pipeline is trained on these"):
+    with pytest.raises(UserError, match="no model of this pipeline is trained on this data"):
         evaluate(numbers, gru=train(own, tmp_path))
 
 

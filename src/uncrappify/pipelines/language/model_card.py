@@ -25,7 +25,8 @@ def model_card(scores: LanguageScores) -> str:
         Markdown.
     """
     description = scores.description
-    words = [word for word in description.vocabulary if word not in MARKS]
+    known = [word for word in description.vocabulary if word not in MARKS]
+    words = [word for word in known if word.isalpha()]
     shown = ", ".join(words[:20]) + (", ..." if len(words) > 20 else "")
     call = (
         'write.count("nine thousand nine hundred ninety five ,", 3)  # ["nine thousand nine hundred ninety six", ...]'
@@ -44,7 +45,7 @@ write = uncrappify.load("model.safetensors")
 {call}
 ```
 
-It knows {len(words):,} words: {shown}
+It knows {len(known):,} words and signs: {shown}
 
 ## How good it is
 
