@@ -149,7 +149,10 @@ def test_mnist_is_read_as_published(shared: Path, tmp_path: Path) -> None:
         for member in tar:
             if "/2/" in member.name:
                 break
-            tar.extract(member, tmp_path, filter="data")
+            if member.isfile():
+                # Not extract: not every Python 3.11 has its filters.
+                (tmp_path / member.name).parent.mkdir(parents=True, exist_ok=True)
+                (tmp_path / member.name).write_bytes(tar.extractfile(member).read())
     source = PictureSource(name="mnist", root=tmp_path, licence="none", good=MNIST)
     manifest = label_pictures(source, list_pictures(source))
     assert manifest["usable"].all()
