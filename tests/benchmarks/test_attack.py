@@ -13,7 +13,7 @@ SAMPLES = {
     "births": (0.05, 4),
     "checkpoints": (0.1, 10),
     "formats": (0.1, 30),
-    "kills": (0.04, 4),
+    "kills": (0.05, 5),
     "masks": (0.1, 50),
     "mirrors": (0.1, 9),
     "notes": (0.05, 3),
