@@ -75,7 +75,6 @@ def measure(parameters: Parameters, models: list[str], kind: str, seeds: range) 
         network = parameters.networks[name]
         for seed in seeds:
             split = parts.split_numbers(tokens, comma, kind, seed=seed, **blocks)
-            split.insert(0, "name", split["start"].astype(str))
             with tempfile.TemporaryDirectory() as folder:
                 run = TrainingRun(Path(folder) / name, Path(folder) / "snapshots")
                 trained, *_ = nodes.train(

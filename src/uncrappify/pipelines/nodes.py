@@ -45,12 +45,17 @@ def count_pictures(manifest: pd.DataFrame) -> dict[str, float]:
     return {"pictures_usable": usable, "pictures_unusable": len(manifest) - usable}
 
 
+def find_watched(split: pd.DataFrame) -> str:
+    """Say which part is watched while a model trains: without one for that, the test, as in published results."""
+    return "valid" if (split["split"] == "valid").any() else "test"
+
+
 def hash_content(split: pd.DataFrame) -> str:
     """Hash what a training gets to see: the content of the pictures to learn from and to watch, twins and masks too.
 
     Where no picture is only for watching, those of the test are watched.
     """
-    seen = split[split["split"] != "test"] if (split["split"] == "valid").any() else split
+    seen = split[split["split"] != "test"] if find_watched(split) == "valid" else split
     seen = seen.filter(["name", "label", "sha256", "degraded_sha256", "mask_sha256", "split"])
     return hashlib.sha256(seen.to_csv(index=False).encode()).hexdigest()
 

@@ -116,7 +116,7 @@ def train(
     from uncrappify.training.fit import fit
 
     pl.seed_everything(seed, verbose=False)
-    watched = "valid" if (split["split"] == "valid").any() else "test"
+    watched = shared.find_watched(split)
     learned, valid = (select(pixels, split, classes, part) for part in ("train", watched))
     content, ancestor = hash_pictures(split, pixels), shared.read_ancestor(model)
     _check_ancestor(ancestor, learned, run.name)

@@ -132,7 +132,7 @@ def train(
     from uncrappify.training.fit import fit
 
     pl.seed_everything(seed, verbose=False)
-    watched = find_watched(split)
+    watched = shared.find_watched(split)
     learned, valid = (parts.take_part(tokens, split, part) for part in ("train", watched))
     words, content = sum(map(len, learned)), hash_texts(tokens, vocabulary, split)
     for number, stage in enumerate(training.stages):
@@ -200,15 +200,10 @@ def evaluate(
     )
 
 
-def find_watched(split: pd.DataFrame) -> str:
-    """Say which part is watched: without one for that, the test's, as in the lesson."""
-    return "valid" if (split["split"] == "valid").any() else "test"
-
-
 def hash_texts(tokens: Words, vocabulary: Mapping[str, Sequence[str]], split: pd.DataFrame) -> str:
     """Hash what a training gets to see: the words to learn from and to watch, and their numbers."""
     digest = hashlib.sha256("\n".join(vocabulary["words"]).encode())
-    for part in ("train", find_watched(split)):
+    for part in ("train", shared.find_watched(split)):
         for text in parts.take_part(tokens, split, part):
             digest.update(f"{part} {len(text)}".encode() + np.ascontiguousarray(text).tobytes())
     return digest.hexdigest()
