@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from uncrappify.errors import UserError
+from uncrappify.parameters.files import UTF_16
 from uncrappify.sources.folder import TEXT_SUFFIX, find_files, open_folder
 from uncrappify.sources.layout import escape
 from uncrappify.sources.parameters import TextFolderOptions, TextSource
@@ -15,7 +16,6 @@ from uncrappify.text.numbers import write_numbers
 
 logger = logging.getLogger(__name__)
 
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _ADVICE = "Give a folder with .txt files in UTF-8, for example\n  --params text=~/texts"
 _PARAMETER = "text (source.folder.path)"
 
