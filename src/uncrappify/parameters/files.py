@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import io
 from pathlib import Path
@@ -14,8 +15,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from uncrappify.errors import UserError
 from uncrappify.parameters.messages import Location
-
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Files(LocalFileSystem):  # type: ignore[misc]
@@ -107,5 +106,6 @@ def _read_text(file: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        found = "is UTF-16" if content[:2] in UTF_16 else f"is not UTF-8 (line {line})"
+        utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        found = "is UTF-16" if utf_16 else f"is not UTF-8 (line {line})"
         raise UserError(f"{show_path(file)}: the file {found}. Save it as UTF-8.") from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 from pathlib import Path
 
 import pandas as pd
 
 from uncrappify.errors import UserError
-from uncrappify.parameters.files import UTF_16
 from uncrappify.sources.folder import TEXT_SUFFIX, find_files, open_folder
 from uncrappify.sources.layout import escape
 from uncrappify.sources.parameters import TextFolderOptions, TextSource
@@ -66,7 +66,7 @@ def _read(file: Path) -> str:
     try:
         return content.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        if content[:2] in UTF_16:
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise UserError(
                 f"{escape(str(file))} is not UTF-8 but UTF-16, as its first two bytes say. Save it as UTF-8, such as "
                 "by: iconv -f utf-16 -t utf-8"
