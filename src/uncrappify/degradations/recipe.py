@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from pydantic import (
     ConfigDict,
@@ -20,6 +22,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from uncrappify.degradations.resize import Resize, crop_to_multiple
 from uncrappify.degradations.step import STEPS, Draw, Step
+from uncrappify.degradations.text import Text
 from uncrappify.parameters.messages import nearest
 
 
@@ -137,13 +140,9 @@ class Recipe(RootModel[list[Annotated[Step, _OneKeyDict()]]]):
             ValueError: The picture, or what a step made of it, is not RGB.
         """
         _require_rgb(picture, "the picture")
-        draws = self.draw(name, seed)
-        for key, step in self._keyed():
-            drawn = _drawn_by(key, draws)
-            if drawn.pop("applied", True):
-                random = {"random": _generator(name, seed, key, "pixels")} if step.uses_random else {}
-                picture = step.apply(picture, **drawn, **random)
-                _require_rgb(picture, f"what the step {key} returned")
+        for key, step, drawn in self._applied(name, seed):
+            picture = step.apply(picture, **drawn)
+            _require_rgb(picture, f"what the step {key} returned")
         return picture
 
     def crop_target(self, picture: Image.Image, name: str, seed: int) -> Image.Image:
@@ -163,6 +162,35 @@ class Recipe(RootModel[list[Annotated[Step, _OneKeyDict()]]]):
             if isinstance(step, Resize) and draws.get(f"{key}.applied", True) and factor == int(factor):
                 multiple *= int(factor)
         return crop_to_multiple(picture, multiple)
+
+    def mark_text(self, size: tuple[int, int], name: str, seed: int) -> NDArray[np.bool_] | None:
+        """Mark where the degraded picture has text: the smallest box around it, or what texts all over it touch.
+
+        The box is that in the degraded picture; what a later step such as ``jpeg`` blurs beyond it is outside.
+
+        Args:
+            size: Width and height of the good picture.
+            name: Its name in the manifest.
+            seed: The pipeline's seed.
+
+        Returns:
+            (H, W) of the degraded picture; False everywhere if this draw has no text, None for a recipe without any.
+        """
+        if not any(isinstance(step, Text) for step in self.root):
+            return None
+        writing = np.zeros(size[::-1], np.bool_)
+        for _, step, drawn in self._applied(name, seed):
+            writing = step.mark(writing, **drawn)
+        return writing
+
+    def _applied(self, name: str, seed: int) -> Iterator[tuple[str, Step, dict[str, Any]]]:
+        """Give the steps that this draw applies, with their arguments."""
+        draws = self.draw(name, seed)
+        for key, step in self._keyed():
+            drawn: dict[str, Any] = _drawn_by(key, draws)
+            if drawn.pop("applied", True):
+                random = {"random": _generator(name, seed, key, "pixels")} if step.uses_random else {}
+                yield key, step, drawn | random
 
     def _keyed(self) -> list[tuple[str, Step]]:
         names = [step.name for step in self.root]

@@ -2,6 +2,8 @@
 
 from typing import Annotated, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -40,14 +42,23 @@ class Resize(Step):
         ``min_side`` is exact and the longer side is rounded; the lesson truncated, so that some of its pictures have
         a shorter side of 95 instead of 96.
         """
-        if min_side is not None:
-            factor = max(1.0, min(picture.size) / min_side)
-        elif factor == int(factor):
-            picture = crop_to_multiple(picture, int(factor))
-        width, height = (max(1, round(side / factor)) for side in picture.size)
-        if (width, height) == picture.size:
-            return picture
-        return picture.resize((width, height), Image.Resampling[self.resample.upper()])
+        return _resize(picture, factor, min_side, Image.Resampling[self.resample.upper()])
+
+    def mark(self, writing: NDArray[np.bool_], factor: float = 1.0, min_side: int | None = None) -> NDArray[np.bool_]:
+        """Mark every pixel of which a part was written upon."""
+        shares = Image.fromarray(writing.astype(np.float32))
+        return np.asarray(_resize(shares, factor, min_side, Image.Resampling.BOX)) > 0
+
+
+def _resize(picture: Image.Image, factor: float, min_side: int | None, kernel: Image.Resampling) -> Image.Image:
+    if min_side is not None:
+        factor = max(1.0, min(picture.size) / min_side)
+    elif factor == int(factor):
+        picture = crop_to_multiple(picture, int(factor))
+    width, height = (max(1, round(side / factor)) for side in picture.size)
+    if (width, height) == picture.size:
+        return picture
+    return picture.resize((width, height), kernel)
 
 
 def crop_to_multiple(picture: Image.Image, factor: int) -> Image.Image:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -133,6 +134,19 @@ class Step(BaseModel, ABC):
             ValueError: The options refer to a draw that does not exist.
         """
         return {}
+
+    def mark(self, writing: NDArray[np.bool_], *args: Any, **drawn: Any) -> NDArray[np.bool_]:
+        """Say where writing is after this step; where it was, by default, as for every step that moves no pixel.
+
+        Args:
+            writing: (H, W), of the picture that ``apply`` takes.
+            args: None; it lets subclasses name their drawn values.
+            drawn: What ``apply`` gets.
+
+        Returns:
+            (H, W), of the picture that ``apply`` returns.
+        """
+        return writing
 
     @abstractmethod
     def apply(self, picture: Image.Image, *args: Any, **drawn: Any) -> Image.Image:

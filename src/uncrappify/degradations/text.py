@@ -78,6 +78,27 @@ class Text(Step):
         ImageDraw.Draw(written).text(corner, content, fill="white", font=_load_font(size))
         return written
 
+    def mark(
+        self,
+        writing: NDArray[np.bool_],
+        content: str,
+        size: int,
+        random: np.random.Generator,
+        x: float = 0.0,
+        y: float = 0.0,
+        coverage: float | None = None,
+    ) -> NDArray[np.bool_]:
+        """Mark the smallest box around the text, or with ``coverage`` the pixels that writing touches."""
+        height, width = writing.shape
+        if coverage is not None:
+            return writing | (_cover((width, height), coverage, content, size, random) > 0)
+        ink = Image.new("L", (width, height))
+        ImageDraw.Draw(ink).text((int(x * width), int(y * height)), content, fill=255, font=_load_font(size))
+        marked = writing.copy()
+        if box := ink.getbbox():
+            marked[box[1] : box[3], box[0] : box[2]] = True
+        return marked
+
 
 def _cover(
     picture_size: tuple[int, int], coverage: float, content: str, size: int, random: np.random.Generator
