@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from uncrappify.evaluation import sheet
 from uncrappify.evaluation.page import FRAME, GAIN_COLOURS
+from uncrappify.evaluation.scores import ScoredPicture
 from uncrappify.evaluation.sheet import draw_batch_sheet, draw_comparison_sheet, draw_damage_sheet
 
 
@@ -21,7 +23,7 @@ def picture(width, height, seed=0):
 def compared(width=90, height=60, scale=3, name="cat"):
     target = picture(width, height)
     degraded = target.resize((max(1, width // scale), max(1, height // scale)), Image.Resampling.BICUBIC)
-    return name, degraded, target, target
+    return ScoredPicture(name, degraded, {"model": target}, target)
 
 
 def count(shown, colour):
@@ -46,7 +48,9 @@ def test_no_more_pictures_are_read_than_rows_are_drawn():
 
 def test_the_target_on_the_sheet_is_the_target():
     target = picture(368, 200)
-    shown = draw_comparison_sheet([("cat", target.resize((92, 50)), target.point(lambda value: value // 2), target)])
+    shown = draw_comparison_sheet(
+        [ScoredPicture("cat", target.resize((92, 50)), {"model": target.point(lambda value: value // 2)}, target)]
+    )
     top = 40 + 30 + 28 + sheet.TITLE
     columns = [np.asarray(shown.crop((x, top, x + 368, top + 200))) for x in (808, 1192)]
     same = (columns[1] == np.asarray(target)).all(axis=2).mean()
@@ -58,7 +62,7 @@ def test_the_detail_is_where_prediction_and_bicubic_differ_most():
     target = Image.new("RGB", (400, 300), (90, 90, 90))
     pixels = np.asarray(target).copy()
     pixels[200:210, 310:330] = 250
-    region = sheet._choose_detail(target, Image.fromarray(pixels), target)
+    (region,) = sheet._choose_details(target, [Image.fromarray(pixels)], target)
     assert region[0] <= 310
     assert region[1] <= 200
     assert region[2] >= 330
@@ -73,18 +77,72 @@ def test_the_frame_is_drawn_on_all_four_overviews():
 
 
 def test_a_gain_is_green_a_loss_is_red_and_no_difference_is_neither():
-    name, degraded, prediction, target = compared()
-    bicubic = degraded.resize(target.size, Image.Resampling.BICUBIC)
-    worse = prediction.point(lambda value: 255 - value)
-    for shown, sign in ((prediction, 1), (worse, -1), (bicubic, 0)):
-        drawn = draw_comparison_sheet([(name, degraded, shown, target)])
+    picture = compared()
+    bicubic = picture.degraded.resize(picture.target.size, Image.Resampling.BICUBIC)
+    worse = picture.target.point(lambda value: 255 - value)
+    for shown, sign in ((picture.target, 1), (worse, -1), (bicubic, 0)):
+        drawn = draw_comparison_sheet([replace(picture, predictions={"model": shown})])
         chip = drawn.crop((1064, drawn.height - 72, 1176, drawn.height - 40))
         assert [s for s in GAIN_COLOURS if count(chip, GAIN_COLOURS[s][1]) > 1000] == [sign]
 
 
 def test_a_prediction_of_another_size_is_an_error():
     with pytest.raises(ValueError, match=r"\(9, 9\).*\(90, 60\)"):
-        draw_comparison_sheet([("cat", picture(30, 20), picture(9, 9), picture(90, 60))])
+        draw_comparison_sheet([ScoredPicture("cat", picture(30, 20), {"model": picture(9, 9)}, picture(90, 60))])
+
+
+def two_models(width=368, height=200):
+    """One model is right but for a black patch at the left, the other but for a grey one at the right."""
+    target = picture(width, height)
+    first, second = target.copy(), target.copy()
+    first.paste("black", (20, 20, 60, 50))
+    second.paste("grey", (300, 150, 340, 180))
+    degraded = target.resize((width // 4, height // 4), Image.Resampling.BICUBIC)
+    return ScoredPicture("cat", degraded, {"generator": first, "gan": second}, target)
+
+
+def test_several_models_stand_side_by_side_under_the_heads_that_are_asked_for():
+    pixel_and_gan = {"pixel loss": "generator", "GAN": "gan"}
+    shown = draw_comparison_sheet([two_models()], columns=pixel_and_gan)
+    top = 40 + 30 + 28 + sheet.TITLE
+    for x, model in ((424, "generator"), (808, "gan")):
+        drawn = np.asarray(shown.crop((x, top, x + 368, top + 200)))
+        assert (drawn == np.asarray(two_models().predictions[model])).all(axis=2).mean() > 0.9
+    swapped = draw_comparison_sheet([two_models()], columns={"pixel loss": "gan", "GAN": "generator"})
+    assert shown.crop((424, top, 792, top + 200)).tobytes() == swapped.crop((808, top, 1176, top + 200)).tobytes()
+    # Both are worse than bicubic enlargement, by their patches.
+    losses = [count(shown.crop((x, 0, x + 368, shown.height)), GAIN_COLOURS[-1][1]) for x in (40, 424, 808, 1192)]
+    assert losses[0] == losses[3] == 0
+    assert min(losses[1:3]) > 1000
+
+
+def test_of_several_models_a_second_detail_shows_where_they_differ():
+    target = Image.new("RGB", (400, 300), (90, 90, 90))
+    degraded, first, second = target.copy(), target.copy(), target.copy()
+    degraded.paste("white", (20, 20, 60, 50))
+    second.paste((120, 120, 120), (300, 200, 340, 230))
+    removed, apart = sheet._choose_details(degraded, [first, second], target)
+    assert removed[0] <= 20 < 60 <= removed[2]
+    assert apart[0] <= 300 < 340 <= apart[2]
+    one = replace(compared(400, 300), predictions={"model": first}, target=target)
+    two = replace(one, predictions={"model": first, "gan": second})
+    more = draw_comparison_sheet([two]).height - draw_comparison_sheet([one]).height
+    assert more == sheet.DETAIL_GAP + sheet.DETAIL[1]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 6])
+def test_any_number_of_columns_fits_and_none_runs_into_the_next(number):
+    methods = ["bicubic", "generator", "gan", "generator", "lanczos", "gan"][:number]
+    columns = {f"{place} {method} of a long name": method for place, method in enumerate(methods)}
+    shown = draw_comparison_sheet([two_models()], columns=columns)
+    assert shown.width == 1600
+    width = (1600 - 80 - (number + 1) * 16) // (number + 2)
+    for column in range(1, number + 2):
+        right = 40 + column * (width + 16)
+        # A frame may reach over the edge by a pixel.
+        gap = np.asarray(shown.crop((right - 12, 0, right - 4, shown.height)))
+        # But the line above the picture's name.
+        assert (gap < 255).any(axis=(1, 2)).sum() <= 2
 
 
 @pytest.mark.parametrize(

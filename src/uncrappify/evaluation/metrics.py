@@ -1,5 +1,6 @@
 """Metrics of the similarity of two pictures, on whole 8-bit RGB pictures."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,43 @@ def psnr(prediction: Pixels, target: Pixels) -> float:
         # A part at a time: a large picture has no room for two more copies in floats.
         metric.update(*(torch.from_numpy(part[top : top + STRIP].astype(np.float32)) for part in (prediction, target)))
     return min(float(metric.compute()), PSNR_CAP)
+
+
+def psnr_by_part(prediction: Pixels, target: Pixels, inside: NDArray[np.bool_]) -> tuple[float, float]:
+    """PSNR (:func:`psnr`) of the pixels inside a mask, and of those outside, in dB.
+
+    With a mask of where text was (:meth:`uncrappify.degradations.Recipe.mark_text`) these are ``psnr_in_text`` and
+    ``psnr_outside_text``; a run's metrics are means over pictures of the mean over draws. ``psnr_gain_in_text`` and
+    ``psnr_gain_outside_text`` are such means of the difference to bicubic enlargement of the same draw.
+
+    Args:
+        prediction: The picture to judge, uint8 (H, W, 3).
+        target: What it should be, uint8 (H, W, 3).
+        inside: (H, W).
+
+    Returns:
+        Decibels, at most 100, inside and outside; NaN for a part without pixels.
+
+    Raises:
+        ValueError: If the shapes differ or are not (H, W, 3), or the values are not uint8.
+    """
+    check(prediction, target)
+    if inside.shape != target.shape[:2]:
+        raise ValueError(f"the mask is {inside.shape} and the picture {target.shape[:2]}: sizes must be equal")
+    within, total = 0.0, 0.0
+    for top in range(0, len(target), STRIP):
+        strip = slice(top, top + STRIP)
+        squares = np.square(np.subtract(prediction[strip], target[strip], dtype=np.float32)).sum(axis=2)
+        total += float(squares.sum(dtype=np.float64))
+        within += float(squares.sum(dtype=np.float64, where=inside[strip]))
+    number = int(inside.sum())
+    return _decibels(within, number), _decibels(total - within, inside.size - number)
+
+
+def _decibels(squares: float, pixels: int) -> float:
+    if not pixels:
+        return float("nan")
+    return min(10 * math.log10(255**2 * 3 * pixels / squares), PSNR_CAP) if squares else PSNR_CAP
 
 
 def ssim(prediction: Pixels, target: Pixels) -> float:

@@ -82,7 +82,7 @@ def stack(blocks: Sequence[Image.Image], gap: int) -> Image.Image:
 
 
 def place(
-    sheet: Image.Image, picture: Image.Image, box: Box, mark: Box | None = None, magnify: str = "nearest"
+    sheet: Image.Image, picture: Image.Image, box: Box, marks: Sequence[Box] = (), magnify: str = "nearest"
 ) -> None:
     """Draw a picture centred in a pale box, as large as its aspect ratio allows.
 
@@ -90,7 +90,7 @@ def place(
         sheet: The sheet to draw on.
         picture: Picture of any size; reduced by Lanczos interpolation.
         box: Left, top, right and bottom on the sheet, in pixels.
-        mark: Region to draw a frame around, in pixels of the picture; ``None`` for no frame.
+        marks: Regions to draw frames around, in pixels of the picture.
         magnify: Interpolation for a picture that is smaller than the box, one of ``BASELINES``.
     """
     left, top, right, bottom = box
@@ -100,7 +100,7 @@ def place(
     pen = ImageDraw.Draw(sheet)
     pen.rectangle((left, top, right - 1, bottom - 1), fill=PANEL)
     sheet.paste(enlarge(picture, size, "lanczos" if zoom < 1 else magnify), (x, y))
-    if mark is not None:
+    for mark in marks:
         _draw_frame(pen, (x, y, x + size[0] - 1, y + size[1] - 1), (x, y), [side * zoom for side in mark])
 
 

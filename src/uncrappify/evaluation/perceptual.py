@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from uncrappify.evaluation.metrics import Pixels, check
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from uncrappify.evaluation.texture import TextureStatistics
+
 JUDGE = "efficientnet_lite1"
 LARGEST_TILE = 1024
 #: SqueezeNet halves a picture four times, and its trunk comes from torchvision under this name.
@@ -25,7 +27,9 @@ SMALLEST_LPIPS_SIDE = 32
 LPIPS_TRUNK = "squeezenet1_1-b8a52dc0.pth"
 
 
-def feature_distances(predictions: Sequence[Pixels], target: Pixels) -> list[float]:
+def feature_distances(
+    predictions: Sequence[Pixels], target: Pixels, textures: Sequence[TextureStatistics] = ()
+) -> list[float]:
     """The metric ``feature_distance``: how different pictures look to a classifier; lower is better.
 
     Mean over the five stages of EfficientNet-Lite1 (ImageNet weights) of the squared distance between the activations
@@ -39,6 +43,8 @@ def feature_distances(predictions: Sequence[Pixels], target: Pixels) -> list[flo
     Args:
         predictions: Pictures to judge, uint8 (H, W, 3) each.
         target: What they should be, uint8 (H, W, 3).
+        textures: Statistics of the target and of each prediction (:func:`create_textures`) that the pictures are
+            counted into, so that the classifier need not look at them again.
 
     Returns:
         Each prediction's distance, 0 (the same) to 4.
@@ -46,15 +52,43 @@ def feature_distances(predictions: Sequence[Pixels], target: Pixels) -> list[flo
     Raises:
         ValueError: If the shapes differ or are not (H, W, 3), or the values are not uint8.
     """
+    from uncrappify.evaluation.texture import TEXTURE_STAGES
     from uncrappify.models.encoders import MEAN, STD
 
     encoder = _load_judge()
 
+    # A tile at a time, that of the target first.
+    turns = cycle(textures)
+
     def look(tile: Tensor) -> list[Tensor]:
         stages: list[Tensor] = encoder((tile - MEAN) / STD)
+        if textures:
+            next(turns).add([stages[stage] for stage in TEXTURE_STAGES])
         return stages
 
     return _average_over_tiles(predictions, target, look, _stage_distance)
+
+
+def create_textures(number: int) -> list[TextureStatistics]:
+    """Create statistics for the metric ``texture_distance``: how real pictures look to the judge; lower is better.
+
+    The Frechet distance between the activations of EfficientNet-Lite1's stages 1 and 2 (24 and 40 channels, ImageNet
+    weights, every position a sample, large pictures tiled as in :func:`feature_distances`) on all restored and on all
+    good test pictures, mean of the two stages (:meth:`TextureStatistics.distance`). Where ``feature_distance`` asks
+    whether the right detail is at the right place, this one asks whether it looks like detail of good pictures.
+
+    Args:
+        number: How many sets of pictures there are.
+    """
+    from uncrappify.evaluation.texture import TEXTURE_STAGES, TextureStatistics
+
+    judge = _load_judge()
+
+    def see_texture(pictures: Tensor) -> list[Tensor]:
+        stages = judge(pictures)
+        return [stages[stage] for stage in TEXTURE_STAGES]
+
+    return [TextureStatistics(see_texture) for _ in range(number)]
 
 
 def lpips_distances(predictions: Sequence[Pixels], target: Pixels) -> list[float]:

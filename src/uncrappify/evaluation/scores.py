@@ -1,107 +1,217 @@
-"""Scores of the model and of every baseline, by picture and as means."""
+"""Scores of models and of every baseline: by draw of the damage, by picture, and as means."""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from itertools import chain, starmap
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image
 
+from uncrappify.degradations import Draw
 from uncrappify.evaluation.baselines import BASELINES, enlarge
-from uncrappify.evaluation.metrics import Pixels, gradient_energy_ratio, psnr, ssim
-from uncrappify.evaluation.perceptual import feature_distances, lpips_distances
+from uncrappify.evaluation.metrics import Pixels, gradient_energy_ratio, psnr, psnr_by_part, ssim
+from uncrappify.evaluation.perceptual import create_textures, feature_distances, lpips_distances
 from uncrappify.evaluation.protocol import psnr_y, ssim_y
 
+if TYPE_CHECKING:
+    from uncrappify.evaluation.texture import TextureStatistics
+
 MODEL = "model"
+"""What a pipeline's only model is called in its tables."""
 
-#: Name, degraded, prediction, target; prediction and target have the same size.
-ScoredPicture = tuple[str, Image.Image, Image.Image, Image.Image]
+GAINS = {"psnr": "gain_over_bicubic", "psnr_in_text": "gain_in_text", "psnr_outside_text": "gain_outside_text"}
+"""Each PSNR to the column with its difference to that of bicubic enlargement; as a metric, ``psnr_`` is before it."""
+
+BY_DRAW = tuple(column for pair in GAINS.items() for column in pair)
+"""Columns that are measured for every draw, in dB, those of text for recipes with text."""
+
+METRICS = (*BY_DRAW, "ssim", "psnr_y", "ssim_y", "gradient_energy_ratio", "feature_distance", "lpips")
 
 
-def score_pictures(pictures: Iterable[ScoredPicture]) -> pd.DataFrame:
-    """Score the model and the baselines, picture by picture; only one picture is in memory at a time.
+@dataclass(frozen=True)
+class ScoredPicture:
+    """A picture, damaged by one draw of a recipe, and what models made of it, RGB.
 
     Args:
-        pictures: Name, degraded, prediction and target of each picture, RGB.
+        name: Of the picture.
+        degraded: The damaged picture, of the target's size or smaller.
+        predictions: Name of each model to what it made, of the target's size.
+        target: What it should be.
+        text: (H, W) of the target, where the damage is text; None for a recipe without.
+        draw: Number of the draw; beyond the first, 0, only PSNR is measured.
+        seed: Of the draw.
+        drawn: What each step drew (``jpeg.quality``: 43).
+    """
 
-    Returns:
-        One row a picture and method: ``picture``, ``method`` (model, nearest, bilinear, bicubic, lanczos), ``psnr``
-        (dB), ``ssim``, ``psnr_y`` (dB), ``ssim_y``, ``feature_distance``, ``gradient_energy_ratio``, and ``lpips`` if
-        its weights are available.
+    name: str
+    degraded: Image.Image
+    predictions: Mapping[str, Image.Image]
+    target: Image.Image
+    text: NDArray[np.bool_] | None = None
+    draw: int = 0
+    seed: int = 0
+    drawn: Mapping[str, Draw] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What is measured of models and baselines.
+
+    Args:
+        by_draw: One row a picture, draw and method: ``picture``, ``draw``, ``seed``, ``method`` (models, nearest,
+            bilinear, bicubic, lanczos), :data:`BY_DRAW`, for a picture's first draw the other :data:`METRICS`
+            (``lpips`` if its weights are available), and what each step drew.
+        texture_distances: Of each method, on the first draws of all pictures.
+        models: Names of the models.
+    """
+
+    by_draw: pd.DataFrame
+    texture_distances: Mapping[str, float]
+    models: tuple[str, ...]
+
+    @property
+    def metrics(self) -> list[str]:
+        """Columns of :attr:`by_draw` that are measured."""
+        return [metric for metric in METRICS if metric in self.by_draw]
+
+    @property
+    def by_picture(self) -> pd.DataFrame:
+        """Means over draws: one row a picture and method, with ``picture``, ``method`` and the metrics."""
+        return self.by_draw.groupby(["picture", "method"], sort=False)[self.metrics].mean().reset_index()
+
+    def estimate_errors(self, column: str) -> pd.DataFrame:
+        """Estimate by how much a mean over draws and pictures may be off.
+
+        The standard error over pictures is the standard deviation of the pictures' means over the square root of their
+        number: how much another choice of pictures would change the result. That over draws, ``sqrt(sum_p v_p / d_p) /
+        P`` for ``P`` pictures with the variance ``v_p`` of the ``d_p`` draws of each, is how much other draws would.
+
+        Args:
+            column: One of :data:`BY_DRAW`.
+
+        Returns:
+            One row a method: ``standard_error`` over pictures, NaN for a single one, and ``standard_error_draws``, NaN
+            for single draws.
+        """
+        draws = self.by_draw.pivot(index=["picture", "draw"], columns="method", values=column).groupby(level="picture")
+        means = draws.mean()
+        over_draws = (draws.var() / draws.count()).sum(min_count=1) ** 0.5 / means.count()
+        return pd.DataFrame({"standard_error": means.std() / means.count() ** 0.5, "standard_error_draws": over_draws})
+
+
+def score_pictures(pictures: Iterable[ScoredPicture]) -> Scores:
+    """Score models and baselines, picture by picture; only one picture is in memory at a time.
+
+    Args:
+        pictures: The test pictures, each with its draws one after the other.
 
     Raises:
-        ValueError: If there are no pictures, or a prediction differs in size from its target (names the picture).
+        ValueError: If there are no pictures, or a prediction differs in size from its target (names both).
     """
-    rows = list(chain.from_iterable(starmap(_score, pictures)))
+    rows: list[dict[str, object]] = []
+    textures: dict[str, TextureStatistics] = {}
+    models: tuple[str, ...] = ()
+    for picture in pictures:
+        models = tuple(picture.predictions)
+        # The empty name is that of the targets.
+        textures = textures or _create_textures(["", *models, *BASELINES])
+        rows += _score(picture, textures)
     if not rows:
         raise ValueError("there are no pictures to score")
-    return pd.DataFrame(rows)
+    good = textures.pop("")
+    distances = {method: texture.distance(good) for method, texture in textures.items()}
+    return Scores(pd.DataFrame(rows), distances, models)
 
 
-def summarise(scores: pd.DataFrame) -> pd.DataFrame:
-    """Average each method's scores over the pictures, the model first.
-
-    Args:
-        scores: The table of ``score_pictures``.
-
-    Returns:
-        One row a method: ``method``, ``psnr``, ``gain_over_bicubic`` (dB), and each other metric of ``scores``.
-    """
-    means = scores.drop(columns="picture").groupby("method", sort=False).mean().loc[[MODEL, *BASELINES]]
-    gains = means["psnr"] - float(means["psnr"].to_dict()["bicubic"])
-    # Next to the PSNR.
-    means.insert(1, "gain_over_bicubic", gains)
-    return means.reset_index()
-
-
-def compute_metrics(scores: pd.DataFrame) -> dict[str, float]:
-    """Compute the metrics that are logged for a run.
+def summarise(scores: Scores) -> pd.DataFrame:
+    """Average each method's scores over draws and pictures, the models first.
 
     Args:
-        scores: The table of ``score_pictures``.
+        scores: Of the test pictures.
 
     Returns:
-        Means over pictures of each metric of ``scores`` for the model (``psnr``) and for bicubic enlargement
-        (``psnr_bicubic``), without those that no picture has; ``psnr_gain_over_bicubic`` (dB), and
-        ``psnr_gain_over_bicubic_worst``: the smallest gain of any picture (dB), negative if the model made a
-        picture worse.
+        One row a method: ``method``, the :data:`METRICS`, ``texture_distance``, and where they can be told, with
+        ``_standard_error`` behind the name, the errors of :data:`BY_DRAW` over pictures, and with
+        ``_standard_error_draws`` those over draws.
     """
-    model, bicubic = (scores[scores["method"] == method].set_index("picture") for method in (MODEL, "bicubic"))
-    gain = model["psnr"] - bicubic["psnr"]
-    means = {
-        f"{metric}{suffix}": float(table[metric].mean())
-        for table, suffix in ((model, ""), (bicubic, "_bicubic"))
-        for metric in scores.columns.drop(["picture", "method"])
-    }
-    return {
-        **{name: mean for name, mean in means.items() if not math.isnan(mean)},
-        "psnr_gain_over_bicubic": float(gain.mean()),
-        "psnr_gain_over_bicubic_worst": float(gain.min()),
-    }
+    means = scores.by_picture.drop(columns="picture").groupby("method", sort=False).mean()
+    means["texture_distance"] = pd.Series(dict(scores.texture_distances))
+    errors = [scores.estimate_errors(column).add_prefix(f"{column}_") for column in means if column in BY_DRAW]
+    table = pd.concat([means, *errors], axis=1).loc[[*scores.models, *BASELINES]]
+    return table.dropna(axis=1, how="all").rename_axis("method").reset_index()
 
 
-def _score(
-    name: str, degraded: Image.Image, prediction: Image.Image, target: Image.Image
-) -> list[dict[str, str | float]]:
-    if prediction.size != target.size:
-        raise ValueError(f"{name}: the prediction is {prediction.size}, its target {target.size}")
-    candidates = {MODEL: np.asarray(prediction)}
+def compute_metrics(scores: Scores, model: str = MODEL) -> dict[str, float]:
+    """Compute the metrics that are logged for a model's run.
+
+    Args:
+        scores: Of the test pictures.
+        model: Which of their models.
+
+    Returns:
+        What :func:`summarise` says of the model, gains as ``psnr_gain_over_bicubic``, ``psnr_gain_in_text`` and
+        ``psnr_gain_outside_text`` (dB); what it says of bicubic enlargement, as ``psnr_bicubic``, without errors; and
+        ``psnr_gain_over_bicubic_worst``: the smallest gain of any picture (dB), negative if the model made a picture
+        worse. Without those that no picture has.
+    """
+    means = {row.pop("method"): {str(name): mean for name, mean in row.items()} for row in _list_rows(scores)}
+    figures = {f"psnr_{name}" if name.startswith("gain_") else name: mean for name, mean in means[model].items()}
+    bicubic = [name for name in (*METRICS, "texture_distance") if name in figures]
+    figures |= {f"{name}_bicubic": means["bicubic"][name] for name in bicubic}
+    gains = scores.by_picture.query("method == @model")["gain_over_bicubic"]
+    figures["psnr_gain_over_bicubic_worst"] = gains.min()
+    return {name: float(figure) for name, figure in figures.items() if not math.isnan(figure)}
+
+
+def _list_rows(scores: Scores) -> list[dict[Hashable, Any]]:
+    return summarise(scores).to_dict("records")
+
+
+def _create_textures(names: list[str]) -> dict[str, TextureStatistics]:
+    return dict(zip(names, create_textures(len(names)), strict=True))
+
+
+def _score(picture: ScoredPicture, textures: Mapping[str, TextureStatistics]) -> list[dict[str, object]]:
+    name, degraded, target = picture.name, picture.degraded, picture.target
+    for model, prediction in picture.predictions.items():
+        if prediction.size != target.size:
+            raise ValueError(f"{name}: the prediction of {model} is {prediction.size}, its target {target.size}")
+    candidates = {model: np.asarray(prediction) for model, prediction in picture.predictions.items()}
     candidates |= {method: np.asarray(enlarge(degraded, target.size, method)) for method in BASELINES}
     truth = np.asarray(target)
-    scale = max(1, round(target.width / degraded.width))
-    rows: list[dict[str, str | float]] = [
-        {"picture": name, "method": method, **_measure(pixels, truth, scale)} for method, pixels in candidates.items()
-    ]
-    for metric, measure in (("feature_distance", feature_distances), ("lpips", lpips_distances)):
-        for row, distance in zip(rows, measure(list(candidates.values()), truth), strict=False):
-            row[metric] = distance
-    return rows
+    measured = {method: _measure(pixels, truth, picture.text) for method, pixels in candidates.items()}
+    if picture.draw == 0:
+        scale = max(1, round(target.width / degraded.width))
+        for method, pixels in candidates.items():
+            measured[method] |= _measure_closely(pixels, truth, scale)
+        looks = list(candidates.values())
+        distances = feature_distances(looks, truth, [textures[method] for method in ("", *candidates)])
+        for metric, found in (("feature_distance", distances), ("lpips", lpips_distances(looks, truth))):
+            for method, distance in zip(candidates, found, strict=False):
+                measured[method][metric] = distance
+    for metric, gain in GAINS.items():
+        for figures in measured.values():
+            if metric in figures:
+                figures[gain] = figures[metric] - measured["bicubic"][metric]
+    place = {"picture": name, "draw": picture.draw, "seed": picture.seed}
+    return [place | {"method": method} | figures | dict(picture.drawn) for method, figures in measured.items()]
 
 
-def _measure(prediction: Pixels, target: Pixels, scale: int) -> dict[str, float]:
+def _measure(prediction: Pixels, target: Pixels, text: NDArray[np.bool_] | None) -> dict[str, float]:
+    """Measure what is measured for every draw, and quickly."""
+    figures = {"psnr": psnr(prediction, target)}
+    if text is not None:
+        figures["psnr_in_text"], figures["psnr_outside_text"] = psnr_by_part(prediction, target, text)
+    return figures
+
+
+def _measure_closely(prediction: Pixels, target: Pixels, scale: int) -> dict[str, float]:
     return {
-        "psnr": psnr(prediction, target),
         "ssim": ssim(prediction, target),
         "psnr_y": psnr_y(prediction, target, scale),
         "ssim_y": ssim_y(prediction, target, scale),

@@ -1,22 +1,29 @@
 """Sheets of pictures: the comparison with bicubic, the damage, and a training batch."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice, starmap
+from itertools import combinations, islice, starmap
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from uncrappify.evaluation import page
-from uncrappify.evaluation.baselines import enlarge
+from uncrappify.evaluation.baselines import BASELINES, enlarge
 from uncrappify.evaluation.metrics import Pixels, gradient_energy, psnr, ssim
 from uncrappify.evaluation.page import GAP, MARGIN, MUTED, WIDTH, Box, write
-from uncrappify.evaluation.scores import ScoredPicture
+from uncrappify.evaluation.scores import MODEL, ScoredPicture
 
 COLUMN = (WIDTH - 2 * MARGIN - 3 * GAP) // 4
+"""Width of one of four columns, and of a picture on the other sheets."""
+
 DETAIL = (COLUMN, 232)
 TALLEST = 300
-HEADS = ("degraded", "bicubic", "prediction", "target")
+COLUMNS = {"bicubic": "bicubic", "prediction": MODEL}
+"""What a comparison shows between degraded picture and target: each column's head, and a baseline or model."""
+
+ONE_LINE = 4
+"""Columns in which the figures of a picture fit into one line."""
+
 MOST_DAMAGED = 6
 MOST_CROPS = 32
 MOST_COLUMNS = 8
@@ -30,31 +37,37 @@ TITLE = 52
 DamagedPicture = tuple[str, Image.Image, Image.Image, Mapping[str, object]]
 
 
-def draw_comparison_sheet(pictures: Iterable[ScoredPicture], rows: int = 6) -> Image.Image:
-    """Draw degraded, bicubic, prediction and target side by side, with the same detail magnified, and their scores.
+def draw_comparison_sheet(
+    pictures: Iterable[ScoredPicture], rows: int = 6, columns: Mapping[str, str] = COLUMNS
+) -> Image.Image:
+    """Draw degraded picture, restored ones and target side by side, with the same details magnified, and their scores.
 
-    The detail is where the errors of prediction and bicubic differ most, for better or worse, so that the choice is not
-    biased towards the model. If they are equal, it is where the target has most detail (:func:`gradient_energy`).
+    A detail is where the errors of models and bicubic differ most, for better or worse, so that the choice is not
+    biased towards a model. If they are equal, it is where the target has most detail (:func:`gradient_energy`). Of
+    several models there is a second one, where their pictures differ most from one another.
 
     Args:
-        pictures: Name, degraded, prediction and target, RGB, of any size and shape; read one at a time, no further
-            than ``rows``.
+        pictures: Of any size and shape; read one at a time, no further than ``rows``.
         rows: Largest number of pictures.
+        columns: What is between degraded picture and target, as in :data:`COLUMNS`.
 
     Returns:
-        RGB, 1600 pixels wide, with PSNR (dB) and SSIM under bicubic and prediction.
+        RGB, 1600 pixels wide, with PSNR (dB) and SSIM under all but the first and last column, and each model's gain
+        over bicubic (dB).
 
     Raises:
         ValueError: If there are no pictures, or a prediction differs in size from its target.
     """
-    return stack_comparisons(list(starmap(draw_comparison, islice(pictures, rows))))
+    shown = islice(pictures, rows)
+    return stack_comparisons([draw_comparison(picture, columns) for picture in shown], columns)
 
 
-def stack_comparisons(blocks: Sequence[Image.Image]) -> Image.Image:
+def stack_comparisons(blocks: Sequence[Image.Image], columns: Mapping[str, str] = COLUMNS) -> Image.Image:
     """Put the rows of a comparison sheet below one another.
 
     Args:
         blocks: Of :func:`draw_comparison`.
+        columns: The same as there.
 
     Returns:
         As :func:`draw_comparison_sheet`.
@@ -65,22 +78,36 @@ def stack_comparisons(blocks: Sequence[Image.Image]) -> Image.Image:
     if not blocks:
         raise ValueError("there are no pictures to compare")
     head, pen = page.create_sheet(WIDTH, 30)
-    for column, text in enumerate(HEADS):
-        write(pen, _column_x(column) + COLUMN / 2, 12, text, size=24, bold=True, align="middle")
+    heads = ("degraded", *columns, "target")
+    for column, text in enumerate(heads):
+        left, width = _locate_column(column, len(heads))
+        write(pen, left + width / 2, 12, page.shorten(text, width, size=24, bold=True), 24, bold=True, align="middle")
     return page.stack([head, *blocks], gap=28)
 
 
-def draw_comparison(name: str, degraded: Image.Image, prediction: Image.Image, target: Image.Image) -> Image.Image:
+def draw_comparison(picture: ScoredPicture, columns: Mapping[str, str] = COLUMNS) -> Image.Image:
     """Draw one row of :func:`draw_comparison_sheet`; so the pictures themselves need not be kept."""
-    bicubic = enlarge(degraded, target.size, "bicubic")
-    region = _choose_detail(bicubic, prediction, target)
-    block, pen = page.create_sheet(WIDTH, TITLE + _overview_height(target) + DETAIL_GAP + DETAIL[1] + 40)
-    _write_title(pen, MARGIN, WIDTH - MARGIN, name)
-    # Nearest-neighbour shows the degraded picture's own pixels; for the other three it would add blocks of its own.
-    _show(block, enlarge(degraded, target.size, "nearest"), region, (_column_x(0), TITLE), "nearest")
-    for column, picture in enumerate((bicubic, prediction, target), start=1):
-        _show(block, picture, region, (_column_x(column), TITLE), "bicubic")
-    _write_figures(pen, block.height - 16, degraded, bicubic, prediction, target)
+    target, number = picture.target, len(columns) + 2
+    restored = [_find_shown(picture, method) for method in columns.values()]
+    bicubic = enlarge(picture.degraded, target.size, "bicubic")
+    regions = _choose_details(bicubic, list(picture.predictions.values()), target)
+    lines = 1 if number <= ONE_LINE else 2
+    box = _locate_column(0, number)[1]
+    height = _overview_height(target, box) + len(regions) * (DETAIL_GAP + _detail_height(box))
+    block, pen = page.create_sheet(WIDTH, TITLE + height + 8 + 32 * lines)
+    _write_title(pen, MARGIN, WIDTH - MARGIN, picture.name)
+    # Nearest-neighbour shows the degraded picture's own pixels; for the others it would add blocks of its own.
+    nearest = enlarge(picture.degraded, target.size, "nearest")
+    for column, shown in enumerate((nearest, *restored, target)):
+        left, width = _locate_column(column, number)
+        _show(block, shown, regions, (left, TITLE), "bicubic" if column else "nearest", width)
+    y = block.height + 16 - 32 * lines
+    for column, size in ((0, picture.degraded.size), (number - 1, target.size)):
+        write(pen, _locate_column(column, number)[0], y, page.format_size(*size), colour=MUTED)
+    level = psnr(np.asarray(bicubic), np.asarray(target))
+    for column, (method, shown) in enumerate(zip(columns.values(), restored, strict=True), start=1):
+        baseline = None if method in BASELINES else level
+        _write_figures(pen, y, _locate_column(column, number), shown, target, baseline, lines)
     return block
 
 
@@ -138,8 +165,16 @@ def draw_batch_sheet(inputs: Sequence[Pixels] | Pixels, targets: Sequence[Pixels
     return page.stack([head, *lines], gap=20)
 
 
-def _column_x(column: int) -> int:
-    return MARGIN + column * (COLUMN + GAP)
+def _locate_column(column: int, number: int) -> tuple[int, int]:
+    """Give left edge and width of one of so many columns."""
+    width = (WIDTH - 2 * MARGIN - (number - 1) * GAP) // number
+    return MARGIN + column * (width + GAP), width
+
+
+def _find_shown(picture: ScoredPicture, method: str) -> Image.Image:
+    if method in picture.predictions:
+        return picture.predictions[method]
+    return enlarge(picture.degraded, picture.target.size, method)
 
 
 def _draw_damage_card(name: str, good: Image.Image, degraded: Image.Image, draws: Mapping[str, object]) -> Image.Image:
@@ -148,11 +183,11 @@ def _draw_damage_card(name: str, good: Image.Image, degraded: Image.Image, draws
     width = 2 * COLUMN + NARROW_GAP
     caption = ", ".join(f"{step} {_format(value)}" for step, value in draws.items()) or "nothing drawn"
     lines = _wrap(caption, width, 19)
-    above = TITLE + _overview_height(good) + DETAIL_GAP + DETAIL[1]
+    above = TITLE + _overview_height(good, COLUMN) + DETAIL_GAP + DETAIL[1]
     card, pen = page.create_sheet(width, above + 42 + 26 * len(lines))
     _write_title(pen, 0, width, name)
     for x, picture, original, kind in ((0, good, good, "good"), (width - COLUMN, enlarged, degraded, "degraded")):
-        _show(card, picture, region, (x, TITLE), "nearest")
+        _show(card, picture, [region], (x, TITLE), "nearest", COLUMN)
         written = write(pen, x, above + 22, kind, bold=True)
         write(pen, x + written + 12, above + 22, page.format_size(*original.size), colour=MUTED)
     for number, line in enumerate(lines):
@@ -200,26 +235,43 @@ def _enlarge_crop(crop: Pixels, factor: int) -> Image.Image:
     return enlarge(picture, (picture.width * max(1, factor), picture.height * max(1, factor)), "nearest")
 
 
-def _show(sheet: Image.Image, picture: Image.Image, region: Box, corner: tuple[int, int], magnify: str) -> None:
-    """Draw the whole picture with the region framed, and the magnified region below it."""
+def _show(
+    sheet: Image.Image, picture: Image.Image, regions: Sequence[Box], corner: tuple[int, int], magnify: str, width: int
+) -> None:
+    """Draw the whole picture with the regions framed, and the magnified regions below it."""
     x, y = corner
-    below = y + _overview_height(picture)
-    page.place(sheet, picture, (x, y, x + COLUMN, below), mark=region)
-    detail = (x, below + DETAIL_GAP, x + DETAIL[0], below + DETAIL_GAP + DETAIL[1])
-    page.place(sheet, picture.crop(region), detail, magnify=magnify)
+    below = y + _overview_height(picture, width)
+    page.place(sheet, picture, (x, y, x + width, below), marks=regions)
+    for region in regions:
+        top, below = below + DETAIL_GAP, below + DETAIL_GAP + _detail_height(width)
+        page.place(sheet, picture.crop(region), (x, top, x + width, below), magnify=magnify)
 
 
-def _overview_height(picture: Image.Image) -> int:
-    return min(TALLEST, max(1, round(COLUMN * picture.height / picture.width)))
+def _overview_height(picture: Image.Image, width: int) -> int:
+    return min(TALLEST, max(1, round(width * picture.height / picture.width)))
 
 
-def _choose_detail(bicubic: Image.Image, prediction: Image.Image, target: Image.Image) -> Box:
-    if prediction.size != target.size:
-        raise ValueError(f"the prediction is {prediction.size}, its target {target.size}")
+def _detail_height(width: int) -> int:
+    return round(DETAIL[1] * width / DETAIL[0])
+
+
+def _choose_details(bicubic: Image.Image, predictions: Sequence[Image.Image], target: Image.Image) -> list[Box]:
+    """Choose where models and bicubic differ most in error, and where several models differ most from one another."""
+    for prediction in predictions:
+        if prediction.size != target.size:
+            raise ValueError(f"the prediction is {prediction.size}, its target {target.size}")
     box = _find_middle(target)
-    enlarged, predicted, wanted = (picture.crop(box) for picture in (bicubic, prediction, target))
-    difference = np.abs(_squared_error(enlarged, wanted) - _squared_error(predicted, wanted))
-    return _find_strongest(difference if difference.any() else gradient_energy(np.asarray(wanted)), box)
+    enlarged, wanted, *predicted = (picture.crop(box) for picture in (bicubic, target, *predictions))
+    error = _squared_error(enlarged, wanted)
+    difference = np.sum([np.abs(error - _squared_error(picture, wanted)) for picture in predicted], axis=0)
+    detail = gradient_energy(np.asarray(wanted))
+    found = [_find_strongest(difference if difference.any() else detail, box)]
+    if len(predicted) > 1:
+        apart = np.sum([_squared_error(*pair) for pair in combinations(predicted, 2)], axis=0)
+        # Not the same place again.
+        apart[found[0][1] - box[1] : found[0][3] - box[1], found[0][0] - box[0] : found[0][2] - box[0]] = 0
+        found.append(_find_strongest(apart if apart.any() else detail, box))
+    return found
 
 
 def _squared_error(picture: Image.Image, target: Image.Image) -> NDArray[np.float64]:
@@ -236,33 +288,27 @@ def _write_title(pen: ImageDraw.ImageDraw, left: int, right: int, name: str) -> 
 def _write_figures(
     pen: ImageDraw.ImageDraw,
     y: float,
-    degraded: Image.Image,
-    bicubic: Image.Image,
-    prediction: Image.Image,
+    column: tuple[int, int],
+    picture: Image.Image,
     target: Image.Image,
+    baseline: float | None,
+    lines: int,
 ) -> None:
-    truth = np.asarray(target)
-    decibels = [psnr(np.asarray(picture), truth) for picture in (bicubic, prediction)]
-    for column, picture in ((0, degraded), (3, target)):
-        write(pen, _column_x(column), y, page.format_size(*picture.size), colour=MUTED)
-    for column, picture, level in ((1, bicubic, decibels[0]), (2, prediction, decibels[1])):
-        written = write(pen, _column_x(column), y, f"{level:.2f} dB", bold=column == 2)
-        similarity = f"SSIM {ssim(np.asarray(picture), truth):.3f}"
-        write(pen, _column_x(column) + written + 12, y, similarity, size=18, colour=MUTED)
-    gain = round(decibels[1] - decibels[0], 2)
+    """Write PSNR and SSIM, and the gain over a baseline's PSNR, if any, at the right; SSIM on a line of its own."""
+    left, width = column
+    shown, truth = np.asarray(picture), np.asarray(target)
+    level = psnr(shown, truth)
+    written = write(pen, left, y, f"{level:.2f} dB", bold=baseline is not None)
+    x, below = (left + written + 12, y) if lines == 1 else (left, y + 32)
+    write(pen, x, below, f"SSIM {ssim(shown, truth):.3f}", size=18, colour=MUTED)
+    if baseline is None:
+        return
+    gain = round(level - baseline, 2)
     ink, pale = page.GAIN_COLOURS[int(np.sign(gain))]
-    right = _column_x(2) + COLUMN
+    right = left + width
     pen.rounded_rectangle((right - 112, y - 16, right, y + 15), radius=8, fill=pale)
-    write(
-        pen,
-        right - 56,
-        y,
-        f"{gain:+.2f} dB".replace("-", "\N{MINUS SIGN}"),
-        size=18,
-        colour=ink,
-        bold=True,
-        align="middle",
-    )
+    text = f"{gain:+.2f} dB".replace("-", "\N{MINUS SIGN}")
+    write(pen, right - 56, y, text, size=18, colour=ink, bold=True, align="middle")
 
 
 def _format(value: object) -> str:
