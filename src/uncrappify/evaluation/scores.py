@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -135,15 +135,11 @@ def summarise(scores: Scores) -> pd.DataFrame:
         scores: Of the test pictures.
 
     Returns:
-        One row a method: ``method``, the :data:`METRICS`, ``texture_distance``, and where they can be told, with
-        ``_standard_error`` behind the name, the errors of :data:`BY_DRAW` over pictures, and with
-        ``_standard_error_draws`` those over draws.
+        One row a method: ``method``, the :data:`METRICS` that are there, and ``texture_distance``.
     """
     means = scores.by_picture.drop(columns="picture").groupby("method", sort=False).mean()
     means["texture_distance"] = pd.Series(dict(scores.texture_distances))
-    errors = [scores.estimate_errors(column).add_prefix(f"{column}_") for column in means if column in BY_DRAW]
-    table = pd.concat([means, *errors], axis=1).loc[[*scores.models, *BASELINES]]
-    return table.dropna(axis=1, how="all").rename_axis("method").reset_index()
+    return means.loc[[*scores.models, *BASELINES]].reset_index()
 
 
 def compute_metrics(scores: Scores, model: str = MODEL) -> dict[str, float]:
@@ -154,22 +150,23 @@ def compute_metrics(scores: Scores, model: str = MODEL) -> dict[str, float]:
         model: Which of their models.
 
     Returns:
-        What :func:`summarise` says of the model, gains as ``psnr_gain_over_bicubic``, ``psnr_gain_in_text`` and
-        ``psnr_gain_outside_text`` (dB); what it says of bicubic enlargement, as ``psnr_bicubic``, without errors; and
+        What :func:`summarise` says of the model (``psnr``) and of bicubic enlargement (``psnr_bicubic``), the model's
+        gains as ``psnr_gain_over_bicubic``, ``psnr_gain_in_text`` and ``psnr_gain_outside_text`` (dB), and
         ``psnr_gain_over_bicubic_worst``: the smallest gain of any picture (dB), negative if the model made a picture
-        worse. Without those that no picture has.
+        worse. The errors of :meth:`Scores.estimate_errors` have a name such as ``psnr_standard_error`` over pictures,
+        and ``psnr_standard_error_draws`` over draws. Without what cannot be told.
     """
-    means = {row.pop("method"): {str(name): mean for name, mean in row.items()} for row in _list_rows(scores)}
-    figures = {f"psnr_{name}" if name.startswith("gain_") else name: mean for name, mean in means[model].items()}
-    bicubic = [name for name in (*METRICS, "texture_distance") if name in figures]
-    figures |= {f"{name}_bicubic": means["bicubic"][name] for name in bicubic}
+    means = {row.pop("method"): row for row in summarise(scores).to_dict("records")}
+    names = {column: f"psnr_{column}" if column in GAINS.values() else str(column) for column in means[model]}
+    figures = {name: means[model][column] for column, name in names.items()}
+    figures |= {f"{name}_bicubic": means["bicubic"][column] for column, name in names.items() if name == column}
+    for column in scores.metrics:
+        if column in BY_DRAW:
+            for error, size in scores.estimate_errors(column).loc[model].items():
+                figures[f"{names[column]}_{error}"] = size
     gains = scores.by_picture.query("method == @model")["gain_over_bicubic"]
     figures["psnr_gain_over_bicubic_worst"] = gains.min()
     return {name: float(figure) for name, figure in figures.items() if not math.isnan(figure)}
-
-
-def _list_rows(scores: Scores) -> list[dict[Hashable, Any]]:
-    return summarise(scores).to_dict("records")
 
 
 def _create_textures(names: list[str]) -> dict[str, TextureStatistics]:

@@ -126,15 +126,35 @@ def test_split_leaves_unusable_pictures_out_and_is_disjoint(split: pd.DataFrame)
 def test_an_untrained_model_gains_nothing_over_bicubic(
     picture_source: PictureSource, degraded: Pictures, split: pd.DataFrame, untrained: TrainedModel
 ) -> None:
-    scores, comparison, sheet, metrics, card = nodes.evaluate(
+    scores, draws, comparison, sheet, metrics, card = nodes.evaluate(
         picture_source, degraded, split, RECIPE, 42, untrained, Evaluation(sheet_rows=2)
     )
     assert scores.groupby("picture")["method"].apply(list).to_dict() == dict.fromkeys("def", METHODS)
+    assert draws["draw"].unique().tolist() == [0]
+    assert metrics["texture_distance"] == pytest.approx(metrics["texture_distance_bicubic"], rel=0.05)
     assert comparison["method"].tolist() == METHODS
     assert metrics["psnr_gain_over_bicubic"] == pytest.approx(0, abs=0.05)
     assert metrics["psnr"] == pytest.approx(comparison["psnr"].iloc[0])
     assert sheet.mode == "RGB"
     assert f"| model | {metrics['psnr']:.2f} |" in card
+    assert "| gain over bicubic | texture distance |\n|---|---|---|---|---|\n" in card
+    assert f"| {metrics['texture_distance']:.1f} |" in card
+
+
+def test_test_pictures_are_damaged_as_often_as_is_asked_for(
+    picture_source: PictureSource, degraded: Pictures, split: pd.DataFrame, untrained: TrainedModel
+) -> None:
+    once, often = (
+        nodes.evaluate(picture_source, degraded, split, RECIPE, 42, untrained, Evaluation(repeats=repeats))
+        for repeats in (1, 4)
+    )
+    draws = often[1]
+    assert draws.groupby("picture")["draw"].unique().map(list).to_dict() == {name: [0, 1, 2, 3] for name in "def"}
+    assert draws.groupby("draw")["seed"].nunique().tolist() == [1] * 4
+    assert draws["jpeg.quality"].nunique() > 4
+    pd.testing.assert_frame_equal(draws[draws["draw"] == 0].reset_index(drop=True), once[1])
+    assert once[4].keys() < often[4].keys()
+    assert 0 < often[4]["psnr_standard_error_draws"] < often[4]["psnr_standard_error"]
 
 
 def test_at_scale_1_each_baseline_enlarges_the_degraded_picture_in_its_own_way(
@@ -143,7 +163,7 @@ def test_at_scale_1_each_baseline_enlarges_the_degraded_picture_in_its_own_way(
     options = {"scale": 1, "channels": 8, "blocks": 1}
     state = build("restoration", "upscaler", options).state_dict()
     same_size = TrainedModel(state, untrained.description.model_copy(update={"scale": 1, "options": options}))
-    comparison = nodes.evaluate(picture_source, degraded, split, RECIPE, 42, same_size, Evaluation())[1]
+    comparison = nodes.evaluate(picture_source, degraded, split, RECIPE, 42, same_size, Evaluation())[2]
     psnr = dict(zip(comparison["method"], comparison["psnr"], strict=True))
     # An untrained model of scale 1 is the identity, and its input was enlarged by bicubic.
     assert psnr["model"] == pytest.approx(psnr["bicubic"])

@@ -57,3 +57,16 @@ def test_a_model_that_enlarges_needs_its_own_resize(recipe: list[object]) -> Non
         Parameters.model_validate(SMALL | {"recipe": recipe})
     assert caught.value.errors()[0]["loc"] == ("model", "upscaler", "scale")
     Parameters.model_validate(SMALL | {"recipe": recipe, "model": {"upscaler": {"scale": 1}}})
+
+
+PAIRS = {"kind": "pairs", "pairs": {"degraded": "~/bad", "target": "~/good"}}
+
+
+@pytest.mark.parametrize("sources", [{"source": PAIRS}, {"test_source": PAIRS}])
+def test_given_pairs_cannot_be_damaged_again(sources: dict[str, object]) -> None:
+    (place,) = sources
+    Parameters.model_validate(SMALL | sources)
+    with pytest.raises(ValidationError, match=rf"{place} \(kind: pairs\) .* not 20 times. Take repeats: 1") as caught:
+        Parameters.model_validate(SMALL | sources | {"evaluation": {"repeats": 20}})
+    assert caught.value.errors()[0]["loc"] == ("evaluation", "repeats")
+    assert Parameters.model_validate(SMALL | {"evaluation": {"repeats": 20}}).evaluation.repeats == 20

@@ -10,6 +10,16 @@ import yaml
 from uncrappify.datasets import RestorationDescription
 from uncrappify.pipelines.model_cards import origin_of, training_of
 
+SHOWN = {
+    "psnr": ("PSNR", ".2f"),
+    "ssim": ("SSIM", ".4f"),
+    "gain_over_bicubic": ("gain over bicubic", "+.2f"),
+    "gain_in_text": ("gain in text", "+.2f"),
+    "gain_outside_text": ("gain outside text", "+.2f"),
+    "texture_distance": ("texture distance", ".1f"),
+}
+"""Column of the comparison to its head and format."""
+
 
 def _size(description: RestorationDescription) -> str:
     shrinks = any("resize" in step for step in description.recipe)
@@ -30,10 +40,6 @@ def model_card(description: RestorationDescription, comparison: pd.DataFrame) ->
     Returns:
         Markdown.
     """
-    rows = "\n".join(
-        f"| {row.method} | {row.psnr:.2f} | {row.ssim:.4f} | {row.gain_over_bicubic:+.2f} |"
-        for row in comparison.itertuples(index=False)
-    )
     return f"""# Restoration of pictures{f", x{description.scale}" if description.scale > 1 else ""}
 
 {training_of(description)}
@@ -52,15 +58,27 @@ restore(Image.open("bad.jpg")).save("good.png")
 
 ## How good it is
 
-Means over the test pictures, on whole 8-bit RGB pictures, PSNR in dB:
+Means over the test pictures, on whole 8-bit RGB pictures, PSNR and gains in dB:
 
-| method | PSNR | SSIM | gain over bicubic |
-|---|---|---|---|
-{rows}
+{tabulate_scores(comparison)}
 
 ## Where it comes from
 
 {origin_of(description)}"""
+
+
+def tabulate_scores(comparison: pd.DataFrame) -> str:
+    """Write the scores that tell a reader most as a Markdown table, those of text and texture where they are there.
+
+    Args:
+        comparison: Mean scores on the test pictures by method.
+    """
+    shown = {column: head for column, head in SHOWN.items() if column in comparison}
+    lines = [f"| method | {' | '.join(title for title, _ in shown.values())} |", "|---|" + "---|" * len(shown)]
+    for row in comparison[["method", *shown]].to_dict("records"):
+        figures = [format(row[column], form) for column, (_, form) in shown.items()]
+        lines.append(f"| {' | '.join([row['method'], *figures])} |")
+    return "\n".join(lines)
 
 
 def _damage(recipe: list[dict[str, Any]]) -> str:

@@ -148,7 +148,7 @@ def evaluate(
     seed: int,
     model: TrainedModel,
     evaluation: Evaluation,
-) -> tuple[pd.DataFrame, pd.DataFrame, Image.Image, dict[str, float], str]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, Image.Image, dict[str, float], str]:
     """Score the test pictures, beside doing nothing but enlarging them.
 
     Args:
@@ -158,32 +158,24 @@ def evaluate(
         recipe: What the pictures were degraded by.
         seed: Of the recipe's draws.
         model: The trained model.
-        evaluation: What is shown.
+        evaluation: How often each picture is damaged, and what is shown.
 
     Returns:
-        Scores by picture and method, their means by method, a sheet of pictures, the metrics, and the model card.
+        Scores by picture and method, those by draw of the damage, their means by method, a sheet of pictures, the
+        metrics, and the model card.
     """
-    from uncrappify.evaluation.scores import ScoredPicture, compute_metrics, score_pictures, summarise
-    from uncrappify.evaluation.sheet import draw_comparison, stack_comparisons
+    from uncrappify.evaluation.restoration import evaluate_models
+    from uncrappify.evaluation.scores import MODEL, compute_metrics, summarise
     from uncrappify.inference import Restorer
-    from uncrappify.progress import track
 
     restore = Restorer.from_trained(model)
     pairs = _pairs(raw, degraded, split[split["split"] == "test"], restore.scale, recipe, seed)
-
-    shown: list[Image.Image] = []
-
-    def restored(name: str) -> ScoredPicture:
-        bad, good = pairs[name]
-        # The baselines enlarge the degraded picture itself, also where the model gets it enlarged already.
-        picture = (name, pairs.degraded[name], restore(bad), good)
-        if len(shown) < evaluation.sheet_rows:
-            shown.append(draw_comparison(*picture))
-        return picture
-
-    scores = score_pictures(map(restored, track(pairs.names, "evaluating", len(pairs))))
-    comparison, metrics, sheet = summarise(scores), compute_metrics(scores), stack_comparisons(shown)
-    return scores, comparison, sheet, metrics, model_card(restore.description, comparison)
+    scores, sheet = evaluate_models(
+        {MODEL: restore}, pairs, repeats=evaluation.repeats, sheet_rows=evaluation.sheet_rows
+    )
+    comparison, metrics = summarise(scores), compute_metrics(scores)
+    card = model_card(restore.description, comparison)
+    return scores.by_picture, scores.by_draw, comparison, sheet, metrics, card
 
 
 def _pairs(

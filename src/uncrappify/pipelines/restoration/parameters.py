@@ -18,11 +18,34 @@ from uncrappify.training.parameters import RestorationTraining
 
 
 class Evaluation(BaseModel):
-    """What the evaluation shows."""
+    """How pictures are judged, and what is shown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    repeats: int = Field(
+        1, ge=1, le=1000, description="How often each test picture is damaged, anew each time but the first"
+    )
     sheet_rows: int = Field(6, ge=1, le=24, description="Pictures on the sheet")
+
+    def check_pairs(self, source: Source, test_source: Source | None) -> None:
+        """Check that test pictures which have to be damaged anew can be.
+
+        Args:
+            source: Of the pictures.
+            test_source: Of those of the test split, if another.
+
+        Raises:
+            ValidationError: They have degraded pictures of their own, and so no recipe.
+        """
+        tested = test_source or source
+        if self.repeats > 1 and tested.paired:
+            place = "test_source" if test_source else "source"
+            raise report(
+                ("evaluation", "repeats"),
+                f"the pictures of {place} (kind: {tested.kind}) have their own degraded pictures, each of which can be "
+                f"judged once, not {self.repeats} times. Take repeats: 1, or good pictures alone, which the recipe "
+                "degrades.",
+            )
 
 
 class Parameters(TemplateParameters):
@@ -40,7 +63,7 @@ class Parameters(TemplateParameters):
     )
     model: Model = Field(Model(), description="The network")
     training: RestorationTraining = Field(..., description="How it is trained")
-    evaluation: Evaluation = Field(Evaluation(), description="What is shown of the result")
+    evaluation: Evaluation = Field(Evaluation(), description="How the result is judged, and what is shown of it")
 
     @field_validator("recipe", mode="before")
     @classmethod
@@ -68,6 +91,11 @@ class Parameters(TemplateParameters):
                 "the source has pairs, so there is no recipe that could degrade the pictures of the test source. Give "
                 "one with pairs too: kind: pairs, or an archive with layout.degraded.",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _given_pairs_are_judged_once(self) -> Self:
+        self.evaluation.check_pairs(self.source, self.test_source)
         return self
 
     @model_validator(mode="after")

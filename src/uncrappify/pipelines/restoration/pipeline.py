@@ -56,7 +56,7 @@ def create_pipeline(name: str, _: Mapping[str, Any]) -> Pipeline:
             Node(
                 nodes.evaluate,
                 ["raw", "degraded", "split", "params:recipe", "params:seed", "model", "params:evaluation"],
-                ["scores", "comparison", "sheet", "test_metrics", "model_card"],
+                ["scores", "test_draws", "comparison", "sheet", "test_metrics", "model_card"],
                 name="evaluate",
                 tags="evaluation",
             ),
