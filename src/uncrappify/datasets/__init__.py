@@ -4,10 +4,12 @@ from uncrappify.datasets.array import Array
 from uncrappify.datasets.checks import disjoint
 from uncrappify.datasets.description import (
     ClassificationDescription,
+    CriticDescription,
     LanguageDescription,
     RestorationDescription,
     SegmentationDescription,
 )
+from uncrappify.datasets.film import Film
 from uncrappify.datasets.folder import Folder
 from uncrappify.datasets.folder_reference import FolderReference
 from uncrappify.datasets.json_file import JsonFile
@@ -25,6 +27,8 @@ __all__ = [
     "Array",
     "Chart",
     "ClassificationDescription",
+    "CriticDescription",
+    "Film",
     "Folder",
     "FolderReference",
     "JsonFile",

@@ -173,6 +173,17 @@ class ClassificationDescription(Description):
         return self
 
 
+class CriticDescription(Description):
+    """A model that says whether a picture looks real.
+
+    Attributes:
+        fakes: The model that made what it has learned to tell from good pictures.
+    """
+
+    kind: Literal["critic"] = "critic"
+    fakes: Ancestor
+
+
 class LanguageDescription(Description):
     """A model that says which word follows.
 
@@ -216,7 +227,13 @@ def compare_networks(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {theirs[name]} instead of {mine[name]}" for name in different)
 
 
-AnyDescription = RestorationDescription | SegmentationDescription | ClassificationDescription | LanguageDescription
+AnyDescription = (
+    RestorationDescription
+    | SegmentationDescription
+    | ClassificationDescription
+    | CriticDescription
+    | LanguageDescription
+)
 KINDS = tuple(str(kind.model_fields["kind"].default) for kind in get_args(AnyDescription))
 _DESCRIPTION: TypeAdapter[AnyDescription] = TypeAdapter(Annotated[AnyDescription, Field(discriminator="kind")])
 

@@ -21,6 +21,7 @@ PREDICTORS = {
     "restoration": "uncrappify.inference.restorer:Restorer",
     "segmentation": "uncrappify.inference.segmenter:Segmenter",
     "classification": "uncrappify.inference.classifier:Classifier",
+    "critic": "uncrappify.inference.judge:Judge",
     "language": "uncrappify.inference.writer:Writer",
 }
 """Kind of model to the class that uses it; a name, not an import, so that only what is used is loaded."""

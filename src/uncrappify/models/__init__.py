@@ -24,6 +24,7 @@ MODELS = {
         "timm": "uncrappify.models.encoder_classifier:EncoderClassifier",
         "deep": "uncrappify.models.classifiers:Deep",
     },
+    "critic": {"patches": "uncrappify.models.critic:Critic"},
     "language": {
         "unrolled": "uncrappify.models.language:Unrolled",
         "loop": "uncrappify.models.language:Loop",
@@ -45,8 +46,8 @@ def build(kind: str, name: str, options: dict[str, Any]) -> nn.Module:
         kind: What it is for, a key of ``MODELS``. Of ``restoration`` comes (N, 3, H, W) in 0..1 to (N, 3, H * scale,
             W * scale), with ``scale`` and ``receptive_radius`` (input pixels; None where it is larger than a tile) as
             attributes; of ``segmentation`` the same to logits (N, classes, H, W); of ``classification``
-            (N, in_channels, H, W) to logits (N, classes); ``language`` is
-            :class:`uncrappify.models.language.LanguageNetwork`.
+            (N, in_channels, H, W) to logits (N, classes); of ``critic`` (N, 3, H, W) to logits (N, h, w);
+            ``language`` is :class:`uncrappify.models.language.LanguageNetwork`.
         name: A key of ``MODELS[kind]``.
         options: Keyword arguments of the class.
 

@@ -196,6 +196,20 @@ class TransformerOptions(NetworkOptions):
         return self
 
 
+class CriticOptions(NetworkOptions):
+    """Options of :class:`uncrappify.models.critic.Critic`."""
+
+    channels: int = Field(24, ge=4, le=512, description="Of the first layer; each block has twice those of the last")
+    blocks: int = Field(3, ge=1, le=6, description="How often the size is halved after the first layer")
+    dropout: Share = Field(0.0, description="Share of channels that a step leaves out before each block")
+    self_attention: bool = Field(False, description="Let the first block look at the whole picture")
+
+    @property
+    def smallest(self) -> int:
+        """Side of the smallest picture that it can judge: one of 4 places is left for the last convolution."""
+        return int(4 * 2 ** (self.blocks + 1))
+
+
 class Network(BaseModel):
     """The model to train: its name, and the options of each model under its own.
 
@@ -304,6 +318,16 @@ class ClassificationModel(Network):
     deep: DeepOptions = Field(DeepOptions(), description="Options of the nets of many thin layers")
 
 
+class CriticModel(Network):
+    """The model that says whether a picture looks real; the objective decides its norm."""
+
+    kind = "critic"
+    from_data = ("norm",)
+
+    name: Literal["patches"] = Field("patches", description="Which")
+    patches: CriticOptions = Field(CriticOptions(), description="Options of the lesson's critic")
+
+
 class LanguageModel(Network):
     """The model that says which word follows."""
 
@@ -337,7 +361,7 @@ def restrict(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]
     Raises:
         pydantic.ValidationError: If an option is unknown, of another type, or out of its bounds.
     """
-    networks = (Model, SegmentationModel, ClassificationModel, LanguageModel)
+    networks = (Model, SegmentationModel, ClassificationModel, CriticModel, LanguageModel)
     (network,) = (network for network in networks if network.kind == kind)
     field = network.model_fields.get(name)
     if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, NetworkOptions)):

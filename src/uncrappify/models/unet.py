@@ -88,7 +88,7 @@ class DynamicUNet(nn.Module):
         channels += in_channels
         inside = channels // 2 if bottleneck else channels
         self.last_cross = _Residual(channels, inside, norm)
-        self.head = _add_norm(nn.Conv2d(channels, out_channels, 1), norm)
+        self.head = add_norm(nn.Conv2d(channels, out_channels, 1), norm)
         self.y_range = y_range
 
     def forward(self, x: Tensor) -> Tensor:
@@ -277,13 +277,14 @@ class SelfAttention(nn.Module):
 
     Args:
         channels: Channels C of input and output.
+        norm: Of the convolutions.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, norm: Norm = "spectral") -> None:
         super().__init__()
         inside = max(1, channels // 8)
         self.query, self.key, self.value = (
-            _add_norm(nn.Conv1d(channels, out, 1, bias=False), "spectral") for out in (inside, inside, channels)
+            add_norm(nn.Conv1d(channels, out, 1, bias=False), norm) for out in (inside, inside, channels)
         )
         self.gamma = nn.Parameter(torch.zeros(1))
 
@@ -317,7 +318,7 @@ class PixelShuffleUp(nn.Module):
         with torch.no_grad():
             convolution.weight.copy_(convolution.weight[::4].repeat_interleave(4, dim=0))
         # Added after initialisation: an existing norm would recompute the weight from its own parameters.
-        self.convolution = _add_norm(convolution, norm)
+        self.convolution = add_norm(convolution, norm)
         self.blur = blur
 
     def forward(self, x: Tensor) -> Tensor:
@@ -353,7 +354,7 @@ def build_upsampling(kind: Upsampling, channels: int, out_channels: int, blur: b
         return PixelShuffleUp(channels, out_channels, blur=blur, norm=norm)
     if kind == "transposed":
         convolution = nn.ConvTranspose2d(channels, out_channels, 3, stride=2, padding=1, output_padding=1)
-        return nn.Sequential(_add_norm(convolution, norm), nn.ReLU(inplace=True))
+        return nn.Sequential(add_norm(convolution, norm), nn.ReLU(inplace=True))
     return nn.Sequential(nn.Upsample(scale_factor=2, mode=kind), _build_layer(channels, out_channels, norm))
 
 
@@ -363,11 +364,12 @@ def _build_layer(channels: int, out_channels: int, norm: Norm) -> nn.Sequential:
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)
-    layers = [_add_norm(convolution, norm), nn.ReLU(inplace=True)]
+    layers = [add_norm(convolution, norm), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, *([nn.BatchNorm2d(out_channels)] if norm == "batch" else []))
 
 
-def _add_norm(convolution: nn.Module, norm: Norm) -> nn.Module:
+def add_norm(convolution: nn.Module, norm: Norm) -> nn.Module:
+    """Give a convolution weight or spectral norm; none and batch norm leave it as it is."""
     if norm == "weight":
         # One norm for each output channel, which is dimension 1 of a transposed convolution's weight.
         parametrizations.weight_norm(convolution, dim=int(isinstance(convolution, nn.ConvTranspose2d)))
