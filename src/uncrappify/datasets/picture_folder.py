@@ -100,6 +100,7 @@ class PictureFolder(AbstractDataset[LazyPictures, Pictures]):
         path: The folder; it belongs to this dataset alone, other files in it are removed.
         node: Name of the node that saves it, for errors.
         workers: Size of the thread pool (Pillow releases Python's GIL); ``None`` for the number of cores.
+        title: What the bar says.
         metadata: For kedro-viz.
     """
 
@@ -109,11 +110,13 @@ class PictureFolder(AbstractDataset[LazyPictures, Pictures]):
         path: str,
         node: str | None = None,
         workers: int | None = None,
+        title: str = "writing pictures",
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._path = Path(path)
         self._node = node
         self._workers = workers
+        self._title = title
         self.metadata = metadata
 
     def save(self, data: LazyPictures) -> None:
@@ -129,7 +132,7 @@ class PictureFolder(AbstractDataset[LazyPictures, Pictures]):
             missing = [name for name in plan if name not in entries]
             with (self._path / JOURNAL).open("ab") as journal:
                 written = pool.map(lambda name: self._write(*plan[name], data[name]), missing)
-                for name, entry in track(zip(missing, written, strict=True), "degrading pictures", len(missing)):
+                for name, entry in track(zip(missing, written, strict=True), self._title, len(missing)):
                     entries[name] = entry
                     journal.write(_to_line(name, entry))
                     journal.flush()

@@ -20,6 +20,8 @@ from uncrappify.state import BrokenStateError, recover_state, write_state
 
 log = logging.getLogger(__name__)
 
+FILM = "film"
+
 
 class TrainingState(BaseModel):
     """What is noted of a training in its folder.
@@ -145,6 +147,15 @@ class TrainingRun:
         file = self.snapshots / f"{name}.png"
         write_picture(picture, file)
         return file
+
+    def keep_frame(self, picture: Image.Image, step: int) -> None:
+        """Write a picture of the film of the training."""
+        write_picture(picture, self.snapshots / FILM / f"{step:08d}.png")
+
+    @property
+    def film(self) -> list[Path]:
+        """The pictures of the film, in the order of their steps."""
+        return sorted((self.snapshots / FILM).glob("*.png"))
 
     @property
     def _note(self) -> Path:

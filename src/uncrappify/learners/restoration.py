@@ -56,16 +56,28 @@ class RestorationLearner(Learner):
     def validation_step(self, batch: Batch, _: int) -> None:
         """Measure the loss and the PSNR of a whole picture, rounded to 8 bit as it would be saved."""
         terms, prediction, target = self._terms(batch)
-        # float: bfloat16 knows no 255 steps.
-        error = (prediction.float().clamp(0, 1) * 255).round() - target * 255
-        psnr = 10 * torch.log10(255**2 / error.square().mean().clamp(min=1e-6))
-        loss = torch.stack(list(terms.values())).sum()
+        loss, psnr = torch.stack(list(terms.values())).sum(), compute_psnr(round_to_8_bit(prediction), target)
         self.log_dict({"valid_loss": loss, "valid_psnr": psnr}, batch_size=1, sync_dist=True)
 
     def _terms(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        inputs, target = (side.to(memory_format=torch.channels_last).float() / 255 for side in batch)
+        inputs, target = (scale_to_unit(side) for side in batch)
         prediction = self.network(inputs)
         return self.loss(prediction, target), prediction, target
+
+
+def scale_to_unit(pictures: Tensor) -> Tensor:
+    """Bring pictures (N, C, H, W) from 0..255 to 0..1, the channels of a pixel side by side."""
+    return pictures.to(memory_format=torch.channels_last).float() / 255
+
+
+def round_to_8_bit(pictures: Tensor) -> Tensor:
+    """Bring pictures around 0..1 to what they are when they are saved, 0..1; bfloat16 knows no 255 steps."""
+    return (pictures.float().clamp(0, 1) * 255).round() / 255
+
+
+def compute_psnr(prediction: Tensor, target: Tensor) -> Tensor:
+    """Compute the PSNR in dB of pictures of any equal shape, both in 0..1, at most about 108."""
+    return -10 * torch.log10((prediction - target).square().mean().clamp(min=1e-6 / 255**2))
 
 
 class RestorationData:
@@ -112,9 +124,16 @@ class RestorationData:
 
     def validation(self) -> DataLoader[Batch] | None:
         """Give validation pictures one by one, the middle of large ones."""
-        names = self.valid.names[:VALIDATION_PICTURES]
-        pictures: Sequence[Batch] = [self._middle(name) for name in names]
+        pictures: Sequence[Batch] = self.read_middles(VALIDATION_PICTURES)
         return DataLoader(pictures, batch_size=1) if pictures else None  # type: ignore[arg-type]
+
+    def read_middles(self, number: int) -> list[Batch]:
+        """Read the first validation pictures, the middle of large ones.
+
+        Returns:
+            Input (3, h, w) and target (3, h * scale, w * scale) of each, uint8.
+        """
+        return [self._middle(name) for name in self.valid.names[:number]]
 
     def draw(self, batch: Batch) -> Image.Image:
         """Draw each crop above its target."""

@@ -187,9 +187,10 @@ class Delivery(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the weights if they are the best so far, and put the network back."""
+        learner: Any = pl_module
         if self._best and self._best.metric in trainer.callback_metrics:
             value = float(trainer.callback_metrics[self._best.metric])
-            if self._is_better(value):
+            if self._is_better(value) and learner.may_deliver(trainer.callback_metrics):
                 self._noted["best"] = {"value": value, "state": deepcopy(_delivered(pl_module).state_dict())}
         self._restore(pl_module)
 

@@ -19,7 +19,7 @@ from uncrappify.degradations import Recipe
 from uncrappify.progress import track
 from uncrappify.training.augmentation import apply_augmentations
 from uncrappify.training.hardware import pixels_that_fit
-from uncrappify.training.parameters import RestorationStage
+from uncrappify.training.parameters import CriticStage, RestorationStage
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,12 @@ class PairCrops:
     """
 
     def __init__(
-        self, pairs: PicturePairs, pixels: PixelPairs, stage: RestorationStage, augment: Sequence[str], seed: int
+        self,
+        pairs: PicturePairs,
+        pixels: PixelPairs,
+        stage: RestorationStage | CriticStage,
+        augment: Sequence[str],
+        seed: int,
     ) -> None:
         self.pairs = pairs
         self.size = stage.size // pairs.scale

@@ -30,6 +30,7 @@ from uncrappify.training.batches import Batches
 from uncrappify.training.callbacks import Bar, Clock, Delivery, Saver
 from uncrappify.training.curves import training_curves
 from uncrappify.training.data import Data
+from uncrappify.training.film import Film
 from uncrappify.training.history import History, followed
 from uncrappify.training.layers import layer_table
 from uncrappify.training.learner import Learner
@@ -258,6 +259,7 @@ class _Progress:
         return [
             clock,
             Bar(self.run.name, self.learner.bar, clock.batches),
+            Film(self.run, clock.batches, self.history.offset),
             Delivery(self.training.ema, self.learner.best),
             Saver(self.run.checkpoint(number), seconds, clock.batches, self.fingerprint),
         ]
@@ -267,7 +269,13 @@ class _Progress:
         file = self.run.checkpoint(number)
         callbacks = self._callbacks(clock, number)
         trainer = make_trainer(
-            self.training, len(clock.batches), callbacks, self.history, file.parent, self.training.devices
+            self.training,
+            len(clock.batches),
+            callbacks,
+            self.history,
+            file.parent,
+            self.training.devices,
+            validates_first=self.learner.validates_first,
         )
         with tidied(trainer):
             trainer.fit(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isclose
 from typing import Any, ClassVar, NamedTuple
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torchmetrics import Metric
 
@@ -59,12 +61,14 @@ class Learner(pl.LightningModule):
         panels: What the curves show, from top to bottom.
         bar: Metrics on the progress bar, with short titles: it has to fit on 80 columns.
         best: What the best validation is judged by; None: the weights of the last step are delivered.
+        validates_first: Whether what a stage starts from is validated too, and may be the best.
         stage: The stage that is trained.
     """
 
     panels: ClassVar[tuple[Panel, ...]] = (LOSS, LEARNING_RATE)
     bar: ClassVar[dict[str, str]] = {"train_loss": "loss"}
     best: ClassVar[Best | None] = None
+    validates_first: ClassVar[bool] = False
 
     stage: Stage
 
@@ -92,6 +96,14 @@ class Learner(pl.LightningModule):
         elif hasattr(self.network, "unfreeze_encoder"):
             self.network.unfreeze_encoder()
 
+    def may_deliver(self, metrics: Mapping[str, Tensor]) -> bool:
+        """Say whether weights with these metrics of their validation may be delivered as the best."""
+        return True
+
+    def draw_sample(self) -> Image.Image | None:
+        """Draw what the delivered network makes in the middle of its training; None where that is not shown."""
+        return None
+
     def on_fit_start(self) -> None:
         """Empty the metrics that count: what a process is started with, all of them may share, the last stage's too."""
         for module in self.modules():
@@ -109,13 +121,7 @@ class Learner(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Give AdamW on what is not frozen, and the schedule, which moves every step."""
         groups, rates = self._groups()
-        optimizer = torch.optim.AdamW(
-            [{"params": group, "lr": rate} for group, rate in zip(groups, rates, strict=True)],
-            betas=self.training_parameters.betas,
-            weight_decay=self.training_parameters.weight_decay,
-            # One pass over the parameters instead of ten.
-            fused=True,
-        )
+        optimizer = self.make_optimizer(groups, rates)
         if self.stage.schedule == "constant":
             return optimizer
         assert self.stage.steps is not None
@@ -130,6 +136,16 @@ class Learner(pl.LightningModule):
             max_momentum=0.95,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def make_optimizer(self, groups: list[list[nn.Parameter]], rates: list[float]) -> torch.optim.AdamW:
+        """Give AdamW with a learning rate for each group of parameters."""
+        return torch.optim.AdamW(
+            [{"params": group, "lr": rate} for group, rate in zip(groups, rates, strict=True)],
+            betas=self.training_parameters.betas,
+            weight_decay=self.training_parameters.weight_decay,
+            # One pass over the parameters instead of ten.
+            fused=True,
+        )
 
     def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: Any, **__: Any) -> None:
         """Limit the norm of the gradient; here, because Lightning does so for one optimizer that is not fused alone."""

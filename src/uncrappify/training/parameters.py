@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from uncrappify.losses.parameters import Loss, check_weights
 from uncrappify.models.parameters import Side
-from uncrappify.parameters.messages import report, report_missing
+from uncrappify.parameters.messages import Location, report, report_missing
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -96,6 +96,34 @@ class RestorationStage(Stage, _Sized):
     def check(self) -> None:
         """Look for the weights that the losses need."""
         check_weights(self.loss)
+
+
+class CriticStage(Stage, _Sized):
+    """A stage that learns to tell good pictures from generated ones."""
+
+    size: int = Field(96, ge=16, le=2048, description="Side of the square crops, in pixels")
+
+
+class GanStage(RestorationStage):
+    """A stage in which generator and critic take turns."""
+
+    lr: Rates = Field(
+        2e-4, description="The generator's learning rate; two: of an encoder's shallow half and the decoder"
+    )
+    critic_lr: float = Field(4e-4, gt=0, description="The critic's learning rate")
+    steps: int | None = Field(None, ge=1, description="Batches to train on, each a turn of one of both")
+    schedule: Literal["one_cycle", "constant"] = Field("constant", description="Both rates stay as they are")
+    adversarial: float = Field(
+        0.02, ge=0, description="Weight of what the critic says, beside the losses; 0: the critic has no turns"
+    )
+
+    @model_validator(mode="after")
+    def _keeps_its_rates(self) -> Self:
+        if self.schedule != "constant":
+            raise report(
+                ("schedule",), "two networks that take turns keep their rates. Take constant, or leave it out."
+            )
+        return self
 
 
 class SegmentationStage(Stage, _Sized):
@@ -188,12 +216,13 @@ class Training(BaseModel):
         for stage in self.stages:
             stage.check()
 
-    def check_encoder(self, model: str, choices: str) -> None:
+    def check_encoder(self, model: str, choices: str, place: Location = ()) -> None:
         """Check that nothing is said of an encoder, for a model that has none.
 
         Args:
             model: Its name.
             choices: Models that have one, for the message; empty: there are none.
+            place: Of the section that the training is in.
 
         Raises:
             PydanticCustomError: If a stage freezes it, or has two learning rates.
@@ -203,7 +232,7 @@ class Training(BaseModel):
             for option in (option for option, is_given in given.items() if is_given):
                 other = f", or model.name: {choices}" if choices else ""
                 raise report(
-                    ("training", "stages", number, option),
+                    (*place, "training", "stages", number, option),
                     f"the model {model} has no encoder. Take one learning rate and no freezing{other}.",
                 )
 
@@ -224,7 +253,7 @@ class Training(BaseModel):
 class RestorationTraining(Training):
     """How a network learns to undo damage."""
 
-    stages: list[RestorationStage] = Field(
+    stages: Sequence[RestorationStage] = Field(
         ...,
         description="One after the other, each starts from the last one's weights; empty: model.weights as they are",
     )
@@ -242,6 +271,72 @@ class RestorationTraining(Training):
     def shorten(self) -> Self:
         """Train two batches a stage, without variants, which would take longer than that."""
         return super().shorten().model_copy(update={"variants": 0})
+
+
+class CriticTraining(Training):
+    """How a network learns to tell good pictures from generated ones."""
+
+    stages: list[CriticStage] = Field(
+        ...,
+        description="One after the other, each starts from the last one's weights; empty: model.weights as they are",
+    )
+    ema: float = Field(0.0, ge=0, lt=1, description="Decay of the weights' moving average, which is delivered; 0: none")
+    augment: list[Literal["flip", "turn"]] = Field(["flip", "turn"], description="What happens to every crop")
+    valid_crops: int = Field(
+        200,
+        ge=1,
+        le=100_000,
+        description="How many crops of the validation pictures, a quarter of a crop apart, there have to be",
+    )
+
+    def shorten(self) -> Self:
+        """Train two batches a stage, and be content with few validation pictures."""
+        return super().shorten().model_copy(update={"valid_crops": 1})
+
+
+class FixedTurns(BaseModel):
+    """The critic has so many turns before each of the generator's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    critic_steps: int = Field(1, ge=1, le=1000, description="Turns of the critic before each of the generator's")
+
+
+class AdaptiveTurns(BaseModel):
+    """The critic goes on until it is good enough; then the generator has one turn. The lesson's switcher."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    threshold: float = Field(0.65, gt=0, description="The critic's loss below which the generator has its turn")
+    most_critic_steps: int = Field(20, ge=1, le=1000, description="Turns of the critic in a row at most")
+
+
+class GanTraining(RestorationTraining):
+    """How a generator and a critic learn from each other."""
+
+    stages: list[GanStage] = Field(
+        ...,
+        description="One after the other, each starts from the last one's weights; empty: model.weights as they are",
+    )
+    betas: tuple[Beta, Beta] = Field(
+        (0.0, 0.99),
+        description="AdamW's, of both; the first is 0: momentum would follow what the other network was before",
+    )
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's, on all parameters of both")
+    strategy: Literal["fixed", "adaptive"] = Field("fixed", description="Who has the next turn")
+    fixed: FixedTurns = Field(FixedTurns(), description="Options of the fixed strategy")
+    adaptive: AdaptiveTurns = Field(AdaptiveTurns(), description="Options of the adaptive strategy")
+    largest_loss: float = Field(
+        1.0,
+        gt=0,
+        description="How far the PSNR of what is delivered may be below the generator's that it starts from, dB",
+    )
+
+    @model_validator(mode="after")
+    def _takes_turns_in_one_place(self) -> Self:
+        if self.devices > 1:
+            raise report(("devices",), "networks that take turns stay on one device. Take devices: 1.")
+        return self
 
 
 class SegmentationTraining(Training):

@@ -27,7 +27,14 @@ LOGGED_STEPS_PER_STAGE = 200
 
 
 def make_trainer(
-    training: Training, steps: int, callbacks: list[Callback], logger: Any, root: Path, devices: int = 1
+    training: Training,
+    steps: int,
+    callbacks: list[Callback],
+    logger: Any,
+    root: Path,
+    devices: int = 1,
+    *,
+    validates_first: bool = False,
 ) -> pl.Trainer:
     """Build the trainer of a stage, which ends with the stage's last batch.
 
@@ -38,6 +45,7 @@ def make_trainer(
         logger: Gets the metrics; False for none.
         root: For files of Lightning's own.
         devices: GPUs, or processes where there is none, that share every batch.
+        validates_first: Whether to validate before the first step too.
     """
     return pl.Trainer(
         # One epoch of so many batches: Lightning counts steps by optimizer, and ends too soon where there are two.
@@ -48,7 +56,7 @@ def make_trainer(
         logger=logger,
         log_every_n_steps=max(1, steps // LOGGED_STEPS_PER_STAGE),
         val_check_interval=max(1, steps // VALIDATIONS_PER_STAGE),
-        num_sanity_val_steps=0,
+        num_sanity_val_steps=-1 if validates_first else 0,
         deterministic="warn",
         default_root_dir=root,
         devices=devices,
