@@ -42,7 +42,7 @@ class ParameterHook:
         Raises:
             UserError: If weights or devices are missing.
         """
-        trained = [node.namespace for node in pipeline.nodes if node.namespace and "training" in node.tags]
+        trained = [node.namespace for node in pipeline.nodes if node.namespace and node.name.endswith(".train")]
         sections = read_sections()
         for name in dict.fromkeys(namespace.partition(".")[0] for namespace in trained):
             models = [model for pipeline, _, model in (one.partition(".") for one in trained) if pipeline == name]

@@ -103,10 +103,11 @@ class SeveralModels(TemplateParameters):
     """The section of a pipeline that trains several models, each a key of its own.
 
     Attributes:
-        each: Form of the section of a model; it has ``model`` and ``training``.
+        each: Form of the section of a model; it has ``model`` and ``training``. None where the template has fields for
+            its models, whose names are then fixed.
     """
 
-    each: ClassVar[type[BaseModel]]
+    each: ClassVar[type[BaseModel] | None] = None
 
     delivers: str | None = Field(
         "",
@@ -122,7 +123,8 @@ class SeveralModels(TemplateParameters):
     @property
     def networks(self) -> dict[str, Any]:
         """Section of each model by its name."""
-        return {name: value for name in type(self).model_fields if isinstance(value := getattr(self, name), self.each)}
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in fields.items() if hasattr(value, "model") and hasattr(value, "training")}
 
     def _change_networks(self, change: Callable[[Any], dict[str, Any]]) -> Self:
         changed = {name: network.model_copy(update=change(network)) for name, network in self.networks.items()}
@@ -142,6 +144,10 @@ def section_parameters(template: type[TemplateParameters], section: Mapping[str,
     if not issubclass(template, SeveralModels):
         return template
     names = find_models(section)
+    if section.get("delivers") and section["delivers"] not in (BEST, *names):
+        raise UserError(f'delivers: "{section["delivers"]}" is none of the models {", ".join(names)}.')
+    if template.each is None:
+        return template
     if not names:
         raise UserError(
             f"{section.get('template')}: no model is named. A model is a key of its own that holds model and training, "
@@ -152,8 +158,6 @@ def section_parameters(template: type[TemplateParameters], section: Mapping[str,
             raise UserError(
                 f'"{name}" is no name for a model: it is reserved, or has other signs than letters, digits, _.'
             )
-    if section.get("delivers") and section["delivers"] not in (BEST, *names):
-        raise UserError(f'delivers: "{section["delivers"]}" is none of the models {", ".join(names)}.')
     fields: dict[str, Any] = {name: (template.each, Field(..., description="A model")) for name in names}
     return create_model(template.__name__, __base__=template, __doc__=template.__doc__, **fields)
 

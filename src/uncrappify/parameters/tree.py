@@ -158,7 +158,7 @@ def schema(template: str) -> dict[str, Any]:
     parameters = import_template(template).Parameters
     section = parameters.model_json_schema()
     definitions = section.pop("$defs")
-    if issubclass(parameters, SeveralModels):
+    if issubclass(parameters, SeveralModels) and parameters.each:
         model = parameters.each.model_json_schema()
         definitions |= model.pop("$defs") | {"Model": model}
         section["additionalProperties"] = {"$ref": "#/$defs/Model"}

@@ -126,16 +126,10 @@ def train(
     pl.seed_everything(seed, verbose=False)
     learner = RestorationLearner(build(model.kind, model.name, model.to_build), training)
     train, valid = (
-        _pairs(raw, degraded, split[split["split"] == part], model.scale, recipe, seed) for part in ("train", "valid")
+        pair(raw, degraded, split[split["split"] == part], model.scale, recipe, seed) for part in ("train", "valid")
     )
     data = RestorationData(train, valid, recipe, training, seed, hash_content(split))
-    description = RestorationDescription(
-        model=model.name,
-        options=model.options.architecture,
-        scale=model.scale,
-        recipe=recipe.model_dump(mode="json"),
-        data=describe_data(raw, split, hash_content(split)),
-    )
+    description = describe(raw, split, model, recipe)
     ancestor = read_ancestor(model)
     return fit(learner, data, training, seed=seed, run=run, description=description, ancestor=ancestor).outputs
 
@@ -169,7 +163,7 @@ def evaluate(
     from uncrappify.inference import Restorer
 
     restore = Restorer.from_trained(model)
-    pairs = _pairs(raw, degraded, split[split["split"] == "test"], restore.scale, recipe, seed)
+    pairs = pair(raw, degraded, split[split["split"] == "test"], restore.scale, recipe, seed)
     scores, sheet = evaluate_models(
         {MODEL: restore}, pairs, repeats=evaluation.repeats, sheet_rows=evaluation.sheet_rows
     )
@@ -178,9 +172,21 @@ def evaluate(
     return scores.by_picture, scores.by_draw, comparison, sheet, metrics, card
 
 
-def _pairs(
+def describe(raw: PictureSource, split: pd.DataFrame, model: Model, recipe: Recipe) -> RestorationDescription:
+    """Say what a model is that learns to undo the damage of a recipe."""
+    return RestorationDescription(
+        model=model.name,
+        options=model.options.architecture,
+        scale=model.scale,
+        recipe=recipe.model_dump(mode="json"),
+        data=describe_data(raw, split, hash_content(split)),
+    )
+
+
+def pair(
     raw: PictureSource, degraded: Pictures, rows: pd.DataFrame, scale: int, recipe: Recipe, seed: int
 ) -> PicturePairs:
+    """Pair the degraded pictures of some rows with the good ones."""
     names = rows["name"].tolist()
     files = {name: raw.root / file for name, file in zip(names, rows["file"], strict=True)}
     targets = Pictures(files, dict(zip(names, rows["sha256"], strict=True)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -15,6 +15,8 @@ from uncrappify.parameters.messages import report
 from uncrappify.parameters.template import TemplateParameters
 from uncrappify.sources import FolderOptions, Source
 from uncrappify.training.parameters import RestorationTraining
+
+T = TypeVar("T", bound=RestorationTraining)
 
 
 class Evaluation(BaseModel):
@@ -48,10 +50,9 @@ class Evaluation(BaseModel):
             )
 
 
-class Parameters(TemplateParameters):
-    """Parameters of the template ``restoration``."""
+class PairedParameters(TemplateParameters):
+    """What templates have in common that undo damage."""
 
-    template: Literal["restoration"] = Field("restoration", description="Which template the pipeline is made from")
     source: Source = Field(Source(), description="Where the good pictures come from")
     test_source: Source | None = Field(
         None, description="Where the pictures of the test split come from instead: all of that source's pictures"
@@ -61,9 +62,12 @@ class Parameters(TemplateParameters):
         validate_default=True,
         description="What happens to a picture, in order; not read where the source has pairs",
     )
-    model: Model = Field(Model(), description="The network")
-    training: RestorationTraining = Field(..., description="How it is trained")
     evaluation: Evaluation = Field(Evaluation(), description="How the result is judged, and what is shown of it")
+
+    @property
+    def restorers(self) -> dict[str, Any]:
+        """What undoes damage, as :attr:`networks`."""
+        return self.networks
 
     @field_validator("recipe", mode="before")
     @classmethod
@@ -75,13 +79,6 @@ class Parameters(TemplateParameters):
         if recipe is None:
             raise PydanticCustomError("missing", "Field required")
         return recipe
-
-    @field_validator("training")
-    @classmethod
-    def _pairs_have_no_variants(cls, training: RestorationTraining, info: ValidationInfo) -> RestorationTraining:
-        # A variant of a good picture would have to be degraded anew.
-        source = info.data.get("source")
-        return training.model_copy(update={"variants": 0}) if source and source.paired else training
 
     @model_validator(mode="after")
     def _a_test_of_pairs_is_paired(self) -> Self:
@@ -100,28 +97,31 @@ class Parameters(TemplateParameters):
 
     @model_validator(mode="after")
     def _scales_agree(self) -> Self:
-        scale, factor = self.model.scale, self.recipe.scale
-        if scale > 1 and scale != factor and not self.source.paired:
-            made = "does not make pictures smaller by a fixed factor" if factor is None else f"has factor {factor}"
-            raise report(
-                ("model", self.model.name, "scale"),
-                f"the scale is {scale}, but the recipe {made}. A model that enlarges needs one resize by its own "
-                f"scale, such as resize: {{factor: {scale}}}; with scale: 1 the degraded picture is first enlarged to "
-                "the size of the good one.",
-            )
-        for number, stage in enumerate(self.training.stages):
-            if stage.size % scale:
+        factor = self.recipe.scale
+        for name, network in self.restorers.items():
+            place, scale = (name,) if name else (), network.model.scale
+            if scale > 1 and scale != factor and not self.source.paired:
+                made = "does not make pictures smaller by a fixed factor" if factor is None else f"has factor {factor}"
                 raise report(
-                    ("training", "stages", number, "size"),
-                    f"{stage.size} is no multiple of the model's scale {scale}. "
-                    f"Take {stage.size + -stage.size % scale}.",
+                    (*place, "model", network.model.name, "scale"),
+                    f"the scale is {scale}, but the recipe {made}. A model that enlarges needs one resize by its own "
+                    f"scale, such as resize: {{factor: {scale}}}; with scale: 1 the degraded picture is first enlarged "
+                    "to the size of the good one.",
                 )
+            for number, stage in enumerate(network.training.stages):
+                if stage.size % scale:
+                    raise report(
+                        (*place, "training", "stages", number, "size"),
+                        f"{stage.size} is no multiple of the model's scale {scale}. "
+                        f"Take {stage.size + -stage.size % scale}.",
+                    )
         return self
 
     @model_validator(mode="after")
     def _an_encoder_is_there(self) -> Self:
-        if self.model.name != "unet":
-            self.training.check_encoder(self.model.name, "unet")
+        for name, network in self.restorers.items():
+            if network.model.name != "unet":
+                network.training.check_encoder(network.model.name, "unet", (name,) if name else ())
         return self
 
     @property
@@ -148,3 +148,21 @@ class Parameters(TemplateParameters):
         """Take archives from a folder or URL instead of their own addresses."""
         test_source = self.test_source and self.test_source.with_mirror(mirror)
         return self.model_copy(update={"source": self.source.with_mirror(mirror), "test_source": test_source})
+
+
+class Parameters(PairedParameters):
+    """Parameters of the template ``restoration``."""
+
+    template: Literal["restoration"] = Field("restoration", description="Which template the pipeline is made from")
+    model: Model = Field(Model(), description="The network")
+    training: RestorationTraining = Field(..., description="How it is trained")
+
+    @field_validator("training")
+    @classmethod
+    def _pairs_have_no_variants(cls, training: RestorationTraining, info: ValidationInfo) -> RestorationTraining:
+        return leave_out_variants(training, info.data.get("source"))
+
+
+def leave_out_variants(training: T, source: Source | None) -> T:
+    """Leave out variants where a source has pairs: a variant of a good picture would have to be degraded anew."""
+    return training.model_copy(update={"variants": 0}) if source and source.paired else training

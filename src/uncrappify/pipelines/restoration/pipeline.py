@@ -21,38 +21,8 @@ def create_pipeline(name: str, _: Mapping[str, Any]) -> Pipeline:
     """
     return Pipeline(
         [
-            Node(
-                nodes.download,
-                ["params:source", "params:test_source", "raw_data"],
-                "raw",
-                name="download",
-                tags="data",
-            ),
-            Node(nodes.list_pictures, "raw", ["manifest", "listing_metrics"], name="list", tags="data"),
-            Node(
-                nodes.crappify,
-                ["raw", "manifest", "params:recipe", "params:seed"],
-                ["degraded", "draws", "damage"],
-                name="crappify",
-                tags="data",
-            ),
-            Node(split, ["raw", "manifest"], "split", name="split", tags="data"),
-            Node(
-                nodes.train,
-                {
-                    "raw": "raw",
-                    "degraded": "degraded",
-                    "split": "split",
-                    "recipe": "params:recipe",
-                    "model": "params:model",
-                    "training": "params:training",
-                    "seed": "params:seed",
-                    "run": "run",
-                },
-                ["model", "history", "curves", "layers", "training_metrics"],
-                name="train",
-                tags="training",
-            ),
+            *prepare(),
+            train(tags="training"),
             Node(
                 nodes.evaluate,
                 ["raw", "degraded", "split", "params:recipe", "params:seed", "model", "params:evaluation"],
@@ -64,4 +34,46 @@ def create_pipeline(name: str, _: Mapping[str, Any]) -> Pipeline:
         namespace=name,
         # Shared by all pipelines: what two of them name is downloaded once.
         inputs="raw_data",
+    )
+
+
+def prepare() -> list[Node]:
+    """Give the nodes that bring good pictures and their degraded twins."""
+    return [
+        Node(
+            nodes.download,
+            ["params:source", "params:test_source", "raw_data"],
+            "raw",
+            name="download",
+            tags="data",
+        ),
+        Node(nodes.list_pictures, "raw", ["manifest", "listing_metrics"], name="list", tags="data"),
+        Node(
+            nodes.crappify,
+            ["raw", "manifest", "params:recipe", "params:seed"],
+            ["degraded", "draws", "damage"],
+            name="crappify",
+            tags="data",
+        ),
+        Node(split, ["raw", "manifest"], "split", name="split", tags="data"),
+    ]
+
+
+def train(tags: str | list[str]) -> Node:
+    """Give the node that trains a network to undo the damage."""
+    return Node(
+        nodes.train,
+        {
+            "raw": "raw",
+            "degraded": "degraded",
+            "split": "split",
+            "recipe": "params:recipe",
+            "model": "params:model",
+            "training": "params:training",
+            "seed": "params:seed",
+            "run": "run",
+        },
+        ["model", "history", "curves", "layers", "training_metrics"],
+        name="train",
+        tags=tags,
     )
