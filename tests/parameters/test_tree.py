@@ -11,7 +11,6 @@ import yaml
 from uncrappify.errors import UserError
 from uncrappify.parameters.messages import nearest
 from uncrappify.parameters.sections import TEMPLATES, import_template
-from uncrappify.parameters.template import SeveralModels
 from uncrappify.parameters.tree import complete, flatten, keep_below_smoke, schema, write_schemas
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -114,7 +113,7 @@ def test_a_pipeline_without_parameters_says_what_is_missing() -> None:
 
 def test_an_empty_section_shows_the_expected_form() -> None:
     assert message(superres=None) == (
-        "superres: expected {template, seed, source, test_source, recipe, model, training, evaluation}, got nothing."
+        "superres: expected {template, seed, source, test_source, recipe, evaluation, model, training}, got nothing."
     )
 
 
@@ -423,7 +422,7 @@ def test_a_schema_describes_a_file_of_sections(template: str) -> None:
     assert described["additionalProperties"] == {"$ref": "#/$defs/Parameters"}
     section = described["$defs"]["Parameters"]
     assert list(section["properties"]) == list(import_template(template).Parameters.model_fields)
-    several = issubclass(import_template(template).Parameters, SeveralModels)
-    assert section["additionalProperties"] == ({"$ref": "#/$defs/Model"} if several else False)
+    names_models = getattr(import_template(template).Parameters, "each", None) is not None
+    assert section["additionalProperties"] == ({"$ref": "#/$defs/Model"} if names_models else False)
     references = json.dumps(described).split('"$ref": "#/$defs/')[1:]
     assert {reference.split('"')[0] for reference in references} <= set(described["$defs"])

@@ -17,7 +17,7 @@ from uncrappify.evaluation.sheet import draw_batch_sheet
 from uncrappify.losses import WeightedLoss
 from uncrappify.training.crops import PairCrops, PixelPairs, decode_pairs
 from uncrappify.training.learner import LEARNING_RATE, LOSS, Learner, Panel
-from uncrappify.training.parameters import RestorationStage, RestorationTraining, Stage
+from uncrappify.training.parameters import PairTraining, RestorationStage, Stage
 
 # Validation is watched, not reported: these bounds keep it quick and its memory small on any folder.
 VALIDATION_PICTURES = 32
@@ -97,7 +97,7 @@ class RestorationData:
         train: PicturePairs,
         valid: PicturePairs,
         recipe: Recipe,
-        training: RestorationTraining,
+        training: PairTraining,
         seed: int,
         fingerprint: str = "",
     ) -> None:

@@ -250,13 +250,9 @@ class Training(BaseModel):
         return self
 
 
-class RestorationTraining(Training):
-    """How a network learns to undo damage."""
+class PairTraining(Training):
+    """How a network learns from good pictures and their degraded twins."""
 
-    stages: Sequence[RestorationStage] = Field(
-        ...,
-        description="One after the other, each starts from the last one's weights; empty: model.weights as they are",
-    )
     augment: list[Literal["flip", "turn", "zoom", "permute_channels", "gamma", "saturation"]] = Field(
         ["flip", "turn", "zoom", "permute_channels", "gamma", "saturation"],
         description="flip and turn happen to every crop, the others to variants of a picture",
@@ -271,6 +267,15 @@ class RestorationTraining(Training):
     def shorten(self) -> Self:
         """Train two batches a stage, without variants, which would take longer than that."""
         return super().shorten().model_copy(update={"variants": 0})
+
+
+class RestorationTraining(PairTraining):
+    """How a network learns to undo damage."""
+
+    stages: list[RestorationStage] = Field(
+        ...,
+        description="One after the other, each starts from the last one's weights; empty: model.weights as they are",
+    )
 
 
 class CriticTraining(Training):
@@ -311,7 +316,7 @@ class AdaptiveTurns(BaseModel):
     most_critic_steps: int = Field(20, ge=1, le=1000, description="Turns of the critic in a row at most")
 
 
-class GanTraining(RestorationTraining):
+class GanTraining(PairTraining):
     """How a generator and a critic learn from each other."""
 
     stages: list[GanStage] = Field(

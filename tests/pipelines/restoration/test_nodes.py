@@ -290,7 +290,7 @@ def test_a_target_that_changes_after_it_was_listed_is_neither_trained_on_nor_sco
     folder = PictureFolder(path=str(tmp_path / "degraded"))
     folder.save(planned)
     rows = shared.split(picture_source, manifest)
-    pairs = nodes._pairs(picture_source, folder.load(), rows, 3, RECIPE, 42)
+    pairs = nodes.pair(picture_source, folder.load(), rows, 3, RECIPE, 42)
     assert [side.size for side in pairs["a"]] == [(21, 16), (63, 48)]
     Image.open(picture_source.root / "a.png").rotate(180).save(picture_source.root / "a.png")
     with pytest.raises(UserError, match=r"a\.png: the file has changed since it was listed"):
@@ -310,7 +310,7 @@ def test_a_second_picture_of_the_same_stem_changes_nothing_of_the_first(tmp_path
         folder = PictureFolder(path=str(tmp_path / "degraded"))
         folder.save(nodes.crappify(source, manifest, recipe, 42)[0])
         found, rows = folder.load(), shared.split(source, manifest)
-        pairs = nodes._pairs(source, found, rows, 1, recipe, 42)
+        pairs = nodes.pair(source, found, rows, 1, recipe, 42)
         assert all(side.size == pairs[name][1].size for name in pairs.names for side in pairs[name])
         parts = zip(rows["name"], rows["file"], rows["split"], strict=True)
         return {file: (found.paths[name], found.paths[name].read_bytes(), part) for name, file, part in parts}

@@ -14,9 +14,9 @@ from uncrappify.models.parameters import Model
 from uncrappify.parameters.messages import report
 from uncrappify.parameters.template import TemplateParameters
 from uncrappify.sources import FolderOptions, Source
-from uncrappify.training.parameters import RestorationTraining
+from uncrappify.training.parameters import PairTraining, RestorationTraining
 
-T = TypeVar("T", bound=RestorationTraining)
+T = TypeVar("T", bound=PairTraining)
 
 
 class Evaluation(BaseModel):
