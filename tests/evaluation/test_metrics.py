@@ -8,7 +8,7 @@ import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from uncrappify.evaluation import metrics
-from uncrappify.evaluation.metrics import gradient_energy, gradient_energy_ratio, psnr, ssim
+from uncrappify.evaluation.metrics import gradient_energy, gradient_energy_ratio, psnr, psnr_by_part, ssim
 
 
 def noise(height, width, seed=0):
@@ -35,6 +35,29 @@ def test_black_against_white_is_0_decibels():
 
 def test_identical_pictures_have_100_decibels_so_that_a_mean_stays_finite():
     assert psnr(noise(9, 9), noise(9, 9)) == 100.0
+
+
+def test_psnr_by_part_is_the_psnr_of_each_part_alone(monkeypatch):
+    prediction, target, inside = noise(30, 40), noise(30, 40, 1), np.zeros((30, 40), bool)
+    inside[4:20, 8:] = True
+    whole = psnr_by_part(prediction, target, inside)
+    parts = [psnr(prediction[part][None], target[part][None]) for part in (inside, ~inside)]
+    assert whole == pytest.approx(parts, abs=1e-4)
+    monkeypatch.setattr(metrics, "STRIP", 7)
+    assert psnr_by_part(prediction, target, inside) == whole
+
+
+def test_a_part_that_is_right_has_100_decibels_and_one_without_pixels_none():
+    inside = np.zeros((20, 30), bool)
+    inside[0] = True
+    prediction = flat(100)
+    prediction[1:] = 110
+    assert psnr_by_part(prediction, flat(100), inside) == pytest.approx((100, 10 * math.log10(255**2 / 100)))
+    everywhere = psnr_by_part(prediction, flat(100), np.ones((20, 30), bool))
+    assert everywhere[0] == pytest.approx(psnr(prediction, flat(100)), abs=1e-4)
+    assert math.isnan(everywhere[1])
+    with pytest.raises(ValueError, match=r"mask is \(30, 20\)"):
+        psnr_by_part(prediction, flat(100), inside.T)
 
 
 def test_identical_pictures_have_an_ssim_of_1():
