@@ -22,8 +22,15 @@ from uncrappify.tracking import server
 
 log = logging.getLogger(__name__)
 
+MOST_COLUMNS = 9
+"""Of a table that fits on 80 columns."""
+
 WORDS = ("method", "model", "note")
 DECIMALS = {
+    # Decibels: a hundredth is less than two seeds differ by.
+    **dict.fromkeys(("psnr", "psnr_y", "psnr_in_text", "psnr_outside_text"), 2),
+    **dict.fromkeys(("gain_over_bicubic", "gain_in_text", "gain_outside_text"), 2),
+    "texture_distance": 1,
     "accuracy": 4,
     "valid": 4,
     "numbers_right": 4,
@@ -86,18 +93,35 @@ class TerminalHook:
 
 
 def _comparison(pipeline: str, scores: Any) -> Table:
-    """Draw a table of methods, the model's row standing out."""
-    # No lines between columns: eight of them fit on 80 columns.
+    """Draw a table of methods, the model's row standing out; of many metrics, each has a row of its own."""
+    # No lines between columns: so many fit on 80 columns.
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     table.title, table.title_style, table.title_justify = pipeline, "bold", "left"
+    if len(scores.columns) > MOST_COLUMNS:
+        return _list_metrics(table, scores)
     for column in map(str, scores.columns):
         # Of those that can be told on two lines, the width is taken first.
         justify: Any = "left" if column in WORDS else "right"
         table.add_column(column.replace("_", " "), justify=justify, no_wrap="_" not in column)
     for row in scores.itertuples(index=False):
         cells = (_cell(value, DECIMALS.get(column, 3)) for column, value in zip(scores.columns, row, strict=True))
-        table.add_row(*cells, style="bold green" if {"model", "delivered"} & {row[0], row[-1]} else "")
+        table.add_row(*cells, style=_style(row))
     return table
+
+
+def _list_metrics(table: Table, scores: Any) -> Table:
+    """Fill a table with a row for each metric and a column for each method."""
+    name, *metrics = map(str, scores.columns)
+    table.add_column(name)
+    for row in scores.itertuples(index=False):
+        table.add_column(str(row[0]), justify="right", style=_style(row))
+    for metric in metrics:
+        table.add_row(metric.replace("_", " "), *(_cell(value, DECIMALS.get(metric, 3)) for value in scores[metric]))
+    return table
+
+
+def _style(row: Any) -> str:
+    return "bold green" if {"model", "delivered"} & {row[0], row[-1]} else ""
 
 
 def _cell(value: Any, decimals: int) -> str:
