@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 from pipeline_run import run_pipeline
 
-EVERY_FOURTH = """101085 105025 108082 123074 14037 148026 159008 167062 175043 196073 21077 223061 24077 253055 291000
-299086 304074 351093 38082 41069 45096 62096 69020 8023 86068""".split()
+EVERY_FOURTH = [101085, 105025, 108082, 123074, 14037, 148026, 159008, 167062, 175043, 196073, 21077, 223061, 24077]
+EVERY_FOURTH += [253055, 291000, 299086, 304074, 351093, 38082, 41069, 45096, 62096, 69020, 8023, 86068]
 BSDS = {
     "kind": "archive",
     "archive": {
@@ -90,7 +90,8 @@ def choose(changes: dict[str, Any], seed: int, arguments: argparse.Namespace) ->
 def read_scores(outputs: dict[str, Any]) -> dict[str, dict[str, float]]:
     """Read the scores of bicubic, of both models, and what their trainings took."""
     table: pd.DataFrame = outputs["restore.comparison"].load().set_index("method")
-    scores = {str(name): row.to_dict() for name, row in table.filter(METRICS).iterrows()}
+    figures = table.filter(METRICS).to_dict("index")
+    scores = {str(name): {str(metric): float(value) for metric, value in row.items()} for name, row in figures.items()}
     shown = {name: scores[name] for name in ("bicubic", "generator", "gan")}
     for name in ("generator", "gan"):
         shown[name]["seconds"] = outputs[f"restore.{name}.training_metrics"].load()["train_seconds"]
