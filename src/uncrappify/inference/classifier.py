@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import overload
+from itertools import islice
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +14,17 @@ from torch import Tensor
 from uncrappify.datasets.description import ClassificationDescription
 from uncrappify.errors import UserError
 from uncrappify.inference.predictor import Predictor
+from uncrappify.inference.results import Request, Result
 from uncrappify.memory import freed_is_kept
 from uncrappify.pictures import fit_picture, to_rgb
 
+if TYPE_CHECKING:
+    from uncrappify.pictures.original import Original
+
 BATCH_PIXELS = 500 * 28 * 28
 """Of the pictures that are looked at at once."""
+
+_PLACES = ("", "second_", "third_")
 
 
 class Classifier(Predictor[ClassificationDescription]):
@@ -32,6 +39,8 @@ class Classifier(Predictor[ClassificationDescription]):
     purpose = "classify pictures"
     output_shape = (-1, -1)
     output_type = "float32"
+    instead = ""
+    table = "classes"
 
     def __repr__(self) -> str:
         return f"Classifier({self.description.model}, {len(self.description.classes)} classes)"
@@ -58,6 +67,21 @@ class Classifier(Predictor[ClassificationDescription]):
             return probabilities.numpy()
         names, order = self.description.classes, probabilities.argsort(descending=True, stable=True)
         return {names[number]: float(probabilities[number]) for number in order}
+
+    @classmethod
+    def check_request(cls, request: Request) -> None:
+        """Refuse what is said of pictures: a table is all that is written. A mirrored 2 is no 2, hence no ``tta``."""
+        request.refuse(cls.purpose, "format", "quality", "tile", "scale_to", "tta")
+
+    def process(self, original: Original, request: Request) -> Result:
+        """Write the most probable class with its probability, and the next two."""
+        picture = original.as_rgb()
+        first = list(islice(self(picture).items(), len(_PLACES)))
+        row = {}
+        for place, (name, probability) in zip(_PLACES, [*first, *[("", None)] * (len(_PLACES) - len(first))], strict=True):
+            row[f"{place}class"] = name
+            row[f"{place}probability"] = "" if probability is None else f"{probability:.4f}"
+        return Result(row=row, show=lambda: picture, notes=original.notes)
 
     @torch.inference_mode()
     def compute_probabilities(self, pixels: Tensor) -> Tensor:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
-import torch
 from torch import nn
 
 from uncrappify.datasets.description import AnyDescription, Description
 from uncrappify.datasets.weights import TrainedModel, read_weights
 from uncrappify.errors import UserError
+from uncrappify.inference.device import find_device
 from uncrappify.models import build
+
+if TYPE_CHECKING:
+    from uncrappify.inference.results import Request, Result
+    from uncrappify.pictures.original import Original
 
 D = TypeVar("D", bound=Description)
 
@@ -41,6 +45,9 @@ class Predictor(ABC, Generic[D]):
         input_type: NumPy's name for the type of its values.
         output_shape: Of what comes out, likewise.
         output_type: Likewise.
+        instead: What takes the place of ``uncrappify apply`` for this kind, as a sentence; empty where a picture file
+            is what it takes, and :meth:`process` is there.
+        table: Name of the table that it writes, without suffix; empty where it writes none.
     """
 
     kind: ClassVar[str]
@@ -49,6 +56,8 @@ class Predictor(ABC, Generic[D]):
     input_type: ClassVar[str] = "uint8"
     output_shape: ClassVar[tuple[int, ...]]
     output_type: ClassVar[str] = "uint8"
+    instead: ClassVar[str] = "Use uncrappify.load in Python."
+    table: ClassVar[str] = ""
 
     def __init__(self, network: nn.Module, description: D) -> None:
         self.network = network.eval()
@@ -64,16 +73,20 @@ class Predictor(ABC, Generic[D]):
         return cls.from_trained(read_weights(path))
 
     @classmethod
-    def from_trained(cls, model: TrainedModel, **options: Any) -> Self:
-        """Build the network that the description names, with its weights, on the GPU where there is one.
+    def from_trained(cls, model: TrainedModel, device: str | None = None, **options: Any) -> Self:
+        """Build the network that the description names, with its weights.
 
         Args:
             model: Weights and description, as :func:`~uncrappify.datasets.weights.read_weights` has compared them.
+            device: As :func:`~uncrappify.inference.device.find_device` takes it: without it the GPU where there is one.
             options: Of the class.
 
         Raises:
-            UserError: If the model is of another kind, or this version of the project does not know its network.
+            UserError: If the model is of another kind, this version of the project does not know its network, or the
+                machine has no such device.
         """
+        import torch
+
         description: Any = model.description
         if description.kind != cls.kind:
             raise UserError(
@@ -84,12 +97,42 @@ class Predictor(ABC, Generic[D]):
         network.load_state_dict(model.state)
         if getattr(network, "scale", None) != getattr(description, "scale", None):
             raise UserError("These weights enlarge by another factor than they say.")
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(network.to(device, memory_format=torch.channels_last), description, **options)  # type: ignore[call-overload]
+        return cls(network.to(find_device(device), memory_format=torch.channels_last), description, **options)  # type: ignore[call-overload]
 
     @abstractmethod
     def __call__(self, given: Any, /) -> Any:
         """Apply the model to one picture, or text."""
+
+    @classmethod
+    def check_request(cls, request: Request) -> None:
+        """Refuse what has no meaning for this kind, before anything is read.
+
+        Raises:
+            UserError: If something of it is given.
+        """
+
+    @classmethod
+    def name_endings(cls, suffix: str, request: Request) -> tuple[str, ...]:
+        """Say what files come of a picture, by what follows the picture's name without suffix.
+
+        Args:
+            suffix: Of the picture's file.
+            request: What is asked for.
+        """
+        return ()
+
+    def find_doubt(self, original: Original) -> str:
+        """Say why the model may be the wrong one for a picture, as a sentence without its end; empty where it fits."""
+        return ""
+
+    def process(self, original: Original, request: Request) -> Result:
+        """Apply the model to a picture file, for the files and the row of the table that come of it.
+
+        Args:
+            original: The picture with all that its file brought.
+            request: What is asked for.
+        """
+        raise NotImplementedError(self.instead)
 
 
 def predictor_of(description: AnyDescription) -> type[Predictor[Any]]:
@@ -99,11 +142,15 @@ def predictor_of(description: AnyDescription) -> type[Predictor[Any]]:
     return predictor
 
 
-def load_predictor(path: Path) -> Predictor[Any]:
+def load_predictor(path: Path, device: str | None = None) -> Predictor[Any]:
     """Load a weights file, whatever its model is for.
+
+    Args:
+        path: The file.
+        device: As :func:`~uncrappify.inference.device.find_device` takes it.
 
     Raises:
         UserError: If the file is missing, cut short, or not one of this project's.
     """
     model = read_weights(path)
-    return predictor_of(model.description).from_trained(model)
+    return predictor_of(model.description).from_trained(model, device)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import sqrt
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,14 @@ from torch import Tensor, nn
 from uncrappify.datasets.description import SegmentationDescription
 from uncrappify.errors import UserError
 from uncrappify.inference.predictor import Predictor
+from uncrappify.inference.results import Request, Result
 from uncrappify.memory import freed_is_kept
 from uncrappify.pictures import to_rgb
-from uncrappify.pictures.masks import as_picture
+from uncrappify.pictures.masks import Classes, Labels, as_picture
+from uncrappify.pictures.saving import Encoded, encode_picture
+
+if TYPE_CHECKING:
+    from uncrappify.pictures.original import Original
 
 P = TypeVar("P", Image.Image, npt.NDArray[np.uint8])
 SMALLEST_SIDE = 32
@@ -35,6 +41,7 @@ class Segmenter(Predictor[SegmentationDescription]):
     kind = "segmentation"
     purpose = "segment pictures"
     output_shape = (-1, -1, -1)
+    instead = ""
 
     def __init__(self, network: nn.Module, description: SegmentationDescription, flip: bool = False) -> None:
         super().__init__(network, description)
@@ -57,6 +64,31 @@ class Segmenter(Predictor[SegmentationDescription]):
         if isinstance(picture, np.ndarray):
             return self._classes(Image.fromarray(picture))
         return as_picture(self._classes(to_rgb(picture)), self.labels)
+
+    @classmethod
+    def check_request(cls, request: Request) -> None:
+        """Refuse what only restored pictures have: masks are PNG, since other formats would change classes."""
+        request.refuse(cls.purpose, "format", "tile", "scale_to")
+
+    @classmethod
+    def name_endings(cls, suffix: str, request: Request) -> tuple[str, ...]:
+        """Say that a mask comes of a picture, and the picture with the classes' colours over it."""
+        return ".png", "_overlay.jpg"
+
+    def process(self, original: Original, request: Request) -> Result:
+        """Write the classes of a picture's pixels, as in training, with the palette that shows them."""
+        self.flip = request.tta
+        picture = original.as_rgb()
+        classes = self._classes(picture)
+        overlay = partial(_lay_over, picture, classes, self.labels)
+
+        def encode_mask() -> Encoded:
+            return encode_picture(as_picture(classes, self.labels), "PNG")
+
+        def encode_overlay() -> Encoded:
+            return encode_picture(overlay(), "JPEG", request.quality)
+
+        return Result(files=(encode_mask, encode_overlay), show=overlay, notes=original.notes)
 
     def probabilities(self, picture: Image.Image) -> Tensor:
         """Give the probability of each class of each pixel.
@@ -96,6 +128,11 @@ class Segmenter(Predictor[SegmentationDescription]):
             # Of probabilities, so that neither of the two drowns the other.
             logits = ((logits.softmax(1) + mirrored.softmax(1)) / 2).clamp(min=torch.finfo(torch.float32).tiny).log()
         return logits[0]
+
+
+def _lay_over(picture: Image.Image, classes: Classes, labels: Labels) -> Image.Image:
+    """Mix a picture half and half with the colours of its classes."""
+    return Image.blend(picture, as_picture(classes, labels).convert("RGB"), 0.5)
 
 
 def _enlarge(score: Tensor, picture: Image.Image) -> Tensor:

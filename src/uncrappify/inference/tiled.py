@@ -1,10 +1,12 @@
 """Prediction on a picture of any size, in tiles without seams."""
 
 import logging
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from uncrappify.errors import UserError
@@ -15,16 +17,69 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SMALLEST_TILE = 64
+TILE, SMALLEST_TILE = 512, 64
 #: Input pixels that blended tiles have in common with their neighbours, to each side, and how many of these count not.
 BLENDED_HALO, UNSEEN = 96, 32
 SMALLEST_WEIGHT = 1e-6
 #: left, top, right, bottom in input pixels, right and bottom excluded.
 Box = tuple[int, int, int, int]
+Samples = npt.NDArray[Any]
+#: Gives the input's pixels of some rows and columns: (h, w, 3), of bytes, of 16 bits, or floats with white at 1.
+Read = Callable[[slice, slice], Samples]
+#: Turns the network's output, floats (h, w, 3) with white at 1, into what is kept of it.
+Finish = Callable[["Tensor"], Samples]
+#: Takes finished rows and the number of the first of them.
+Put = Callable[[int, Samples], None]
 
 
-def predict_picture(network: "nn.Module", picture: Image.Image, tile: int = 512) -> Image.Image:
-    """Run a network over a picture and give the restored one, with the memory of a tile whatever the picture's size.
+@dataclass(frozen=True)
+class Picture:
+    """What a network is run over.
+
+    Attributes:
+        width: In pixels.
+        height: In pixels.
+        read: Gives its pixels.
+        finish: Makes of the output what is kept.
+    """
+
+    width: int
+    height: int
+    read: Read
+    finish: Finish
+
+
+def predict_picture(network: "nn.Module", picture: Image.Image, tile: int = TILE, tta: bool = False) -> Image.Image:
+    """Run a network over a picture and give the restored one, as :func:`predict` does.
+
+    Args:
+        network: As :func:`predict` takes it.
+        picture: Any size, RGB.
+        tile: Side of a tile without its halo, in input pixels.
+        tta: As :func:`predict` takes it.
+
+    Returns:
+        RGB, ``scale`` times as wide and high; values clamped and rounded to 8 bit.
+
+    Raises:
+        ValueError: As :func:`predict`, or the picture is not RGB.
+        UserError: As :func:`predict`.
+    """
+    if picture.mode != "RGB":
+        raise ValueError(f"the network takes RGB pictures, this one is {picture.mode}")
+    pixels, scale = np.asarray(picture), int(network.scale)  # type: ignore[arg-type]
+    restored = np.empty((picture.height * scale, picture.width * scale, 3), dtype=np.uint8)
+
+    def put(top: int, rows: Samples) -> None:
+        restored[top : top + len(rows)] = rows
+
+    source = Picture(picture.width, picture.height, lambda rows, columns: pixels[rows, columns], round_to_bytes)
+    predict(network, source, put, tile, tta)
+    return Image.fromarray(restored)
+
+
+def predict(network: "nn.Module", picture: Picture, put: Put, tile: int = TILE, tta: bool = False) -> int:
+    """Run a network over a picture with the memory of a row of tiles, whatever the picture's size.
 
     Each tile is read with a halo of ``network.receptive_radius`` pixels, which is cut off the result, so an output
     pixel sees what it would see in the whole picture: there are no seams and nothing is blended. Only inner edges have
@@ -32,8 +87,7 @@ def predict_picture(network: "nn.Module", picture: Image.Image, tile: int = 512)
     sizes is the order of floating-point sums: a value within that error of a half may round to the next of 256 steps.
 
     A network whose ``receptive_radius`` is None sees more than a tile. Its tiles overlap, and what they say is blended
-    from one to the next, in a sum that takes 16 bytes for each pixel of the
-    restored picture; a picture of one tile is done whole.
+    from one to the next; a picture of one tile is done whole.
 
     When memory ends, the picture is done again with tiles of half the side, down to 64.
 
@@ -41,25 +95,23 @@ def predict_picture(network: "nn.Module", picture: Image.Image, tile: int = 512)
         network: Maps (N, 3, h, w), values 0 to 1, to (N, 3, h * scale, w * scale); has the integers ``scale`` and
             ``receptive_radius`` (input pixels an output pixel depends on, to each side, or None). Stays where it is, on
             any device and in any precision, and is put into eval mode.
-        picture: Any size, RGB.
+        picture: What it runs over.
+        put: Gets all rows from the top down, and once more from the top when memory has ended.
         tile: Side of a tile without its halo, in input pixels; a multiple of 32 keeps a U-Net's grid where it is.
+        tta: Whether to average over the picture's eight turns and mirror images, for eight times the time.
 
     Returns:
-        RGB, ``scale`` times as wide and high; values clamped and rounded to 8 bit.
+        The side of the tiles that memory has sufficed for.
 
     Raises:
-        ValueError: If the picture is not RGB, the tile is less than one pixel, or the network's output has another
-            size than its scale says.
+        ValueError: If the tile is less than one pixel, or the network's output has another size than its scale says.
         UserError: If memory does not even suffice for tiles of 64 pixels, or the network's output holds NaN or
             infinity.
     """
-    if picture.mode != "RGB":
-        raise ValueError(f"the network takes RGB pictures, this one is {picture.mode}")
     if tile < 1:
         raise ValueError(f"a tile has at least one pixel, got {tile}")
     network.eval()
-    pixels = np.asarray(picture)
-    while (restored := _predict_or_none(network, pixels, tile)) is None:
+    while not _predict_or_stop(network, picture, put, tile, tta):
         if tile <= SMALLEST_TILE:
             raise UserError(
                 f"Memory does not suffice to restore a picture in tiles of {tile} pixels. "
@@ -67,55 +119,67 @@ def predict_picture(network: "nn.Module", picture: Image.Image, tile: int = 512)
             )
         tile = max(tile // 2, SMALLEST_TILE)
         logger.warning("memory ended; going on with tiles of %d pixels", tile)
-    return Image.fromarray(restored)
+    return tile
 
 
-def _predict_or_none(network: "nn.Module", pixels: np.ndarray, tile: int) -> np.ndarray | None:
-    """The restored pixels, or None when memory ended.
+def _predict_or_stop(network: "nn.Module", picture: Picture, put: Put, tile: int, tta: bool) -> bool:
+    """Run over the whole picture; give False when memory ended.
 
     A function of its own, so that the exception, whose traceback holds the big tensors, is gone before the next try.
     """
+    run = _predict_blended if network.receptive_radius is None else _predict_exact
     try:
         with freed_is_kept(next((weights.device.type for weights in network.parameters()), "cpu")):
-            return _predict(network, pixels, tile)
+            for top, rows in run(network, picture, tile, tta):
+                put(top, rows)
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
-        return None
+        return False
+    return True
 
 
-def _predict(network: "nn.Module", pixels: np.ndarray, tile: int) -> np.ndarray:
-    if network.receptive_radius is None:
-        return _predict_blended(network, pixels, tile)
-    height, width, channels = pixels.shape
+def _predict_exact(network: "nn.Module", picture: Picture, tile: int, tta: bool) -> Iterator[tuple[int, Samples]]:
     scale, halo = int(network.scale), int(network.receptive_radius)  # type: ignore[arg-type]
-    restored = np.empty((height * scale, width * scale, channels), dtype=np.uint8)
-    for left, top, right, bottom in _tiles(width, height, tile):
-        outer_left, outer_top = max(left - halo, 0), max(top - halo, 0)
-        patch = _predict_patch(network, pixels[outer_top : bottom + halo, outer_left : right + halo], scale)
-        rows = slice((top - outer_top) * scale, (bottom - outer_top) * scale)
-        columns = slice((left - outer_left) * scale, (right - outer_left) * scale)
-        restored[top * scale : bottom * scale, left * scale : right * scale] = _round(patch[rows, columns])
-    return restored
+    for top in range(0, picture.height, tile):
+        bottom, outer_top = min(top + tile, picture.height), max(top - halo, 0)
+        parts = []
+        for left in range(0, picture.width, tile):
+            right, outer_left = min(left + tile, picture.width), max(left - halo, 0)
+            seen = picture.read(slice(outer_top, bottom + halo), slice(outer_left, right + halo))
+            patch = _predict_patch(network, seen, scale, tta)
+            rows = slice((top - outer_top) * scale, (bottom - outer_top) * scale)
+            columns = slice((left - outer_left) * scale, (right - outer_left) * scale)
+            parts.append(picture.finish(patch[rows, columns]))
+        yield top * scale, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
-def _predict_blended(network: "nn.Module", pixels: np.ndarray, tile: int) -> np.ndarray:
+def _predict_blended(network: "nn.Module", picture: Picture, tile: int, tta: bool) -> Iterator[tuple[int, Samples]]:
+    """Keep the sums of the rows that a further row of tiles may change, and give each row when it is done."""
     import torch
 
-    height, width, channels = pixels.shape
+    height, width = picture.height, picture.width
     scale, halo = int(network.scale), BLENDED_HALO  # type: ignore[arg-type]
-    sums = np.zeros((height * scale, width * scale, channels), dtype=np.float32)
-    weights = np.zeros((height * scale, width * scale, 1), dtype=np.float32)
-    for left, top, right, bottom in _tiles(width, height, tile):
-        rows = max(top - halo, 0), min(bottom + halo, height)
-        columns = max(left - halo, 0), min(right + halo, width)
-        patch = _predict_patch(network, pixels[slice(*rows), slice(*columns)], scale).cpu().numpy()
-        weight = _ramp(*rows, height, scale)[:, None, None] * _ramp(*columns, width, scale)[None, :, None]
-        place = slice(rows[0] * scale, rows[1] * scale), slice(columns[0] * scale, columns[1] * scale)
-        sums[place] += weight * patch
-        weights[place] += weight
-    sums /= weights
-    return _round(torch.from_numpy(sums))
+    sums = np.zeros((0, width * scale, 3), dtype=np.float32)
+    weights = np.zeros((0, width * scale, 1), dtype=np.float32)
+    done = 0
+    for top in range(0, height, tile):
+        rows = max(top - halo, 0), min(top + tile + halo, height)
+        missing = rows[1] * scale - done - len(sums)
+        sums = np.concatenate([sums, np.zeros((missing, *sums.shape[1:]), np.float32)])
+        weights = np.concatenate([weights, np.zeros((missing, *weights.shape[1:]), np.float32)])
+        for left in range(0, width, tile):
+            columns = max(left - halo, 0), min(left + tile + halo, width)
+            patch = _predict_patch(network, picture.read(slice(*rows), slice(*columns)), scale, tta).cpu().numpy()
+            weight = _ramp(*rows, height, scale)[:, None, None] * _ramp(*columns, width, scale)[None, :, None]
+            place = slice(rows[0] * scale - done, rows[1] * scale - done), slice(columns[0] * scale, columns[1] * scale)
+            sums[place] += weight * patch
+            weights[place] += weight
+        # What the next row of tiles does not reach.
+        end = height * scale if top + tile >= height else (top + tile - halo) * scale
+        if end > done:
+            yield done, picture.finish(torch.from_numpy(sums[: end - done] / weights[: end - done]))
+            sums, weights, done = sums[end - done :], weights[end - done :], end
 
 
 def _ramp(start: int, end: int, side: int, scale: int) -> np.ndarray:
@@ -126,21 +190,18 @@ def _ramp(start: int, end: int, side: int, scale: int) -> np.ndarray:
     return ((np.minimum(from_left, from_right) - UNSEEN) / (2 * (BLENDED_HALO - UNSEEN))).clip(SMALLEST_WEIGHT, 1)
 
 
-def _tiles(width: int, height: int, tile: int) -> Iterator[Box]:
-    for top in range(0, height, tile):
-        for left in range(0, width, tile):
-            yield left, top, min(left + tile, width), min(top + tile, height)
-
-
-def _predict_patch(network: "nn.Module", patch: np.ndarray, scale: int) -> "Tensor":
-    """uint8 (h, w, 3) to floats (h * scale, w * scale, 3), on the device."""
+def _predict_patch(network: "nn.Module", patch: Samples, scale: int, tta: bool) -> "Tensor":
+    """(h, w, 3) to floats (h * scale, w * scale, 3), on the device."""
     import torch
 
     weights = next(network.parameters(), torch.empty(0))
+    white = 1 if patch.dtype.kind == "f" else np.iinfo(patch.dtype).max
+    # Torch has hardly anything to do with unsigned integers of 16 bits.
+    patch = patch.astype(np.float32) if patch.dtype == np.uint16 else patch.copy()
     with torch.inference_mode():
-        inputs = torch.from_numpy(patch.copy()).to(weights.device).permute(2, 0, 1)[None]
-        inputs = inputs.to(weights.dtype, memory_format=torch.channels_last) / 255
-        outputs: Tensor = network(inputs)
+        inputs = torch.from_numpy(patch).to(weights.device).permute(2, 0, 1)[None]
+        inputs = inputs.to(weights.dtype, memory_format=torch.channels_last) / white
+        outputs = _average_views(network, inputs) if tta else network(inputs)
         expected = (1, 3, patch.shape[0] * scale, patch.shape[1] * scale)
         if tuple(outputs.shape) != expected:
             raise ValueError(f"the network gave {tuple(outputs.shape)} where its scale {scale} promises {expected}")
@@ -151,16 +212,28 @@ def _predict_patch(network: "nn.Module", patch: np.ndarray, scale: int) -> "Tens
         return outputs
 
 
-def _round(values: "Tensor") -> np.ndarray:
+def _average_views(network: "nn.Module", inputs: "Tensor") -> "Tensor":
+    """Average over the eight ways to lay a picture, each laid back (Timofte et al. 2016, self-ensemble)."""
+    total: Any = 0
+    for turns in range(4):
+        for mirrored in (False, True):
+            view = inputs.rot90(turns, (2, 3))
+            output = network(view.flip(3) if mirrored else view).float()
+            total = total + (output.flip(3) if mirrored else output).rot90(-turns, (2, 3))
+    average: Tensor = total / 8
+    return average
+
+
+def round_to_bytes(values: "Tensor") -> Samples:
     """Give values in 0..1 as 8 bit, the nearest of 256 steps."""
     import torch
 
-    rounded: np.ndarray = values.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
+    rounded: Samples = values.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
     return rounded
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
     """CUDA and MPS say "out of memory", the CPU "not enough memory" or "can't allocate memory", by system."""
     message = str(error).lower()
-    signs = ("out of memory", "not enough memory", "can't allocate memory")
+    signs = ("out of memory", "not enough memory", "can't allocate memory", "std::bad_alloc", "could not create a memory")
     return isinstance(error, MemoryError) or any(sign in message for sign in signs)

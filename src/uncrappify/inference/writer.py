@@ -33,6 +33,7 @@ class Writer(Predictor[LanguageDescription]):
     purpose = "go on writing texts"
     input_shape = (-1,)
     input_type = "str"
+    instead = "Use uncrappify count, or uncrappify continue."
     output_shape = (-1,)
     output_type = "str"
 

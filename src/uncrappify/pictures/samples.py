@@ -19,9 +19,15 @@ _DIM = 1 / 16
 
 
 def round_to_bytes(samples: Samples, black: float, white: float) -> Bytes:
-    """Map ``black`` to 0 and ``white`` to 255, rounded; what lies beyond is clipped, and NaN is black.
+    """Map ``black`` to 0 and ``white`` to 255, as :func:`round_to` does."""
+    return round_to(np.uint8, samples, black, white)
+
+
+def round_to(kind: type[np.uint8] | type[np.uint16], samples: Samples, black: float, white: float) -> Samples:
+    """Map ``black`` to 0 and ``white`` to the largest of a type, rounded; what lies beyond is clipped, and NaN is black.
 
     Args:
+        kind: Type of what comes out; ``samples`` themselves are given where they are of it, with its whole range.
         samples: Any shape; any type of number.
         black: The sample that is black.
         white: The sample that is white; below ``black`` it turns the picture to its negative.
@@ -29,22 +35,25 @@ def round_to_bytes(samples: Samples, black: float, white: float) -> Bytes:
     Returns:
         The same shape.
     """
-    found = np.empty(samples.shape, np.uint8)
+    largest = int(np.iinfo(kind).max)
+    if samples.dtype == kind and (black, white) == (0, largest):
+        return samples
+    found = np.empty(samples.shape, kind)
     lines, theirs = samples.reshape(len(samples), -1), found.reshape(len(samples), -1)
     step = max(1, _BLOCK // max(1, lines.shape[1]))
     exact = np.float32 if samples.dtype.itemsize <= 2 else np.float64
     for first in range(0, len(lines), step):  # in blocks: the whole as 64-bit floats would take eight times the memory
         block: npt.NDArray[Any] = lines[first : first + step].astype(exact)
         np.nan_to_num(block, copy=False, nan=black, posinf=max(black, white), neginf=min(black, white))
-        scaled = (block - exact(black)) * exact(255 / (white - black))
-        theirs[first : first + step] = np.rint(scaled.clip(0, 255))
+        scaled = (block - exact(black)) * exact(largest / (white - black))
+        theirs[first : first + step] = np.rint(scaled.clip(0, largest))
     return found
 
 
-def divide_by_alpha(colours: Samples, opacity: Bytes, white: int) -> Samples:
+def divide_by_alpha(colours: Samples, opacity: Samples, white: int) -> Samples:
     """Undo that colours (H, W, channels), up to ``white``, were multiplied by alpha; where that is 0 they are black."""
     divisor = np.maximum(opacity, 1)[..., None].astype(np.float32)
-    return np.rint(colours * (255 / divisor)).clip(0, white).astype(colours.dtype)
+    return np.rint(colours * (np.iinfo(opacity.dtype).max / divisor)).clip(0, white).astype(colours.dtype)
 
 
 def guess_range(samples: Samples) -> tuple[float, float]:

@@ -30,7 +30,7 @@ def read(content: bytes, layout: Layout) -> tuple[Image.Image, str, list[str]]:
     """
     samples = read_samples(content, layout)
     colours = samples[..., : layout.colours]
-    notes, (black, white) = _find_range(layout, colours)
+    notes, (black, white) = find_range(layout, colours)
     if layout.photometric == PALETTE:
         pixels, notes = list_colours(layout)[colours[..., 0]], ["palette"]
     else:
@@ -62,7 +62,7 @@ def list_colours(layout: Layout) -> Bytes:
     return (palette if palette.max() <= _LARGEST_PALETTE_OF_BYTES else palette >> 8).astype(np.uint8)
 
 
-def _find_range(layout: Layout, colours: Samples) -> tuple[list[str], tuple[float, float]]:
+def find_range(layout: Layout, colours: Samples) -> tuple[list[str], tuple[float, float]]:
     """Find the samples that are black and white, and what to note of it."""
     bits = layout.bits[0]
     notes = ["CMYK"] if layout.photometric == CMYK else []

@@ -1,0 +1,331 @@
+"""A picture as its file has it: all its bits, its opacity, and what stands beside the pixels, for a result that keeps it.
+
+Training needs no more than upright 8-bit RGB (:mod:`uncrappify.pictures.picture`); who brings a picture wants back all
+that was in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
+
+from uncrappify.pictures import png, tiff
+from uncrappify.pictures.exif import EXIF_IFD, GPS_IFD, INTEROP_IFD, upright_exif, upright_xmp
+from uncrappify.pictures.jpeg_quality import estimate_quality
+from uncrappify.pictures.kinds import recognise_readable
+from uncrappify.pictures.limits import open_picture, prepare_tiff, read_orientation
+from uncrappify.pictures.reading import read_within_limit
+from uncrappify.pictures.samples import divide_by_alpha, round_to
+from uncrappify.pictures.tiff_layout import CMYK, GREY_INVERTED, PALETTE, Layout, describe
+from uncrappify.pictures.tiff_samples import read_samples
+from uncrappify.pictures.unusable import UnusablePicture, damage_told
+
+Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+_PHOTOSHOP = b"Photoshop 3.0\0"
+# Of a TIFF's directory, what is said of the picture and not of how it is stored.
+_DESCRIPTIVE = frozenset(
+    {0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x0131, 0x013B, 0x013C, 0x8298, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F}
+    | {0x0132, 0x011A, 0x011B, 0x0128, 0x4746, 0x4749, EXIF_IFD, GPS_IFD}
+)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a picture file says beside its pixels.
+
+    Attributes:
+        exif: TIFF structure, without ``Exif`` before it.
+        icc: Colour profile.
+        xmp: XML packet.
+        dpi: Pixels an inch, across and down.
+        iptc: Photoshop's resources, in which programs for archives keep captions.
+        comment: Of a JPEG.
+        text: Of a PNG.
+    """
+
+    exif: bytes | None = None
+    icc: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    iptc: bytes | None = None
+    comment: bytes | None = None
+    text: Mapping[str, str] = field(default_factory=dict)
+
+    def resized(self, width: int, height: int) -> Metadata:
+        """Give what the metadata of an upright picture of another size say; a broken EXIF is left out."""
+        exif = upright_exif(self.exif, width, height) if self.exif else None
+        xmp = upright_xmp(self.xmp, width, height) if self.xmp else None
+        return replace(self, exif=exif, xmp=xmp)
+
+
+@dataclass(frozen=True)
+class Original:
+    """A decoded picture with all that its file brought.
+
+    Attributes:
+        samples: (H, W, 1) for grey or (H, W, 3) for RGB, upright, uint8 or uint16, full range.
+        opacity: (H, W) of the same type; None where the file has none.
+        metadata: As they stand in the file.
+        kind: Pillow's name of the file's format.
+        suffix: Of the file's name, with its dot.
+        quality: Of a JPEG, by its tables.
+        notes: What was converted.
+    """
+
+    samples: Samples
+    opacity: Samples | None
+    metadata: Metadata
+    kind: str
+    suffix: str = ""
+    quality: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.samples.shape[1], self.samples.shape[0]
+
+    @property
+    def white(self) -> int:
+        """The largest sample: 255 or 65535."""
+        return int(np.iinfo(self.samples.dtype).max)
+
+    def as_rgb(self) -> Image.Image:
+        """Give the picture as training would read it: RGB of 8 bits, over white where it is transparent."""
+        colours = round_to(np.uint8, self.samples, 0, self.white)
+        picture = Image.fromarray(colours[..., 0] if colours.shape[2] == 1 else colours).convert("RGB")
+        if self.opacity is None:
+            return picture
+        white = Image.new("RGB", picture.size, "white")
+        white.paste(picture, mask=Image.fromarray(round_to(np.uint8, self.opacity, 0, self.white)))
+        return white
+
+
+def read_original(path: Path) -> Original:
+    """Read a picture file with all that it brought.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UnusablePicture: It cannot be read, is no picture, damaged, not supported, animated, or needs more memory than
+            the limit.
+    """
+    with read_within_limit(path) as content:
+        return replace(decode_original(content), suffix=path.suffix)
+
+
+def decode_original(content: bytes) -> Original:
+    """Decode a picture file's bytes, as :func:`read_original` does."""
+    kind = recognise_readable(content)
+    with damage_told(content, kind):
+        return _decode_tiff(content) if kind == "TIFF" else _decode(content, kind)
+
+
+def _decode(content: bytes, kind: str) -> Original:
+    sound = png.check(content) if kind == "PNG" else content
+    image = open_picture(BytesIO(sound), kind)
+    _refuse_animation(image)
+    orientation = read_orientation(image)
+    metadata = _read_metadata(content, image, kind)
+    notes: tuple[str, ...] = ()
+    if kind == "PNG" and content[24] == 16 and image.mode != "P":
+        samples, opacity = _read_deep_png(sound, image)
+    else:
+        samples, opacity, notes = _split(png.read(sound, image) if kind == "PNG" else image, metadata.icc)
+    metadata = replace(metadata, icc=None) if notes else metadata
+    quality = estimate_quality(getattr(image, "quantization", {})) if kind == "JPEG" else None
+    return _upright(Original(samples, opacity, metadata, kind, quality=quality, notes=notes), orientation)
+
+
+def _decode_tiff(content: bytes) -> Original:
+    layout = describe(content)
+    if layout.full_pages > 1:
+        raise UnusablePicture(f"not supported: {layout.full_pages} pages, save each as a picture of its own")
+    metadata = _read_tiff_metadata(content, layout)
+    if layout.is_plain:
+        # Pillow does not know every combination of channels.
+        with suppress(UnidentifiedImageError):
+            image = open_picture(BytesIO(content), "TIFF")
+            # Before the pixels: Pillow turns a TIFF when it loads it.
+            prepare_tiff(image)
+            samples, opacity, notes = _split(ImageOps.exif_transpose(image), metadata.icc)
+            metadata = replace(metadata, icc=None) if notes else metadata
+            return Original(samples, opacity, metadata, "TIFF", notes=notes)
+    if layout.photometric in (PALETTE, CMYK):
+        picture, _, notes_of_file = tiff.read(content, layout)
+        samples, opacity, notes = _split(picture, metadata.icc)
+        original = Original(samples, opacity, metadata, "TIFF", notes=(*notes_of_file, *notes))
+        return _upright(original, layout.orientation)
+    return _upright(_read_deep_tiff(content, layout, metadata), layout.orientation)
+
+
+def _refuse_animation(image: ImageFile.ImageFile) -> None:
+    # The second frame of a phone's JPEG (MPO) is a depth map or a preview, not part of the picture.
+    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise UnusablePicture(f"not supported: animation of {frames} frames, save the frames as pictures of their own")
+
+
+def _split(image: Image.Image, icc: bytes | None) -> tuple[Samples, Samples | None, tuple[str, ...]]:
+    """Take a picture of 8 bits apart into grey or colour, opacity, and a note where its profile was applied."""
+    image.load()
+    notes: tuple[str, ...] = ()
+    if image.format == "BMP" and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
+        image = image.convert("RGB")  # as browsers do: many programs leave the fourth byte unset
+    if image.mode == "CMYK":
+        image, notes = _convert_inks(image, icc), ("CMYK to sRGB",)
+    if image.has_transparency_data:
+        image = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
+    elif image.mode in ("1", "L"):
+        image = image.convert("L")
+    else:
+        image = image.convert("RGB")
+    pixels = np.array(image)
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    if pixels.shape[2] in (2, 4):
+        return np.ascontiguousarray(pixels[..., :-1]), np.ascontiguousarray(pixels[..., -1]), notes
+    return pixels, None, notes
+
+
+def _convert_inks(image: Image.Image, icc: bytes | None) -> Image.Image:
+    """Convert CMYK to sRGB by its profile, or as Pillow does without one."""
+    from PIL import ImageCms
+
+    if icc:
+        with suppress(ImageCms.PyCMSError, OSError):
+            srgb = ImageCms.createProfile("sRGB")
+            given = ImageCms.ImageCmsProfile(BytesIO(icc))
+            if converted := ImageCms.profileToProfile(image, given, srgb, outputMode="RGB"):
+                return converted
+    return image.convert("RGB")
+
+
+def _read_deep_png(content: bytes, image: ImageFile.ImageFile) -> tuple[Samples, Samples | None]:
+    samples = png.read_samples(content, image).astype(np.uint16)
+    if samples.shape[2] in (2, 4):
+        return np.ascontiguousarray(samples[..., :-1]), np.ascontiguousarray(samples[..., -1])
+    transparent = image.info.get("transparency")
+    if transparent is None:
+        return samples, None
+    differs = (samples != np.atleast_1d(transparent)).any(-1)
+    return samples, np.where(differs, np.uint16(65535), np.uint16(0))
+
+
+def _read_deep_tiff(content: bytes, layout: Layout, metadata: Metadata) -> Original:
+    """Read integers of more than 8 bits, signed ones and floats, as 16 bits; the others as 8."""
+    samples = read_samples(content, layout)
+    colours = samples[..., : layout.colours]
+    notes, (black, white) = tiff.find_range(layout, colours)
+    kind: Any = np.uint16 if max(layout.bits) > 8 else np.uint8
+    ends = (white, black) if layout.photometric == GREY_INVERTED else (black, white)
+    whole = (black, white) == (0, 65535) and colours.dtype == np.uint16 and ends[0] == 0
+    pixels = np.ascontiguousarray(colours) if whole else round_to(kind, colours, *ends)
+    opacity = None
+    if layout.alpha is not None:
+        opacity = round_to(kind, samples[..., layout.alpha], black, white)
+        if layout.is_premultiplied:
+            pixels = divide_by_alpha(pixels, opacity, int(np.iinfo(kind).max))
+    # Of 9 to 16 bits nothing is lost.
+    told = () if layout.has_range and layout.kind == 1 else tuple(note.replace("to 8", "to 16") for note in notes)
+    return Original(pixels, opacity, metadata, "TIFF", notes=told)
+
+
+def _read_metadata(content: bytes, image: ImageFile.ImageFile, kind: str) -> Metadata:
+    # A PNG's text was left out of what is decoded; too much of it is an error in Pillow.
+    opened = image
+    if kind == "PNG":
+        with suppress(Exception):
+            opened = open_picture(BytesIO(content), kind)
+            # What stands behind the pixels is read with them.
+            opened.load()
+    info = opened.info
+    dpi = info.get("dpi")
+    text = {
+        name: str(value)
+        for name, value in getattr(opened, "text", {}).items()
+        if name != "XML:com.adobe.xmp" and not name.startswith("Raw profile type")
+    }
+    segments = dict(getattr(opened, "applist", []))
+    comment = info.get("comment")
+    return Metadata(
+        exif=info["exif"].removeprefix(b"Exif\0\0") if info.get("exif") else None,
+        icc=info.get("icc_profile") or None,
+        xmp=_as_bytes(info.get("xmp") or info.get("XML:com.adobe.xmp")),
+        dpi=(float(dpi[0]), float(dpi[1])) if dpi and all(float(value) > 0 for value in dpi) else None,
+        iptc=(segments.get("APP13") or b"").removeprefix(_PHOTOSHOP) or None,
+        comment=comment if kind == "JPEG" and isinstance(comment, bytes) else None,
+        text=text,
+    )
+
+
+def _read_tiff_metadata(content: bytes, layout: Layout) -> Metadata:
+    tags = layout.tags
+    return Metadata(
+        exif=_take_exif(content),
+        iptc=_as_bytes(tags.get(TiffImagePlugin.PHOTOSHOP_CHUNK)),
+        icc=_as_bytes(tags.get(TiffImagePlugin.ICCPROFILE)),
+        xmp=_as_bytes(tags.get(TiffImagePlugin.XMP)),
+        dpi=_read_tiff_dpi(tags),
+    )
+
+
+def _take_exif(content: bytes) -> bytes | None:
+    """Take out of a TIFF's directory what is said of the picture, with the directories of EXIF and GPS."""
+    try:
+        given, kept = Image.Exif(), Image.Exif()
+        given.load(content)
+        kept.endian = given.endian
+        for tag in sorted(_DESCRIPTIVE & set(given)):
+            kept[tag] = dict(given.get_ifd(tag)) if tag in (EXIF_IFD, GPS_IFD) else given[tag]
+        if isinstance(inner := kept.get(EXIF_IFD), dict) and INTEROP_IFD in inner:
+            inner[INTEROP_IFD] = dict(given.get_ifd(INTEROP_IFD))
+        return kept.tobytes().removeprefix(b"Exif\0\0") if len(kept) else None
+    except Exception:  # broken EXIF says nothing about the pixels
+        return None
+
+
+def _read_tiff_dpi(tags: Mapping[int, Any]) -> tuple[float, float] | None:
+    unit = {2: 1.0, 3: 2.54}.get(tags.get(TiffImagePlugin.RESOLUTION_UNIT, 2))
+    across, down = (tags.get(tag) for tag in (TiffImagePlugin.X_RESOLUTION, TiffImagePlugin.Y_RESOLUTION))
+    if not unit or not across or not down:
+        return None
+    return float(across) * unit, float(down) * unit
+
+
+def _as_bytes(value: Any) -> bytes | None:
+    if isinstance(value, str):
+        return value.encode()
+    return bytes(value) if value else None
+
+
+def _upright(original: Original, orientation: int) -> Original:
+    """Turn a picture as its EXIF says: its samples, its opacity, and its pixels an inch."""
+    if orientation == 1:
+        return original
+    dpi = original.metadata.dpi
+    if dpi and orientation >= 5:
+        dpi = dpi[1], dpi[0]
+    return replace(
+        original,
+        samples=_turn(original.samples, orientation),
+        opacity=None if original.opacity is None else _turn(original.opacity, orientation),
+        metadata=replace(original.metadata, dpi=dpi),
+    )
+
+
+def _turn(pixels: Any, orientation: int) -> Any:
+    turned = pixels.swapaxes(0, 1) if orientation >= 5 else pixels
+    if orientation in (3, 4, 7, 8):
+        turned = turned[::-1]
+    if orientation in (2, 3, 6, 7):
+        turned = turned[:, ::-1]
+    return np.ascontiguousarray(turned)
