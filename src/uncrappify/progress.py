@@ -4,21 +4,42 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import rich
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 T = TypeVar("T")
 
 
-def make_bar() -> Progress:
+class SpeedColumn(ProgressColumn):
+    """How many are done a second."""
+
+    def render(self, task: Task) -> Text:
+        """Show the speed once it is known."""
+        return Text(f"{task.speed:.3g}/s" if task.speed else "")
+
+
+def make_bar(*, speed: bool = False) -> Progress:
     """Make a progress bar that disappears when it is done, and is not shown if the output is not a terminal.
 
     It shares rich's console with the log, so that log lines appear above it.
+
+    Args:
+        speed: Whether it shows how many are done a second.
     """
     console = rich.get_console()
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
+        *([SpeedColumn()] if speed else []),
         TimeRemainingColumn(),
         console=console,
         transient=True,

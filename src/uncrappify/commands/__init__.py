@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import click
 
-from uncrappify.commands.show import show
-from uncrappify.commands.sync import sync
-from uncrappify.commands.ui import ui
-from uncrappify.commands.writing import count, go_on
+import uncrappify.threads  # isort: skip # noqa: F401 (before numpy and torch, which the commands load)
 from uncrappify.errors import UserError
 from uncrappify.output import check_nothing_lost, forgive
+
+COMMANDS = {
+    "apply": "uncrappify.commands.apply:apply",
+    "continue": "uncrappify.commands.writing:go_on",
+    "count": "uncrappify.commands.writing:count",
+    "show": "uncrappify.commands.show:show",
+    "sync": "uncrappify.commands.sync:sync",
+    "ui": "uncrappify.commands.ui:ui",
+}
+"""Name to function; a name, not an import: what one of them needs, such as MLflow, takes seconds to load."""
 
 
 class Commands(click.Group):
     """Tells a mistake of the user in one paragraph, whichever command finds it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands by name."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command.
@@ -37,9 +57,3 @@ class Commands(click.Group):
 def main() -> None:
     """Work with the runs and models of this project; `kedro run` makes them."""
 
-
-main.add_command(count)
-main.add_command(go_on)
-main.add_command(show)
-main.add_command(sync)
-main.add_command(ui)

@@ -94,7 +94,7 @@ class Restorer(Predictor[RestorationDescription]):
         ending = find_suffix(original.suffix, request.format)
         encode = partial(encode_finished, finished, find_format(ending), request.quality)
         shown = partial(replace(original, samples=restored, opacity=opacity).as_rgb)
-        return Result(files=(encode,), show=shown, notes=original.notes, tile=tile)
+        return Result(files=(encode,), show=shown, notes=original.notes, tile=tile, size=restored.nbytes)
 
     def _restore(self, original: Original, request: Request) -> tuple[Any, int]:
         """Give the restored samples, and the side of the tiles; once memory has ended, they stay small."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uncrappify.errors import UserError
@@ -110,10 +110,12 @@ class Result:
         show: Draws the result for a report: RGB, in its own size.
         notes: What was converted or lost.
         tile: Side of the tiles that were used, where there were any.
+        size: Bytes that it takes until it is written.
     """
 
     files: tuple[Callable[[], Encoded], ...] = ()
     row: Mapping[str, str] | None = None
     show: Callable[[], Image.Image] | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     tile: int | None = None
+    size: int = 0

@@ -88,7 +88,7 @@ class Segmenter(Predictor[SegmentationDescription]):
         def encode_overlay() -> Encoded:
             return encode_picture(overlay(), "JPEG", request.quality)
 
-        return Result(files=(encode_mask, encode_overlay), show=overlay, notes=original.notes)
+        return Result(files=(encode_mask, encode_overlay), show=overlay, notes=original.notes, size=4 * classes.nbytes)
 
     def probabilities(self, picture: Image.Image) -> Tensor:
         """Give the probability of each class of each pixel.

@@ -1,0 +1,179 @@
+"""A trained model applied to pictures: what the command ``uncrappify apply`` and the pipeline ``apply`` both do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from uncrappify.application.inputs import Job, check_output, find_inputs, plan
+from uncrappify.errors import UserError
+from uncrappify.foreign import in_one_line
+from uncrappify.progress import format_duration
+from uncrappify.sources.layout import shorten_list
+
+if TYPE_CHECKING:
+    from uncrappify.application.batch import Done
+    from uncrappify.application.table import ResultTable
+    from uncrappify.inference.predictor import Predictor
+    from uncrappify.inference.results import Request
+
+DOUBTS_SHOWN = 3
+FAILURES_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done, checked, before any weight or picture is read.
+
+    Attributes:
+        jobs: The pictures that are missing in the output.
+        skipped: How many are there already.
+        kind: The class that uses the model.
+        request: What is asked for.
+        output: Folder of the results; None for that of each picture.
+        table: Where the kind's rows go; None where it writes none.
+    """
+
+    jobs: list[Job]
+    skipped: int
+    kind: type[Predictor[Any]]
+    request: Request
+    output: Path | None
+    table: ResultTable | None
+
+
+@dataclass
+class Outcome:
+    """What became of a batch.
+
+    Attributes:
+        done: The pictures in order.
+        skipped: How many were there already.
+        seconds: It took.
+    """
+
+    done: list[Done] = field(default_factory=list)
+    skipped: int = 0
+    seconds: float = 0
+
+    @property
+    def failed(self) -> list[Done]:
+        """Those of which nothing came."""
+        return [one for one in self.done if one.failure]
+
+    def summarise(self, where: str) -> list[str]:
+        """Say in lines what was written, and what not and why.
+
+        Args:
+            where: The results are.
+        """
+        written = len(self.done) - len(self.failed)
+        speed = f"{written / self.seconds:.3g} pictures/s" if self.seconds > 0 and written else "none"
+        parts = [f"{_count(written)} written to {where} in {format_duration(self.seconds)} ({speed})"]
+        if self.skipped:
+            parts.append(f"{self.skipped} there already (--overwrite does them again)")
+        if self.failed:
+            parts.append(f"{len(self.failed)} failed")
+        lines = [f"{', '.join(parts)}."]
+        tiles = {one.tile for one in self.done if one.tile}
+        if tiles:
+            lines.append(f"Tiles of {' and '.join(map(str, sorted(tiles)))} pixels.")
+        lines += _gather("Note", [(one.job.name, note) for one in self.done for note in one.notes])
+        shown = [f"  {one.job.name}: {in_one_line(one.failure)}" for one in self.failed[:FAILURES_SHOWN]]
+        more = len(self.failed) - FAILURES_SHOWN
+        return [*lines, *shown, *([f"  ... and {more} more"] if more > 0 else [])]
+
+
+def prepare(
+    weights: Path,
+    inputs: Sequence[str],
+    output: Path | None,
+    request: Request,
+    mark: str = "",
+    overwrite: bool = False,
+) -> Task:
+    """Find out what is to be done; nothing is written.
+
+    Args:
+        weights: The model's file, of which the description alone is read.
+        inputs: Files, folders and globs.
+        output: Folder of the results; None for that of each picture, which takes a ``mark``.
+        request: What is asked for.
+        mark: What is added to each name.
+        overwrite: Whether results that are there are made again.
+
+    Raises:
+        UserError: If the kind of model takes no pictures, or does not do what is asked for, or something is wrong with
+            inputs or output.
+    """
+    from uncrappify.application.table import ResultTable
+    from uncrappify.datasets.weights import read_description
+    from uncrappify.inference.predictor import predictor_of
+
+    kind = predictor_of(read_description(weights))
+    if kind.instead:
+        raise UserError(f"These weights {kind.purpose}, and apply takes picture files. {kind.instead}")
+    kind.check_request(request)
+    if "/" in mark or "\\" in mark or "\0" in mark:
+        raise UserError(f"--suffix {mark!r}: it is added to a name, and a name has no slash.")
+    if output is None and (not mark or kind.table):
+        raise UserError("Give --output, a folder for the results." if kind.table else "Give --output, or a --suffix.")
+    found = find_inputs(inputs)
+    if output is not None:
+        check_output(output, inputs)
+    jobs = plan(found, output, mark, lambda suffix: kind.name_endings(suffix, request))
+    table = ResultTable(output / f"{kind.table}.csv", fresh=overwrite) if kind.table and output else None
+    missing = [job for job in jobs if overwrite or not _is_there(job, table)]
+    return Task(missing, len(jobs) - len(missing), kind, request, output, table)
+
+
+def carry_out(
+    task: Task,
+    predictor: Predictor[Any],
+    thumbnail: int = 0,
+    on_done: Callable[[Done], None] = lambda _: None,
+) -> Outcome:
+    """Apply a model to the pictures of a task.
+
+    Args:
+        task: What is to be done.
+        predictor: The model.
+        thumbnail: As :func:`~uncrappify.application.batch.run_batch` takes it.
+        on_done: Is told of each picture.
+
+    Raises:
+        UserError: The disk is full; what is done stays.
+    """
+    from uncrappify.application.batch import run_batch
+
+    outcome, start = Outcome(skipped=task.skipped), time.monotonic()
+    try:
+        for done in run_batch(task.jobs, predictor, task.request, task.output, thumbnail):
+            if task.table is not None and done.row is not None:
+                task.table.add(done.job.name, done.row)
+            outcome.done.append(done)
+            on_done(done)
+    finally:
+        if task.table is not None:
+            task.table.write()
+    outcome.seconds = time.monotonic() - start
+    return outcome
+
+
+def _is_there(job: Job, table: ResultTable | None) -> bool:
+    return all(target.exists() for target in job.targets) and (table is None or job.name in table)
+
+
+def _count(number: int) -> str:
+    return "1 picture" if number == 1 else f"{number} pictures"
+
+
+def _gather(head: str, told: Sequence[tuple[str, str]]) -> list[str]:
+    """Say each thing once, with the pictures that it was said of."""
+    by_text: dict[str, list[str]] = {}
+    for name, text in told:
+        by_text.setdefault(text, []).append(name)
+    return [f"{head}: {text} ({shorten_list(names)})." for text, names in by_text.items()]

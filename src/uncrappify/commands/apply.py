@@ -1,0 +1,140 @@
+"""``uncrappify apply``: a trained model on a user's own pictures."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from uncrappify.errors import UserError
+
+if TYPE_CHECKING:
+    from uncrappify.application.apply import Outcome, Task
+    from uncrappify.application.batch import Done
+    from uncrappify.inference.predictor import Predictor
+
+SOME_FAILED = 3
+"""Exit code of a batch of which some pictures have failed."""
+
+DOUBTS_SHOWN = 3
+
+
+@click.command()
+@click.argument("weights")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Folder of the results; made if it is not there.")
+@click.option("--suffix", default="", help="Added to each name. Without --output, results lie beside the pictures.")
+@click.option("--format", type=click.Choice(["jpg", "png", "webp", "tiff", "avif"]), help="Default: that of each picture.")
+@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP (default 95), and AVIF (90).")
+@click.option("--scale-to", metavar="SIZE", help="2x, 3000x (wide), x1200 (high), 1600x1200 (fits into both).")
+@click.option("--tile", type=click.IntRange(min=64), help="Side of the tiles in pixels; smaller ones take less memory.")
+@click.option("--tta", is_flag=True, help="Average over mirrored and turned copies: better, and slower by as many.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps.")
+@click.option("--memory", type=click.FloatRange(min=0.01), default=2.0, show_default=True, help="GB to decode a picture.")
+@click.option("--overwrite", is_flag=True, help="Do again what is there.")
+@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+@click.option("--report", type=click.Path(path_type=Path), help="Picture with before and after side by side.")
+def apply(weights: str, inputs: tuple[str, ...], **options: Any) -> None:
+    """Apply WEIGHTS to pictures, folders (whose structure is kept) or globs.
+
+    WEIGHTS is a model.safetensors, a pipeline's name for what it delivers (superres), one of its models (digits.cnn), a
+    run's id, or models:/NAME@ALIAS. A model that restores writes pictures, one that segments masks with an overlay, one
+    that classifies a table.
+
+    What is there already is left as it is, so that the same command goes on where it was stopped. The exit code is 3
+    where some pictures have failed.
+    """
+    from uncrappify.application.weights import open_weights
+    from uncrappify.pictures.budget import GIGABYTE, limit_decoding
+
+    # What Pillow thinks of a file's metadata is no news for the user.
+    warnings.filterwarnings("ignore", module="PIL")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    # A machine that shuts down is the same clean stop as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    limit_decoding(int(options["memory"] * GIGABYTE))
+    with open_weights(weights) as file:
+        task = _prepare(file, inputs, options)
+        if options["dry_run"]:
+            _tell_plan(task)
+            return
+        outcome = _run(task, file, weights, options)
+    if outcome.failed:
+        sys.exit(SOME_FAILED)
+
+
+def _prepare(file: Path, inputs: tuple[str, ...], options: dict[str, Any]) -> Task:
+    from uncrappify.application.apply import prepare
+    from uncrappify.application.report import check_report
+    from uncrappify.inference.results import Request, ScaleTo
+    from uncrappify.pictures.saving import FORMATS
+
+    if options["report"]:
+        check_report(options["report"])
+    request = Request(
+        format=FORMATS[options["format"]] if options["format"] else None,
+        quality=options["quality"],
+        tile=options["tile"],
+        scale_to=ScaleTo.parse(options["scale_to"]) if options["scale_to"] else None,
+        tta=options["tta"],
+    )
+    return prepare(file, inputs, options["output"], request, options["suffix"], options["overwrite"])
+
+
+def _run(task: Task, file: Path, name: str, options: dict[str, Any]) -> Outcome:
+    from uncrappify.application.apply import Outcome, carry_out
+    from uncrappify.application.report import THUMBNAIL, write_report
+    from uncrappify.inference import load_predictor
+    from uncrappify.progress import make_bar
+
+    where = f"{options['output']}/" if options["output"] else "the pictures' own folders"
+    if not task.jobs:
+        click.echo(f"All {task.skipped} pictures are in {where} already; --overwrite does them again.")
+        return Outcome(skipped=task.skipped)
+    predictor = load_predictor(file, options["device"])
+    click.echo(_introduce(predictor, name, len(task.jobs)))
+    doubts: Counter[str] = Counter()
+    with make_bar(speed=True) as bar:
+        progress = bar.add_task("pictures", total=len(task.jobs))
+
+        def on_done(done: Done) -> None:
+            bar.advance(progress)
+            _tell_doubt(done, doubts)
+
+        try:
+            outcome = carry_out(task, predictor, THUMBNAIL if options["report"] else 0, on_done)
+        except KeyboardInterrupt as error:
+            raise UserError("stopped; the same command goes on from here.") from error
+    if doubts.total() > DOUBTS_SHOWN:
+        click.echo(f"... and {doubts.total() - DOUBTS_SHOWN} more like that.")
+    if options["report"] and any(done.before for done in outcome.done):
+        write_report(options["report"], outcome.done, f"{name}: {len(outcome.done)} pictures, before and after")
+    for line in outcome.summarise(where):
+        click.echo(line)
+    return outcome
+
+
+def _introduce(predictor: Predictor[Any], name: str, pictures: int) -> str:
+    device = next((weights.device for weights in predictor.network.parameters()), "cpu")
+    return f"{name}: {predictor!r} on {device}, {pictures} picture{'s' * (pictures != 1)}."
+
+
+def _tell_doubt(done: Done, doubts: Counter[str]) -> None:
+    if done.doubt:
+        doubts[done.doubt] += 1
+        if doubts.total() <= DOUBTS_SHOWN:
+            click.echo(f"{done.job.name}: {done.doubt}.")
+
+
+def _tell_plan(task: Task) -> None:
+    for job in task.jobs:
+        targets = ", ".join(map(str, job.targets)) or f"a row of {task.table.path if task.table else ''}"
+        click.echo(f"{job.path} -> {targets}")
+    there = f", {task.skipped} there already" if task.skipped else ""
+    click.echo(f"{len(task.jobs)} would be written{there}; nothing was (--dry-run).")
