@@ -7,7 +7,8 @@ import pytest
 
 from uncrappify.errors import UserError
 from uncrappify.sources import FolderOptions, Source, fetch
-from uncrappify.sources.folder import find_pairable, find_pictures
+from uncrappify.sources.folder import find_pairable
+from uncrappify.walking import find_pictures
 
 EXAMPLE = "\n  --params pictures=~/Pictures"
 

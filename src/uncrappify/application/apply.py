@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from uncrappify.application.inputs import Job, check_output, find_inputs, plan
 from uncrappify.errors import UserError
 from uncrappify.foreign import in_one_line
+from uncrappify.names import shorten_list
 from uncrappify.progress import format_duration
-from uncrappify.sources.layout import shorten_list
 
 if TYPE_CHECKING:
     from uncrappify.application.batch import Done

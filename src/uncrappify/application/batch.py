@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from uncrappify.application.inputs import Job
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
+from uncrappify.names import shorten_list
 from uncrappify.pictures.original import Original, read_original
 from uncrappify.pictures.unusable import UnusablePicture
-from uncrappify.sources.layout import shorten_list
 
 if TYPE_CHECKING:
     from PIL import Image

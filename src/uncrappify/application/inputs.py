@@ -1,4 +1,4 @@
-"""Which pictures a user means, and which file comes of each: no two are one, and none lies outside the output folder."""
+"""Which pictures a user means, and which files come of each: no two in one place, none outside the output folder."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from uncrappify.errors import UserError
-from uncrappify.sources.folder import find_pictures
-from uncrappify.sources.layout import cut_suffix, escape, shorten_list
+from uncrappify.names import cut_suffix, escape, shorten_list
+from uncrappify.walking import find_pictures
 
 _MAGIC = "*?["
 
@@ -86,8 +86,8 @@ def check_output(output: Path, inputs: Sequence[str]) -> None:
     for folder in list_folders(inputs):
         if whole.is_relative_to(folder.resolve()):
             raise UserError(
-                f"the output folder {output} lies in the input folder {folder}, and its pictures would be inputs of the "
-                "next run. Give a folder elsewhere, such as --output repaired."
+                f"the output folder {output} lies in the input folder {folder}, and its pictures would be inputs of "
+                "the next run. Give a folder elsewhere, such as --output repaired."
             )
     existing = next(parent for parent in (whole, *whole.parents) if parent.exists())
     if not existing.is_dir():
@@ -193,6 +193,6 @@ def _keep_pictures(names: dict[Path, tuple[Path, ...]]) -> None:
         for target in targets:
             if os.path.realpath(target) in pictures:
                 raise UserError(
-                    f"{escape(str(target))} is an input, and a result would take its place. Give another --output, or a "
-                    "--suffix such as _restored."
+                    f"{escape(str(target))} is an input, and a result would take its place. Give another --output, or "
+                    "a --suffix such as _restored."
                 )

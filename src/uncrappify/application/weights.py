@@ -25,8 +25,8 @@ def open_weights(given: str) -> Iterator[Path]:
     """Find a weights file, and keep it for the block where it has to be fetched.
 
     Args:
-        given: A file; a pipeline's name (``superres``) for what it delivers, or one of its models (``digits.cnn``); the id
-            of a run; or ``models:/<name>@<alias>`` or ``models:/<name>/<version>`` of MLflow's registry.
+        given: A file; a pipeline's name (``superres``) for what it delivers, or one of its models (``digits.cnn``); the
+            id of a run; or ``models:/<name>@<alias>`` or ``models:/<name>/<version>`` of MLflow's registry.
 
     Yields:
         The file.
@@ -104,8 +104,8 @@ def _find_registered(given: str) -> Any:
         aliases = ", ".join(f"@{alias}" for alias in known[name].aliases) or "none"
         versions = ", ".join(str(one.version) for one in client.search_model_versions(f"name='{name}'")) or "none"
         raise UserError(
-            f"{name} has no {'alias' if '@' in given else 'version'} {in_one_line(alias)!r}. Aliases: {aliases}; versions: "
-            f"{versions}."
+            f"{name} has no {'alias' if '@' in given else 'version'} {in_one_line(alias)!r}. Aliases: {aliases}; "
+            f"versions: {versions}."
         ) from error
     return client, version.source
 

@@ -56,4 +56,3 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Work with the runs and models of this project; `kedro run` makes them."""
-

@@ -30,13 +30,17 @@ DOUBTS_SHOWN = 3
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Folder of the results; made if it is not there.")
 @click.option("--suffix", default="", help="Added to each name. Without --output, results lie beside the pictures.")
-@click.option("--format", type=click.Choice(["jpg", "png", "webp", "tiff", "avif"]), help="Default: that of each picture.")
+@click.option(
+    "--format", type=click.Choice(["jpg", "png", "webp", "tiff", "avif"]), help="Default: that of each picture."
+)
 @click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP (default 95), and AVIF (90).")
 @click.option("--scale-to", metavar="SIZE", help="2x, 3000x (wide), x1200 (high), 1600x1200 (fits into both).")
 @click.option("--tile", type=click.IntRange(min=64), help="Side of the tiles in pixels; smaller ones take less memory.")
 @click.option("--tta", is_flag=True, help="Average over mirrored and turned copies: better, and slower by as many.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps.")
-@click.option("--memory", type=click.FloatRange(min=0.01), default=2.0, show_default=True, help="GB to decode a picture.")
+@click.option(
+    "--memory", type=click.FloatRange(min=0.01), default=2.0, show_default=True, help="GB to decode a picture."
+)
 @click.option("--overwrite", is_flag=True, help="Do again what is there.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @click.option("--report", type=click.Path(path_type=Path), help="Picture with before and after side by side.")

@@ -21,9 +21,10 @@ from pydantic import BaseModel
 from uncrappify.atomic import written_whole
 from uncrappify.datasets.file import advise
 from uncrappify.errors import UserError
+from uncrappify.names import shorten_list
 from uncrappify.pictures import encode, read_picture
 from uncrappify.progress import track
-from uncrappify.sources.layout import place_file, shorten_list
+from uncrappify.sources.layout import place_file
 from uncrappify.state import read_lines, read_state, recover_state, write_state
 
 log = logging.getLogger(__name__)

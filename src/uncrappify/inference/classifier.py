@@ -78,7 +78,9 @@ class Classifier(Predictor[ClassificationDescription]):
         picture = original.as_rgb()
         first = list(islice(self(picture).items(), len(_PLACES)))
         row = {}
-        for place, (name, probability) in zip(_PLACES, [*first, *[("", None)] * (len(_PLACES) - len(first))], strict=True):
+        for place, (name, probability) in zip(
+            _PLACES, [*first, *[("", None)] * (len(_PLACES) - len(first))], strict=True
+        ):
             row[f"{place}class"] = name
             row[f"{place}probability"] = "" if probability is None else f"{probability:.4f}"
         return Result(row=row, show=lambda: picture, notes=original.notes)

@@ -112,7 +112,7 @@ class Predictor(ABC, Generic[D]):
         """
 
     @classmethod
-    def name_endings(cls, suffix: str, request: Request) -> tuple[str, ...]:
+    def name_endings(cls, suffix: str, request: Request) -> tuple[str, ...]:  # noqa: ARG003
         """Say what files come of a picture, by what follows the picture's name without suffix.
 
         Args:

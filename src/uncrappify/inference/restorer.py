@@ -101,7 +101,9 @@ class Restorer(Predictor[RestorationDescription]):
         (width, height), channels = original.size, original.samples.shape[2]
         profile = read_profile(original.metadata.icc, channels) if original.metadata.icc else None
         # A fourth byte, as Pillow keeps colours: it takes them without a copy.
-        restored = np.empty((height * self.scale, width * self.scale, channels + (channels == 3)), original.samples.dtype)
+        restored = np.empty(
+            (height * self.scale, width * self.scale, channels + (channels == 3)), original.samples.dtype
+        )
         restored = restored[..., :channels]
 
         def put(top: int, rows: Samples) -> None:

@@ -53,8 +53,8 @@ class ScaleTo:
         numbers = [number for number in (size.factor, size.width, size.height) if number is not None]
         if not all(0 < number <= LARGEST_SIDE for number in numbers) or (size.factor or 1) > LARGEST_FACTOR:
             raise UserError(
-                f"--scale-to {text}: expected 2x (a factor up to {LARGEST_FACTOR}), 3000x (a width in pixels), x1200 (a "
-                f"height) or 1600x1200 (it fits into both)."
+                f"--scale-to {text}: expected 2x (a factor up to {LARGEST_FACTOR}), 3000x (a width in pixels), x1200 "
+                "(a height) or 1600x1200 (it fits into both)."
             )
         return size
 
@@ -97,7 +97,9 @@ class Request:
         """
         for option in options:
             if getattr(self, option) not in (None, False):
-                raise UserError(f"--{option.replace('_', '-')} has no meaning for weights that {purpose}. Leave it out.")
+                raise UserError(
+                    f"--{option.replace('_', '-')} has no meaning for weights that {purpose}. Leave it out."
+                )
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class Segmenter(Predictor[SegmentationDescription]):
         request.refuse(cls.purpose, "format", "tile", "scale_to")
 
     @classmethod
-    def name_endings(cls, suffix: str, request: Request) -> tuple[str, ...]:
+    def name_endings(cls, suffix: str, request: Request) -> tuple[str, ...]:  # noqa: ARG003
         """Say that a mask comes of a picture, and the picture with the classes' colours over it."""
         return ".png", "_overlay.jpg"
 

@@ -235,5 +235,11 @@ def round_to_bytes(values: "Tensor") -> Samples:
 def _is_out_of_memory(error: BaseException) -> bool:
     """CUDA and MPS say "out of memory", the CPU "not enough memory" or "can't allocate memory", by system."""
     message = str(error).lower()
-    signs = ("out of memory", "not enough memory", "can't allocate memory", "std::bad_alloc", "could not create a memory")
+    signs = (
+        "out of memory",
+        "not enough memory",
+        "can't allocate memory",
+        "std::bad_alloc",
+        "could not create a memory",
+    )
     return isinstance(error, MemoryError) or any(sign in message for sign in signs)

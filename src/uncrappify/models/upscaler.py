@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -40,9 +42,11 @@ class BicubicEnlargement(nn.Module):
     def __init__(self, scale: int) -> None:
         super().__init__()
         self.scale = scale
+        # On the CPU also where a network is built without values: torch would load its compiler for that, in a second.
+        options: Any = {"dtype": torch.float64, "device": "cpu"}
         # Output pixel p of a cell lies at (p + 0.5) / scale - 0.5 from the centre of its input pixel.
-        offsets = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
-        distances = (torch.arange(-2, 3, dtype=torch.float64)[None] - offsets[:, None]).abs()
+        offsets = (torch.arange(scale, **options) + 0.5) / scale - 0.5
+        distances = (torch.arange(-2, 3, **options)[None] - offsets[:, None]).abs()
         rows = keys_kernel(distances)
         # Flat, because a one-channel kernel in channels-last memory cannot be sent between processes.
         kernel = torch.einsum("py,qx->pqyx", rows, rows).reshape(scale * scale, 25)

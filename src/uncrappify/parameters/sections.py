@@ -9,7 +9,6 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-from kedro.framework.project import settings
 from kedro.utils import find_kedro_project
 
 from uncrappify.errors import UserError
@@ -80,8 +79,9 @@ def _check_names(file: str, name: object, template: object) -> None:
 
 
 def _conf_source() -> Path:
-    # Here: whoever only loads a model runs no command.
+    # Here: whoever only loads a model runs no command, and Kedro's settings take a third of a second.
     import click
+    from kedro.framework.project import settings
 
     context = click.get_current_context(silent=True)
     given = context.params.get("conf_source") if context else None

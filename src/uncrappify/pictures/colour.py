@@ -15,7 +15,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 # sRGB's primaries as profiles have them, adapted to D50 (IEC 61966-2-1).
-_SRGB = np.array([[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]])
+_SRGB = np.array(
+    [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
+)
 _STEPS = 4096
 _SAME = 2e-3
 """A profile that moves no colour by more is sRGB under another name."""
@@ -59,8 +61,8 @@ def read_profile(content: bytes, channels: int) -> Profile | None:
         channels: Of the picture: 1 for grey, 3 for RGB.
 
     Returns:
-        None where there is nothing to convert, or no way: the profile is sRGB's, of another number of channels, damaged,
-        or made of tables. The samples are taken as they are then.
+        None where there is nothing to convert, or no way: the profile is sRGB's, of another number of channels,
+        damaged, or made of tables. The samples are taken as they are then.
     """
     try:
         if content[16:20] != {1: b"GRAY", 3: b"RGB "}[channels]:

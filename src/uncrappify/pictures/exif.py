@@ -55,7 +55,9 @@ class _Block:
 
     def change(self, entry: _Entry | None, value: int) -> None:
         if entry and entry.kind in (_SHORT, _LONG) and entry.count == 1:
-            self.put("H" if entry.kind == _SHORT else "I", entry.place, min(value, 65535 if entry.kind == _SHORT else value))
+            self.put(
+                "H" if entry.kind == _SHORT else "I", entry.place, min(value, 65535 if entry.kind == _SHORT else value)
+            )
 
 
 def upright_exif(exif: bytes, width: int, height: int) -> bytes | None:

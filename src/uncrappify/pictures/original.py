@@ -1,4 +1,4 @@
-"""A picture as its file has it: all its bits, its opacity, and what stands beside the pixels, for a result that keeps it.
+"""A picture as its file has it: all its bits, its opacity, and what stands beside the pixels, for whom it is kept.
 
 Training needs no more than upright 8-bit RGB (:mod:`uncrappify.pictures.picture`); who brings a picture wants back all
 that was in it.

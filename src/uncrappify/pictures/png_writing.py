@@ -35,7 +35,10 @@ def write(samples: Samples, opacity: Samples | None, metadata: Metadata) -> byte
     """
     height, width, channels = samples.shape
     colour = (_GREY if channels == 1 else _RGB) + (_ALPHA if opacity is not None else 0)
-    parts = [b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * samples.itemsize, colour, 0, 0, 0))]
+    parts = [
+        b"\x89PNG\r\n\x1a\n",
+        _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * samples.itemsize, colour, 0, 0, 0)),
+    ]
     parts += [_chunk(name, content) for name, content in _list_metadata(metadata)]
     packer = zlib.compressobj(1)
     for lines in _filter_lines(samples, opacity):

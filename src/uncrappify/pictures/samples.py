@@ -24,7 +24,7 @@ def round_to_bytes(samples: Samples, black: float, white: float) -> Bytes:
 
 
 def round_to(kind: type[np.uint8] | type[np.uint16], samples: Samples, black: float, white: float) -> Samples:
-    """Map ``black`` to 0 and ``white`` to the largest of a type, rounded; what lies beyond is clipped, and NaN is black.
+    """Map ``black`` to 0 and ``white`` to a type's largest, rounded; what lies beyond is clipped, and NaN is black.
 
     Args:
         kind: Type of what comes out; ``samples`` themselves are given where they are of it, with its whole range.

@@ -15,11 +15,12 @@ from uncrappify.addresses import without_password
 from uncrappify.errors import UserError
 from uncrappify.sources import masks, pairs
 from uncrappify.sources.download import download, read_text
-from uncrappify.sources.folder import find_pictures, keep_pairable
+from uncrappify.sources.folder import keep_pairable
 from uncrappify.sources.layout import match_globs, match_twins, name_files, summarise_files
 from uncrappify.sources.parameters import ArchiveOptions, Globs, PictureSource, make_absolute
 from uncrappify.sources.unpack import ALLOWANCE, EXPANSION, unpack
 from uncrappify.state import recover_state, write_state
+from uncrappify.walking import find_pictures
 
 log = logging.getLogger(__name__)
 

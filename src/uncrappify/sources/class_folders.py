@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from uncrappify.errors import UserError
-from uncrappify.sources.folder import find_folder, find_pictures
-from uncrappify.sources.layout import match_globs, name_files, shorten_list
+from uncrappify.names import shorten_list
+from uncrappify.sources.folder import find_folder
+from uncrappify.sources.layout import match_globs, name_files
 from uncrappify.sources.manifest import with_test_source
 from uncrappify.sources.parameters import ClassFoldersOptions, PictureSource
+from uncrappify.walking import find_pictures
 
 PARTS = {
     "train": "train",

@@ -8,7 +8,8 @@ from unicodedata import normalize
 import pandas as pd
 
 from uncrappify.errors import UserError
-from uncrappify.sources.layout import TEST_PREFIX, find_stems, match_globs, shorten_list
+from uncrappify.names import shorten_list
+from uncrappify.sources.layout import TEST_PREFIX, find_stems, match_globs
 from uncrappify.sources.manifest import SAME_CONTENT
 from uncrappify.sources.parameters import PictureSource
 from uncrappify.sources.split import list_parts_by_hash

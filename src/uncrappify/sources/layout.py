@@ -11,10 +11,10 @@ from unicodedata import normalize
 import pandas as pd
 
 from uncrappify.errors import UserError
+from uncrappify.names import cut_suffix, escape, shorten_list
 
 _WILDCARDS = {"**/": "((?:[^/]+/)*)", "*": "([^/]*)", "?": "([^/])"}
 _SHAPES_SHOWN = 8
-_NAMES_SHOWN = 3
 _READABLE = 48
 _SAME_BUT_FOR_CASE = re.compile("~[0-9a-f]{12}$")
 _RESERVED = re.compile("con|prn|aux|nul|com[0-9]|lpt[0-9]", re.IGNORECASE)
@@ -97,19 +97,6 @@ def _find_stem(name: str, file: str) -> str:
     return cut_suffix(path) if is_path else name
 
 
-def cut_suffix(file: str) -> str:
-    """Give a path without its suffix: what files that may well be the same picture have in common."""
-    folder, slash, name = file.rpartition("/")
-    stem, _, suffix = name.rpartition(".")
-    # As pathlib has it, in a tenth of its time: ".bashrc" and "a." have no suffix.
-    return folder + slash + (stem if stem.strip(".") and suffix else name)
-
-
-def escape(name: str) -> str:
-    """Make a file name printable: one with invalid UTF-8 can be neither printed nor written to a table."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def place_file(identity: str) -> PurePosixPath:
     """Find a place for a computed picture that depends on what it is computed from alone, and is unique on any disk.
 
@@ -184,12 +171,6 @@ def match_twins(
         raise UserError(f"{where}: {'; '.join(told)}. Each {roles[0]} needs one {roles[1]}.")
     names = name_files(listed or pictures)
     return {name: escape(others[pictures[file]][0]) for name, file in names.items() if file in pictures}
-
-
-def shorten_list(names: Sequence[str], shown: int = _NAMES_SHOWN) -> str:
-    """List the first names, printable, and how many more there are."""
-    more = len(names) - shown
-    return escape(", ".join(names[:shown])) + (f" and {more} more" if more > 0 else "")
 
 
 def _unify(keys: Keys) -> Keys:

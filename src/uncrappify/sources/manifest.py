@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from uncrappify.errors import UserError
+from uncrappify.names import escape
 from uncrappify.pictures import (
     OVER_A_LIMIT,
     SMALLEST_SIDE,
@@ -23,9 +24,9 @@ from uncrappify.pictures import (
 )
 from uncrappify.pictures.jpeg import MOST_SCANS, count_scans
 from uncrappify.progress import track
-from uncrappify.sources.folder import find_pictures
-from uncrappify.sources.layout import TEST_PREFIX, escape, match_globs, name_files
+from uncrappify.sources.layout import TEST_PREFIX, match_globs, name_files
 from uncrappify.sources.parameters import PictureSource
+from uncrappify.walking import find_pictures
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from uncrappify.errors import UserError
+from uncrappify.names import shorten_list
 from uncrappify.pictures import UnusablePicture, open_picture, read_content, read_within_limit
 from uncrappify.pictures.kinds import recognise
 from uncrappify.pictures.label_entries import show_entry
@@ -23,9 +24,10 @@ from uncrappify.pictures.masks import VOID, Labels
 from uncrappify.pictures.tiff_layout import describe
 from uncrappify.pictures.unusable import UnfitMask
 from uncrappify.progress import track
-from uncrappify.sources.folder import find_folder, find_pairable, find_pictures
-from uncrappify.sources.layout import key_by_name, match_twins, shorten_list
+from uncrappify.sources.folder import find_folder, find_pairable
+from uncrappify.sources.layout import key_by_name, match_twins
 from uncrappify.sources.parameters import MaskedFolderOptions, PictureSource, make_absolute
+from uncrappify.walking import find_pictures
 
 logger = logging.getLogger(__name__)
 

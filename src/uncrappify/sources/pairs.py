@@ -9,10 +9,12 @@ import pandas as pd
 from PIL import Image
 
 from uncrappify.errors import UserError
+from uncrappify.names import shorten_list
 from uncrappify.pictures import is_enlargement, read_picture, reserve_memory
-from uncrappify.sources.folder import find_folder, find_pairable, find_pictures
-from uncrappify.sources.layout import find_stems, key_by_name, match_twins, shorten_list
+from uncrappify.sources.folder import find_folder, find_pairable
+from uncrappify.sources.layout import find_stems, key_by_name, match_twins
 from uncrappify.sources.parameters import PairsOptions, PictureSource
+from uncrappify.walking import find_pictures
 
 TWINS = "target", "degraded picture"
 """What the two pictures of a pair are called."""

@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from uncrappify.errors import UserError
-from uncrappify.sources.folder import TEXT_SUFFIX, find_files, open_folder
-from uncrappify.sources.layout import escape
+from uncrappify.names import escape
+from uncrappify.sources.folder import TEXT_SUFFIX, open_folder
 from uncrappify.sources.parameters import TextFolderOptions, TextSource
 from uncrappify.text.numbers import write_numbers
+from uncrappify.walking import find_files
 
 logger = logging.getLogger(__name__)
 
