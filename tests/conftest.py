@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,51 @@ def synthetic(seed: int, width: int, height: int) -> Image.Image:
     pixels = 128 + 60 * np.stack(waves, axis=-1)
     pixels[height // 3 :, width // 2 :] += random.uniform(-60, 60, 3)
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def build_profile(gamma: float = 2.19921875, grey: bool = False) -> bytes:
+    """An ICC profile of version 2: Adobe RGB (1998), or one of greys, with another gamma if so wished."""
+    curve = b"curv" + struct.pack(">IIH2x", 0, 1, round(gamma * 256))
+    columns = {b"r": (0.60974, 0.31111, 0.01947), b"g": (0.20528, 0.62567, 0.06087), b"b": (0.14919, 0.06322, 0.74457)}
+    white = (0.9642, 1.0, 0.8249)
+
+    def xyz(values: tuple[float, ...]) -> bytes:
+        return b"XYZ " + struct.pack(">I3i", 0, *(round(value * 65536) for value in values))
+
+    name = b"Test"
+    tags = {
+        b"desc": b"desc" + struct.pack(">II", 0, len(name) + 1) + name + b"\0" + bytes(79),
+        b"cprt": b"text\0\0\0\0CC0\0",
+        b"wtpt": xyz(white),
+    }
+    if grey:
+        tags[b"kTRC"] = curve
+    else:
+        tags |= {key + b"XYZ": xyz(values) for key, values in columns.items()} | {
+            key + b"TRC": curve for key in columns
+        }
+    place, table, content = 128 + 4 + 12 * len(tags), b"", b""
+    for tag, value in tags.items():
+        value += bytes(-len(value) % 4)
+        table += tag + struct.pack(">II", place + len(content), len(value))
+        content += value
+    size = place + len(content)
+    space = b"GRAY" if grey else b"RGB "
+    head = struct.pack(">I4sI4s4s4s12s4s", size, b"test", 0x02400000, b"mntr", space, b"XYZ ", bytes(12), b"acsp")
+    head = head.ljust(68, b"\0") + xyz(white)[8:]
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + content
+
+
+@pytest.fixture(scope="session")
+def adobe_profile() -> bytes:
+    """Adobe RGB (1998)."""
+    return build_profile()
+
+
+@pytest.fixture(scope="session")
+def grey_profile() -> bytes:
+    """Greys of gamma 1.8."""
+    return build_profile(1.8, grey=True)
 
 
 @pytest.fixture

@@ -17,16 +17,13 @@ from uncrappify.datasets.weights import read_description
 from uncrappify.inference.predictor import predictor_of
 
 REQUIREMENTS = (
-    "filelock",
     "kedro",
     "kedro-datasets",
     "mlflow",
     "numpy",
-    "pandas",
     "pillow",
     "pydantic",
     "pyyaml",
-    "rich",
     "safetensors",
     "torch",
 )

@@ -19,7 +19,7 @@ _SRGB = np.array(
     [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
 )
 _STEPS = 4096
-_SAME = 2e-3
+_SAME = 0.01
 """A profile that moves no colour by more is sRGB under another name."""
 
 

@@ -19,6 +19,7 @@ from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageEr
 
 from uncrappify.pictures import png, tiff
 from uncrappify.pictures.exif import EXIF_IFD, GPS_IFD, INTEROP_IFD, upright_exif, upright_xmp
+from uncrappify.pictures.jpeg import MOST_SCANS, count_scans
 from uncrappify.pictures.jpeg_quality import estimate_quality
 from uncrappify.pictures.kinds import recognise_readable
 from uncrappify.pictures.limits import open_picture, prepare_tiff, read_orientation
@@ -126,6 +127,8 @@ def read_original(path: Path) -> Original:
 def decode_original(content: bytes) -> Original:
     """Decode a picture file's bytes, as :func:`read_original` does."""
     kind = recognise_readable(content)
+    if (scans := count_scans(content)) > MOST_SCANS:
+        raise UnusablePicture(f"over a limit: a JPEG of {scans} scans, the limit is {MOST_SCANS}")
     with damage_told(content, kind):
         return _decode_tiff(content) if kind == "TIFF" else _decode(content, kind)
 
