@@ -88,12 +88,24 @@ def encode_finished(picture: Finished, format: str, quality: int | None = None) 
     height, width = picture.samples.shape[:2]
     if max(width, height) > _LARGEST[format]:
         raise UnusablePicture(f"{width}x{height}, more than {_LARGEST[format]} pixels a side, which {format} can hold")
-    notes: list[str] = []
-    metadata = picture.metadata.resized(width, height)
+    whole = picture.metadata.resized(width, height)
+    lost = ("its EXIF is damaged and left out",) if picture.metadata.exif and not whole.exif else ()
+    try:
+        encoded = _encode(picture, format, quality, whole)
+    except (UnusablePicture, MemoryError):
+        raise
+    except Exception:  # a library does not say which of the metadata it cannot write
+        encoded = _encode(picture, format, quality, Metadata(icc=whole.icc))
+        lost = ("its metadata are damaged and left out",)
+    return Encoded(encoded.content, (*lost, *encoded.notes))
+
+
+def _encode(picture: Finished, format: str, quality: int | None, metadata: Metadata) -> Encoded:
     if format == "TIFF":
         return Encoded(tiff_writing.write(picture.samples, picture.opacity, metadata), ())
     if format == "PNG":
         return Encoded(png_writing.write(picture.samples, picture.opacity, metadata), ())
+    notes: list[str] = []
     image = _to_image(picture, format, notes)
     content = BytesIO()
     image.save(content, format, **_options(format, quality, metadata, notes))
