@@ -12,7 +12,7 @@ from typing import Any
 
 from uncrappify.errors import UserError
 from uncrappify.foreign import in_one_line
-from uncrappify.parameters.delivery import find_models, find_trained_weights
+from uncrappify.parameters.delivery import find_delivered, find_models, find_trained_weights, trains
 from uncrappify.parameters.messages import guess
 from uncrappify.parameters.sections import read_sections
 
@@ -57,7 +57,7 @@ def _find_of_project(given: str) -> Path:
             f"{given}: there is no such file. The current folder is not in the project, where the name of a pipeline "
             "would do."
         )
-    known = [name for name, section in sections.items() if section.get("delivers", "") is not None]
+    known = [name for name, section in sections.items() if trains(section) and find_delivered(section) is not None]
     models = [f"{name}.{model}" for name, section in sections.items() for model in find_models(section)]
     raise UserError(
         f'"{in_one_line(given)}" is no file, pipeline, run or registered model{guess(given, [*known, *models])} '

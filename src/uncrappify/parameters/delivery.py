@@ -39,6 +39,11 @@ def find_models(section: Mapping[str, Any]) -> list[str]:
     return [key for key, value in section.items() if isinstance(value, Mapping) and {"model", "training"} <= set(value)]
 
 
+def trains(section: Mapping[str, Any]) -> bool:
+    """Whether a pipeline makes weights."""
+    return bool(find_models({"": section, **section}))
+
+
 def find_trained_models(section: Mapping[str, Any]) -> list[str]:
     """Find the models for which there are nodes: one without stages, and without weights to start from, is none."""
     parts = (("training", "stages"), ("model", "weights"))
@@ -82,6 +87,8 @@ def find_weights(given: str, *, smoke: bool = False) -> Path:
     if section is None:
         return file
     models = find_models(section)
+    if not trains(section):
+        raise UserError(f"{pipeline} trains no model. Name a pipeline that does, such as superres.")
     if model and model not in models:
         raise UserError(nearest(f"model of {pipeline}", model, models))
     delivered = model or find_delivered(section)

@@ -15,7 +15,7 @@ from uncrappify.errors import UserError
 
 PIPELINES = Path(__file__).parents[1] / "pipelines"
 #: Runtime parameters, whose names no pipeline has.
-RESERVED = ("memory", "mirror", "pictures", "smoke", "text")
+RESERVED = ("memory", "mirror", "pictures", "smoke", "text", "weights")
 _PIPELINE_NAME = re.compile(r"[^\W\d][\w-]*")
 TEMPLATES = tuple(sorted(package.name for package in iter_modules([str(PIPELINES)]) if package.ispkg))
 

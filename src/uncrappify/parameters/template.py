@@ -59,6 +59,17 @@ class TemplateParameters(BaseModel):
             "(pictures=~/Pictures), or run a pipeline that learns from texts, such as numbers."
         )
 
+    def with_weights(self, weights: str) -> Self:
+        """Apply these weights.
+
+        Raises:
+            UserError: If the pipeline trains weights of its own.
+        """
+        raise UserError(
+            f"weights: a pipeline of the template {self.template} trains its own. To use some, run the pipeline apply "
+            "(--pipeline apply); to start a training from some, give them as its model.weights."
+        )
+
     def with_mirror(self, mirror: str) -> Self:
         """Take archives from a folder or URL instead of their own addresses.
 

@@ -33,6 +33,9 @@ class Shortcuts(BaseModel):
 
     pictures: str | None = Field(None, description="A folder of the user's own pictures, in place of the source")
     text: str | None = Field(None, description="A folder of the user's own .txt files, in place of the source")
+    weights: str | None = Field(
+        None, description="A model.safetensors, a pipeline's name, a run's id or models:/<name>@<alias>, to be applied"
+    )
     mirror: str | None = Field(
         None, description="A folder or URL that has the archives and a SHA256SUMS, in place of their own addresses"
     )
@@ -46,14 +49,14 @@ class Shortcuts(BaseModel):
         False, description="Run every node with two batches a stage, to see that all works, and keep it in data/smoke"
     )
 
-    @field_validator("pictures", "text", "mirror", mode="before")
+    @field_validator("pictures", "text", "weights", "mirror", mode="before")
     @classmethod
     def _says_where(cls, given: Any) -> Any:
         # Nothing must not pass for not being there; a folder may be called null.
         if given is None:
             raise PydanticKnownError("string_type")
         if given == "":
-            raise ValueError("it is empty; give a folder (or, for mirror, a URL), or leave it out.")
+            raise ValueError("it is empty; give a folder (for mirror also a URL, for weights a file), or leave it out.")
         return given
 
     def apply(self, parameters: TemplateParameters) -> TemplateParameters:
@@ -66,6 +69,8 @@ class Shortcuts(BaseModel):
             parameters = parameters.with_pictures(self.pictures)
         if self.text:
             parameters = parameters.with_text(self.text)
+        if self.weights:
+            parameters = parameters.with_weights(self.weights)
         if self.mirror:
             parameters = parameters.with_mirror(self.mirror)
         return parameters.shorten() if self.smoke else parameters
