@@ -93,7 +93,8 @@ def test_a_misspelt_option_of_a_step_is_named_with_the_nearest_right_one() -> No
 
 def test_an_unknown_top_level_name_is_named_with_the_nearest_right_one() -> None:
     assert message(smok=True) == (
-        'There is no parameter "smok"; did you mean "smoke"? Known: superres, pictures, text, mirror, memory, smoke.'
+        'There is no parameter "smok"; did you mean "smoke"? Known: superres, pictures, text, weights, mirror, memory, '
+        "smoke."
     )
     assert 'did you mean "superres"?' in message(superress={})
 
