@@ -152,14 +152,14 @@ def test_every_shortcut_and_parameter_that_the_readme_types_exists():
     for name, line, section in typed_in_the_readme():
         tree = complete(section, section)
         for typed in (pair.split("=")[0] for pair in line.split(",")):
-            if typed in ("pictures", "text", "smoke", "mirror"):
+            if typed in ("pictures", "text", "weights", "smoke", "mirror"):
                 shortcuts.add(typed)
                 continue
             node = tree
             for key in typed.split("."):
                 node = node[key]
             assert not isinstance(node, dict | list), (name, typed)
-    assert shortcuts == {"pictures", "text", "smoke", "mirror"}
+    assert shortcuts == {"pictures", "text", "weights", "smoke", "mirror"}
 
 
 def test_every_line_of_parameters_in_the_readme_is_accepted():

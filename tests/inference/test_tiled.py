@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from uncrappify.errors import UserError
-from uncrappify.inference.tiled import predict_picture
+from uncrappify.inference.tiled import Picture, predict, predict_picture, round_to_bytes
 
 
 class Network(nn.Module):
@@ -191,3 +191,51 @@ def test_an_output_that_is_not_a_number_is_an_error_and_no_black_picture():
 def test_a_picture_that_is_not_rgb_is_refused():
     with pytest.raises(ValueError, match="RGBA"):
         predict_picture(Network(), Image.new("RGBA", (8, 8)))
+
+
+class Lopsided(Network):
+    """Sees a picture otherwise when it is turned."""
+
+    def forward(self, x):
+        self.seen = getattr(self, "seen", 0) + 1
+        return super().forward(x) + torch.linspace(0, 0.2, 2 * x.shape[3])
+
+
+def test_tta_is_the_mean_over_eight_ways_to_lay_the_picture():
+    network, good = Lopsided().double(), picture(20, 12)
+    restored = np.asarray(predict_picture(network, good, tta=True))
+    assert network.seen == 8
+    # Whatever way the picture is laid, the result is laid the same way.
+    for turn in (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_90, Image.Transpose.TRANSVERSE):
+        turned = predict_picture(network, good.transpose(turn), tta=True)
+        assert largest_difference(turned, Image.fromarray(restored).transpose(turn)) <= 1
+    assert largest_difference(predict_picture(network, good), Image.fromarray(restored)) > 5
+
+
+@pytest.mark.parametrize("radius", [3, None])
+def test_rows_come_from_the_top_down_and_each_once(radius):
+    network, good = Network(2), picture(100, 400)
+    network.receptive_radius = radius
+    pixels, came = np.asarray(good), []
+
+    def put(top, rows):
+        came.append((top, len(rows)))
+
+    source = Picture(100, 400, lambda rows, columns: pixels[rows, columns], round_to_bytes)
+    assert predict(network, source, put, tile=64) == 64
+    assert [top for top, _ in came] == [0, *np.cumsum([number for _, number in came])[:-1]]
+    assert sum(number for _, number in came) == 800
+    # No more than a row of tiles, and what it shares with the next, is kept at once.
+    assert max(number for _, number in came) <= 2 * (64 + 96)
+
+
+def test_floats_and_16_bits_are_taken_as_they_are():
+    network, seen = Bicubic(), []
+    source = np.linspace(0, 65535, 3 * 16 * 16).astype(np.uint16).reshape(16, 16, 3)
+    for pixels in (source, (source / np.float32(65535)).astype(np.float32)):
+        found = []
+        given = Picture(16, 16, lambda rows, columns, of=pixels: of[rows, columns], lambda values: values.numpy())
+        predict(network, given, lambda _, rows, to=found: to.append(rows))
+        seen.append(np.concatenate(found)[::2, ::2])
+    assert np.abs(seen[0] * 65535 - source).max() < 0.01
+    assert np.abs(seen[0] - seen[1]).max() < 1e-6
