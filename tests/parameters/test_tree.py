@@ -427,3 +427,36 @@ def test_a_schema_describes_a_file_of_sections(template: str) -> None:
     assert section["additionalProperties"] == ({"$ref": "#/$defs/Model"} if names_models else False)
     references = json.dumps(described).split('"$ref": "#/$defs/')[1:]
     assert {reference.split('"')[0] for reference in references} <= set(described["$defs"])
+
+
+APPLY = TASKS | {"apply": {"template": "apply"}}
+
+
+def test_weights_and_pictures_are_what_a_pipeline_applies() -> None:
+    given = tree(weights="models:/nice@best", pictures="~/Pictures") | {"apply": {"template": "apply"}}
+    done = complete(given, APPLY, ["apply"])
+    assert (done["apply"]["weights"], done["apply"]["pictures"]) == ("models:/nice@best", "~/Pictures")
+    # The training that does not run takes neither.
+    assert done["superres"]["source"]["kind"] != "folder"
+    assert done["apply"]["options"] == {
+        "format": None,
+        "quality": None,
+        "scale_to": None,
+        "tile": None,
+        "tta": False,
+        "device": "auto",
+        "overwrite": False,
+    }
+
+
+def test_weights_have_no_meaning_for_a_training() -> None:
+    assert message(weights="superres") == (
+        "weights: a pipeline of the template restoration trains its own. To use some, run the pipeline apply (--pipeline "
+        "apply); to start a training from some, give them as its model.weights."
+    )
+
+
+def test_a_wrong_option_of_apply_is_told() -> None:
+    given = tree() | {"apply": {"template": "apply", "options": {"formt": "png"}}}
+    with pytest.raises(UserError, match=r'apply.options.formt: there is no parameter "formt"; did you mean "format"'):
+        complete(given, APPLY, ["apply"])
