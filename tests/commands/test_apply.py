@@ -6,6 +6,7 @@ import csv
 import os
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,13 @@ from uncrappify.datasets import (
     Weights,
 )
 from uncrappify.errors import UserError
+from uncrappify.inference.predictor import PREDICTORS, Predictor
+from uncrappify.inference.results import Request
+from uncrappify.inference.results import Result as Result_
 from uncrappify.models import build
 from uncrappify.pictures.budget import DECODING
+from uncrappify.pictures.original import Original
+from uncrappify.pictures.saving import Encoded
 from uncrappify.text.tokens import MARKS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -218,6 +224,36 @@ def test_a_model_for_texts_says_what_to_use(folder: Path, tmp_path: Path) -> Non
     done = run(save(description, tmp_path / "l.safetensors"), folder, "-o", tmp_path / "out")
     assert done.exit_code == 1
     assert "go on writing texts, and apply takes picture files. Use uncrappify count" in done.output
+
+
+def test_a_new_kind_says_itself_what_it_writes(
+    folder: Path, classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Measure(Predictor[Any]):
+        kind, purpose, instead, table = "classification", "measure pictures", "", "sizes"
+
+        def __call__(self, given: Any, /) -> Any:
+            raise NotImplementedError
+
+        @classmethod
+        def name_endings(cls, suffix: str, request: Request) -> tuple[str, ...]:
+            return (f"{suffix}.txt",)
+
+        def process(self, original: Original, request: Request) -> Result_:
+            told = f"{original.size[0]} wide".encode()
+            return Result_(files=(lambda: Encoded(told, ()),), row={"width": str(original.size[0])})
+
+    module = types.ModuleType("kind_of_tomorrow")
+    module.Measure = Measure  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "kind_of_tomorrow", module)
+    monkeypatch.setitem(PREDICTORS, "classification", "kind_of_tomorrow:Measure")
+    done = run(classifier, folder, "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / "deep" / "c.png.txt").read_bytes() == b"30 wide"
+    assert read_table(tmp_path / "out" / "sizes.csv")["deep/c.png"]["width"] == "30"
+    monkeypatch.setattr(Measure, "instead", Predictor.instead)
+    message = "These weights measure pictures, and apply takes picture files. Use uncrappify.load in Python."
+    assert message in run(classifier, folder, "-o", tmp_path / "other").output
 
 
 @pytest.mark.parametrize(

@@ -451,8 +451,8 @@ def test_weights_and_pictures_are_what_a_pipeline_applies() -> None:
 
 def test_weights_have_no_meaning_for_a_training() -> None:
     assert message(weights="superres") == (
-        "weights: a pipeline of the template restoration trains its own. To use some, run the pipeline apply (--pipeline "
-        "apply); to start a training from some, give them as its model.weights."
+        "weights: a pipeline of the template restoration trains its own. To use some, run the pipeline apply "
+        "(--pipeline apply); to start a training from some, give them as its model.weights."
     )
 
 
