@@ -36,6 +36,7 @@ from uncrappify.inference.results import Request
 from uncrappify.inference.tiled import predict_picture
 from uncrappify.memory import freed_is_kept
 from uncrappify.parameters.delivery import find_trained_weights
+from uncrappify.pictures import open_picture
 from uncrappify.training.hardware import describe
 
 LARGE = (6000, 4000)
@@ -191,7 +192,8 @@ def measure_memory(weights: Path, arguments: argparse.Namespace, folder: Path) -
     started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
     seconds = time.perf_counter() - started
-    size = Image.open(folder / "out" / "a.jpg").size
+    with (folder / "out" / "a.jpg").open("rb") as file:
+        size = open_picture(file, "JPEG").size
     print(
         f"24 megapixels to {size[0] * size[1] / 1e6:.0f}: {int(done.stdout) / 1e6:.2f} GB resident at most, "
         f"{seconds:.0f} s"

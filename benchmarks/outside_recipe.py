@@ -23,8 +23,8 @@ from uncrappify.inference import load_predictor
 from uncrappify.parameters.delivery import find_trained_weights
 
 SCALE = 3
-PART = (330, 120, 510, 240)
-"""Of chelsea's pixels: an eye, whiskers and fur."""
+PART = (130, 60, 310, 180)
+"""Of chelsea's pixels: an eye, and fur."""
 
 COLUMN, ROW, TITLE = 368, 246, 44
 HEADS = ("input", "bicubic", "model", "good picture")
@@ -81,7 +81,8 @@ def draw(name: str, given: Image.Image, target: Image.Image | None, restore: obj
         if picture is None:
             continue
         # The same number of pixels of what comes out, whatever its size.
-        part = PART if target else (3 * PART[0] + 180, 3 * PART[1] + 120, 3 * PART[0] + 360, 3 * PART[1] + 240)
+        left, top = (SCALE * PART[0], SCALE * PART[1]) if target is None else PART[:2]
+        part = (left, top, left + PART[2] - PART[0], top + PART[3] - PART[1])
         box = (place(column), TITLE, place(column) + COLUMN, TITLE + ROW)
         page.place(row, picture.crop(part), box, magnify="bicubic")
         if target and head in ("bicubic", "model"):
