@@ -33,7 +33,7 @@ from uncrappify.application.batch import run_batch
 from uncrappify.application.inputs import find_inputs, plan
 from uncrappify.inference import load_predictor
 from uncrappify.inference.results import Request
-from uncrappify.inference.tiled import predict_picture
+from uncrappify.inference.tiled import find_tile, predict_picture
 from uncrappify.memory import freed_is_kept
 from uncrappify.parameters.delivery import find_trained_weights
 from uncrappify.pictures import open_picture
@@ -119,7 +119,8 @@ def measure_tiles(weights: Path, arguments: argparse.Namespace, folder: Path) ->
     """Compare tiles with the whole: pixels, and megapixels a second."""
     network = load_predictor(weights, "cpu").network
     picture = draw(MEDIUM)
-    seconds: dict[int, list[float]] = {512: [], max(MEDIUM): []}
+    usual = find_tile(network)
+    seconds: dict[int, list[float]] = {usual: [], max(MEDIUM): []}
     found = {}
     for _ in range(arguments.rounds):
         for tile, times in seconds.items():
@@ -128,10 +129,10 @@ def measure_tiles(weights: Path, arguments: argparse.Namespace, folder: Path) ->
             times.append(time.perf_counter() - started)
     tiled, whole = seconds.values()
     ratio = median(one / other for one, other in zip(whole, tiled, strict=True))
-    difference = np.abs(found[512] - found[max(MEDIUM)])
+    difference = np.abs(found[usual] - found[max(MEDIUM)])
     megapixels = MEDIUM[0] * MEDIUM[1] / 1e6
     print(
-        f"tiles of 512 at {megapixels:.1f} megapixels: largest difference to untiled {difference.max()}/255 "
+        f"tiles of {usual} at {megapixels:.1f} megapixels: largest difference to untiled {difference.max()}/255 "
         f"({(difference > 0).mean():.1e} of the values); {megapixels / median(tiled):.3f} megapixels/s, "
         f"{ratio:.2f} of untiled speed"
     )

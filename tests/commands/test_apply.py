@@ -90,7 +90,7 @@ def test_a_folder_becomes_a_folder(weights: Path, folder: Path, tmp_path: Path) 
     assert Image.open(tmp_path / "out" / "deep" / "c.png").size == (60, 40)
     assert "4 pictures written to" in done.output
     assert "on cpu, 4 pictures" in done.output or "on cuda" in done.output
-    assert "Tiles of 512 pixels." in done.output
+    assert "Tiles of 320 pixels." in done.output
 
 
 def test_what_is_there_is_skipped_unless_it_is_to_be_overwritten(weights: Path, folder: Path, tmp_path: Path) -> None:

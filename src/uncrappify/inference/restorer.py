@@ -15,7 +15,7 @@ from uncrappify.datasets.description import RestorationDescription
 from uncrappify.inference.damage import find_doubt
 from uncrappify.inference.predictor import Predictor
 from uncrappify.inference.results import Request, Result
-from uncrappify.inference.tiled import TILE, Picture, Samples, predict, predict_picture
+from uncrappify.inference.tiled import Picture, Samples, find_tile, predict, predict_picture
 from uncrappify.pictures import to_rgb
 from uncrappify.pictures.colour import Profile, read_profile
 from uncrappify.pictures.opacity import resize_samples, spread_colours
@@ -110,7 +110,7 @@ class Restorer(Predictor[RestorationDescription]):
             restored[top : top + len(rows)] = rows
 
         picture = Picture(width, height, partial(_read, original, profile), partial(_finish, original, profile))
-        asked = request.tile or TILE
+        asked = request.tile or find_tile(self.network)
         tile = predict(self.network, picture, put, min(self._tile or asked, asked), request.tta)
         self._tile = tile if tile < asked else None
         return restored, tile
