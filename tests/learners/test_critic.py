@@ -36,7 +36,9 @@ def blurred() -> PicturePairs:
 
 def plan(steps: int = 60, **changes: object) -> CriticTraining:
     stage = {"size": 16, "batch_size": 4, "steps": steps, "lr": 1e-2}
-    return CriticTraining.model_validate({"stages": [stage], "precision": "fp32", "valid_crops": 50} | changes)
+    return CriticTraining.model_validate(
+        {"stages": [stage], "precision": "fp32", "valid_crops": 50, "variants": 8, "ema": 0.9} | changes
+    )
 
 
 def test_it_tells_blurred_pictures_from_good_ones(blurred: PicturePairs, tmp_path: Path) -> None:
@@ -47,7 +49,7 @@ def test_it_tells_blurred_pictures_from_good_ones(blurred: PicturePairs, tmp_pat
     run = TrainingRun(tmp_path / "critic", tmp_path / "snapshots")
     fitted = fit(
         CriticLearner(network, plan()),
-        CriticData(train, valid, plan(), "pictures"),
+        CriticData(train, valid, plan(), 0, "pictures"),
         plan(),
         seed=3,
         run=run,
@@ -65,7 +67,7 @@ def test_it_tells_blurred_pictures_from_good_ones(blurred: PicturePairs, tmp_pat
 
 
 def test_generated_and_good_crops_are_from_the_same_place(blurred: PicturePairs) -> None:
-    data = CriticData(blurred, blurred, plan())
+    data = CriticData(blurred, blurred, plan(), 0)
     generated, good = data.batches(plan().stages[0], 0)[0]
     assert generated.shape == good.shape == (4, 3, 16, 16)
     # Half of the noise is gone, and what is left of it goes with the noise.
@@ -74,17 +76,17 @@ def test_generated_and_good_crops_are_from_the_same_place(blurred: PicturePairs)
 
 
 def test_it_is_watched_on_all_crops_a_quarter_apart(blurred: PicturePairs) -> None:
-    batches = list(CriticData(blurred, blurred, plan(valid_crops=50)).validation())
+    batches = list(CriticData(blurred, blurred, plan(valid_crops=50), 0).validation())
     # 12 x 9 places in each of four pictures, of which 400 are taken.
     assert sum(len(good) for _, good in batches) == 400
     (alone,) = (PicturePairs(blurred.degraded, blurred.targets, ["a"], 1, blurred.pixels),)
-    assert sum(len(good) for _, good in CriticData(alone, alone, plan()).validation()) == 12 * 9
+    assert sum(len(good) for _, good in CriticData(alone, alone, plan(), 0).validation()) == 12 * 9
 
 
 def test_too_few_crops_to_watch_are_a_mistake(blurred: PicturePairs) -> None:
     alone = PicturePairs(blurred.degraded, blurred.targets, ["a"], 1, blurred.pixels)
     with pytest.raises(UserError, match=r"^critic: the validation pictures have 108 crops of 16 pixels, .* 200 are"):
-        CriticData(alone, alone, plan(valid_crops=200)).validation()
+        CriticData(alone, alone, plan(valid_crops=200), 0).validation()
 
 
 def test_targets_are_those_of_pairs_as_they_are_cropped(pairs: PicturePairs) -> None:

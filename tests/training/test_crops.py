@@ -12,7 +12,7 @@ from torch import Tensor
 from uncrappify.datasets import PicturePairs
 from uncrappify.degradations import Recipe
 from uncrappify.training import crops
-from uncrappify.training.crops import PairCrops, PixelPairs, decode_pairs
+from uncrappify.training.crops import PairCrops, PixelPairs, decode_alike, decode_pairs
 from uncrappify.training.parameters import RestorationStage
 
 SCALE = 3
@@ -191,3 +191,15 @@ def test_every_variant_is_drawn(pairs: PicturePairs) -> None:
     grey = {name: (np.full((8, 8, 3), n, np.uint8), np.full((24, 24, 3), n, np.uint8)) for n, name in enumerate(names)}
     drawn = PairCrops(PicturePairs({}, {}, ["a"], SCALE, 0), {"a": list(grey.values())}, stage(24, 100), [], 0)[0][0]
     assert set(drawn.flatten().tolist()) == {0, 1, 2, 3}
+
+
+def test_both_of_a_pair_are_varied_alike(pairs: PicturePairs) -> None:
+    same = PicturePairs(pairs.targets, pairs.targets, pairs.names, 1, pairs.pixels)
+    decoded = decode_alike(same, ["permute_channels", "gamma", "saturation"], variants=8, seed=0)
+    for name in pairs.names:
+        kept, *varied = decoded[name]
+        assert len(varied) == 2
+        assert np.array_equal(kept[0], np.asarray(pairs.targets[name]))
+        assert all(np.array_equal(one, other) for one, other in varied)
+        assert not np.array_equal(varied[0][0], varied[1][0])
+        assert not np.array_equal(varied[0][0], kept[0])

@@ -19,7 +19,7 @@ from uncrappify.errors import UserError
 from uncrappify.evaluation.sheet import draw_batch_sheet
 from uncrappify.learners.restoration import Batch, scale_to_unit
 from uncrappify.losses.adversarial import BCE, Judgement
-from uncrappify.training.crops import PairCrops, PixelPairs, decode_pairs
+from uncrappify.training.crops import PairCrops, PixelPairs, decode_alike
 from uncrappify.training.learner import LEARNING_RATE, LOSS, Learner, Panel
 from uncrappify.training.parameters import CriticStage, CriticTraining
 
@@ -76,17 +76,18 @@ class CriticData:
     Args:
         train: Pairs of both to learn from, of scale 1.
         valid: Pairs to watch.
-        training: ``augment``, ``valid_crops`` and devices count.
+        training: Augmentation, variants, ``valid_crops`` and devices count.
+        seed: Of the variants.
         fingerprint: Of the content of all these pictures.
     """
 
     def __init__(
-        self, train: PicturePairs, valid: PicturePairs, training: CriticTraining, fingerprint: str = ""
+        self, train: PicturePairs, valid: PicturePairs, training: CriticTraining, seed: int, fingerprint: str = ""
     ) -> None:
         self.train = train
         self.valid = valid
         self.fingerprint = fingerprint
-        self._training = training
+        self._training, self._seed = training, seed
 
     def __len__(self) -> int:
         """Count the pictures of each kind."""
@@ -94,8 +95,9 @@ class CriticData:
 
     @cached_property
     def pixels(self) -> PixelPairs:
-        """All training pictures, decoded."""
-        return decode_pairs(self.train, self.train.recipe, [], 0, 0, self._training.processes)
+        """All training pictures, decoded, with their variants."""
+        training = self._training
+        return decode_alike(self.train, training.augment, training.variants, self._seed, training.processes)
 
     def batches(self, stage: CriticStage, seed: int) -> PairCrops:
         """Give crops of generated pictures and of the good ones, at the same places."""

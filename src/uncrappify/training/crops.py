@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -131,6 +131,44 @@ def decode_pairs(
     Returns:
         Every picture with its variants; empty when they all take more than a quarter of the machine's memory.
     """
+
+    def vary(name: str, number: int) -> tuple[Pixels, Pixels]:
+        random = np.random.default_rng([seed, number, *name.encode()])
+        good = apply_augmentations(pairs.targets[name], augment, random)
+        drawn = f"{name} {number}"
+        bad = recipe.degrade(good, drawn, seed)
+        return _as_arrays(fit_sizes(bad, recipe.crop_target(good, drawn, seed), pairs.scale, name))
+
+    return _decode(pairs, vary, variants, processes)
+
+
+def decode_alike(
+    pairs: PicturePairs, augment: Sequence[str], variants: int, seed: int, processes: int = 1
+) -> PixelPairs:
+    """Decode all pictures once, on all cores, and make variants by changing both of a pair in the same way.
+
+    Args:
+        pairs: Pairs of scale 1.
+        augment: Keys of :data:`~uncrappify.training.augmentation.AUGMENTATIONS`, and others that are left alone.
+        variants: How many to make in all.
+        seed: Of the variants.
+        processes: How many hold them all.
+
+    Returns:
+        As :func:`decode_pairs`.
+    """
+
+    def vary(name: str, number: int) -> tuple[Pixels, Pixels]:
+        place = [seed, number, *name.encode()]
+        one, other = (apply_augmentations(side, augment, np.random.default_rng(place)) for side in pairs[name])
+        return _as_arrays((one, other))
+
+    return _decode(pairs, vary, variants, processes)
+
+
+def _decode(
+    pairs: PicturePairs, vary: Callable[[str, int], tuple[Pixels, Pixels]], variants: int, processes: int
+) -> PixelPairs:
     copies = pixels_that_fit() // processes // max(1, pairs.pixels)
     if copies == 0:
         log.info("%d pictures do not fit into memory: they are decoded for each crop, without variants", len(pairs))
@@ -139,20 +177,14 @@ def decode_pairs(
     if variants and not each:
         log.info("%d pictures need no variants, or have no room for them: crops are flipped and turned", len(pairs))
 
-    def variant(name: str, number: int) -> tuple[Pixels, Pixels]:
-        if number == 0:
-            return _arrays(pairs, name)
-        random = np.random.default_rng([seed, number, *name.encode()])
-        good = apply_augmentations(pairs.targets[name], augment, random)
-        drawn = f"{name} {number}"
-        bad = recipe.degrade(good, drawn, seed)
-        return _as_arrays(fit_sizes(bad, recipe.crop_target(good, drawn, seed), pairs.scale, name))
+    def decode(name: str, number: int) -> tuple[Pixels, Pixels]:
+        return vary(name, number) if number else _arrays(pairs, name)
 
     wanted = [(name, number) for name in pairs.names for number in range(1 + each)]
     found: dict[str, list[tuple[Pixels, Pixels]]] = {name: [] for name in pairs.names}
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        made = track(pool.map(variant, *zip(*wanted, strict=True)), "varying pictures", len(wanted))
+        made = track(pool.map(decode, *zip(*wanted, strict=True)), "varying pictures", len(wanted))
         for (name, _), arrays in zip(wanted, made, strict=True):
             found[name].append(arrays)
     finally:

@@ -285,8 +285,17 @@ class CriticTraining(Training):
         ...,
         description="One after the other, each starts from the last one's weights; empty: model.weights as they are",
     )
-    ema: float = Field(0.0, ge=0, lt=1, description="Decay of the weights' moving average, which is delivered; 0: none")
-    augment: list[Literal["flip", "turn"]] = Field(["flip", "turn"], description="What happens to every crop")
+    ema: float = Field(
+        0.98, ge=0, lt=1, description="Decay of the weights' moving average, which is delivered; 0: none"
+    )
+    augment: list[Literal["flip", "turn", "permute_channels", "gamma", "saturation"]] = Field(
+        ["flip", "turn", "permute_channels", "gamma", "saturation"],
+        description="flip and turn happen to every crop, the others to variants of a picture, in the same way to the "
+        "generated and to the good one",
+    )
+    variants: int = Field(
+        120, ge=0, le=100_000, description="Pairs to augment before training, in all; a set of more pictures needs none"
+    )
     valid_crops: int = Field(
         200,
         ge=1,
@@ -295,8 +304,8 @@ class CriticTraining(Training):
     )
 
     def shorten(self) -> Self:
-        """Train two batches a stage, and be content with few validation pictures."""
-        return super().shorten().model_copy(update={"valid_crops": 1})
+        """Train two batches a stage, without variants, and be content with few validation pictures."""
+        return super().shorten().model_copy(update={"valid_crops": 1, "variants": 0})
 
 
 class FixedTurns(BaseModel):

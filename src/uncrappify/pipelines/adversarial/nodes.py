@@ -145,7 +145,7 @@ def train_critic(
     learner = CriticLearner(build(model.kind, model.name, {**model.to_build, "norm": NORMS[objective]}), training)
     return fit(
         learner,
-        CriticData(train, valid, training, content),
+        CriticData(train, valid, training, seed, content),
         training,
         seed=seed,
         run=run,
