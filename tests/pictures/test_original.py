@@ -99,6 +99,20 @@ def test_ink_becomes_colour_and_its_profile_goes() -> None:
     assert found.notes == ("CMYK to sRGB",)
 
 
+def test_the_profile_of_deep_ink_and_of_lab_goes_too(tmp_path: Path) -> None:
+    ink = np.broadcast_to(np.array([0, 65535, 65535, 0], np.uint16), (8, 8, 4))
+    profile = [(34675, 7, 6, b"of ink", True)]
+    tifffile.imwrite(tmp_path / "ink.tif", ink, photometric="separated", extratags=profile)
+    Image.new("RGB", (8, 8), (200, 100, 50)).convert("LAB").save(tmp_path / "lab.tif", icc_profile=b"of lab")
+    ink_file, lab_file = (read_original(tmp_path / name) for name in ("ink.tif", "lab.tif"))
+    assert ink_file.samples[0, 0].tolist() == [255, 0, 0]
+    assert np.abs(lab_file.samples[0, 0].astype(int) - (200, 100, 50)).max() <= 2
+    assert ink_file.metadata.icc is None
+    assert lab_file.metadata.icc is None
+    assert ink_file.notes[-1] == "CMYK to sRGB"
+    assert lab_file.notes == ("Lab to sRGB",)
+
+
 @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "AVIF"])
 def test_an_animation_is_refused_with_a_word(format: str) -> None:
     frames = [Image.fromarray(np.repeat(np.repeat(pixels() // (number + 1), 4, 0), 4, 1)) for number in range(3)]
@@ -133,12 +147,13 @@ def test_what_stands_beside_the_pixels_is_read(tmp_path: Path) -> None:
     assert found.metadata.dpi == pytest.approx((300, 150), abs=0.1)
 
 
-def test_pixels_an_inch_turn_with_the_picture() -> None:
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF"])
+def test_pixels_an_inch_turn_with_the_picture(format: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    found = decode_original(encode(Image.fromarray(pixels()), "JPEG", exif=exif, dpi=(300, 150)))
+    found = decode_original(encode(Image.fromarray(pixels()), format, exif=exif, dpi=(300, 150)))
     assert found.size == (HEIGHT, WIDTH)
-    assert found.metadata.dpi == (150, 300)
+    assert found.metadata.dpi == pytest.approx((150, 300), abs=0.1)
 
 
 def test_megabytes_of_text_do_not_keep_a_picture_from_being_read(shared: Path) -> None:

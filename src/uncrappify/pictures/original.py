@@ -66,6 +66,10 @@ class Metadata:
         xmp = upright_xmp(self.xmp, width, height) if self.xmp else None
         return replace(self, exif=exif, xmp=xmp)
 
+    def turned(self, orientation: int) -> Metadata:
+        """Give those of a picture that is turned upright: what was across is down then, from orientation 5 on."""
+        return replace(self, dpi=self.dpi[::-1]) if self.dpi and orientation >= 5 else self
+
 
 @dataclass(frozen=True)
 class Original:
@@ -139,14 +143,12 @@ def _decode(content: bytes, kind: str) -> Original:
     _refuse_animation(image)
     orientation = read_orientation(image)
     metadata = _read_metadata(content, image, kind)
-    notes: tuple[str, ...] = ()
     if kind == "PNG" and content[24] == 16 and image.mode != "P":
-        samples, opacity = _read_deep_png(sound, image)
+        original = Original(*_read_deep_png(sound, image), metadata, kind)
     else:
-        samples, opacity, notes = _split(png.read(sound, image) if kind == "PNG" else image, metadata.icc)
-    metadata = replace(metadata, icc=None) if notes else metadata
+        original = _split(png.read(sound, image) if kind == "PNG" else image, metadata, kind)
     quality = estimate_quality(getattr(image, "quantization", {})) if kind == "JPEG" else None
-    return _upright(Original(samples, opacity, metadata, kind, quality=quality, notes=notes), orientation)
+    return _upright(replace(original, quality=quality), orientation)
 
 
 def _decode_tiff(content: bytes) -> Original:
@@ -160,14 +162,11 @@ def _decode_tiff(content: bytes) -> Original:
             image = open_picture(BytesIO(content), "TIFF")
             # Before the pixels: Pillow turns a TIFF when it loads it.
             prepare_tiff(image)
-            samples, opacity, notes = _split(ImageOps.exif_transpose(image), metadata.icc)
-            metadata = replace(metadata, icc=None) if notes else metadata
-            return Original(samples, opacity, metadata, "TIFF", notes=notes)
+            return _split(ImageOps.exif_transpose(image), metadata.turned(layout.orientation), "TIFF")
     if layout.photometric in (PALETTE, CMYK):
-        picture, _, notes_of_file = tiff.read(content, layout)
-        samples, opacity, notes = _split(picture, metadata.icc)
-        original = Original(samples, opacity, metadata, "TIFF", notes=(*notes_of_file, *notes))
-        return _upright(original, layout.orientation)
+        picture, _, notes = tiff.read(content, layout)
+        original = _split(picture, metadata, "TIFF")
+        return _upright(replace(original, notes=(*notes, *original.notes)), layout.orientation)
     return _upright(_read_deep_tiff(content, layout, metadata), layout.orientation)
 
 
@@ -178,14 +177,16 @@ def _refuse_animation(image: ImageFile.ImageFile) -> None:
         raise UnusablePicture(f"not supported: animation of {frames} frames, save the frames as pictures of their own")
 
 
-def _split(image: Image.Image, icc: bytes | None) -> tuple[Samples, Samples | None, tuple[str, ...]]:
-    """Take a picture of 8 bits apart into grey or colour, opacity, and a note where its profile was applied."""
+def _split(image: Image.Image, metadata: Metadata, kind: str) -> Original:
+    """Take a picture of 8 bits apart into grey or colour, and opacity; a profile that was applied is of no more use."""
     image.load()
     notes: tuple[str, ...] = ()
     if image.format == "BMP" and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
         image = image.convert("RGB")  # as browsers do: many programs leave the fourth byte unset
-    if image.mode == "CMYK":
-        image, notes = _convert_inks(image, icc), ("CMYK to sRGB",)
+    if image.mode in ("CMYK", "LAB"):
+        notes = (f"{'CMYK' if image.mode == 'CMYK' else 'Lab'} to sRGB",)
+        image = _convert_inks(image, metadata.icc) if image.mode == "CMYK" else image.convert("RGB")
+        metadata = replace(metadata, icc=None)
     if image.has_transparency_data:
         image = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
     elif image.mode in ("1", "L"):
@@ -193,10 +194,15 @@ def _split(image: Image.Image, icc: bytes | None) -> tuple[Samples, Samples | No
     else:
         image = image.convert("RGB")
     pixels = np.array(image)
-    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    samples, opacity = _split_opacity(pixels[..., None] if pixels.ndim == 2 else pixels)
+    return Original(samples, opacity, metadata, kind, notes=notes)
+
+
+def _split_opacity(pixels: Any) -> tuple[Samples, Samples | None]:
+    """Take (H, W, 1 to 4) apart; the last of two or four channels is the opacity."""
     if pixels.shape[2] in (2, 4):
-        return np.ascontiguousarray(pixels[..., :-1]), np.ascontiguousarray(pixels[..., -1]), notes
-    return pixels, None, notes
+        return np.ascontiguousarray(pixels[..., :-1]), np.ascontiguousarray(pixels[..., -1])
+    return pixels, None
 
 
 def _convert_inks(image: Image.Image, icc: bytes | None) -> Image.Image:
@@ -213,12 +219,10 @@ def _convert_inks(image: Image.Image, icc: bytes | None) -> Image.Image:
 
 
 def _read_deep_png(content: bytes, image: ImageFile.ImageFile) -> tuple[Samples, Samples | None]:
-    samples = png.read_samples(content, image).astype(np.uint16)
-    if samples.shape[2] in (2, 4):
-        return np.ascontiguousarray(samples[..., :-1]), np.ascontiguousarray(samples[..., -1])
+    samples, opacity = _split_opacity(png.read_samples(content, image).astype(np.uint16))
     transparent = image.info.get("transparency")
-    if transparent is None:
-        return samples, None
+    if transparent is None or opacity is not None:
+        return samples, opacity
     differs = (samples != np.atleast_1d(transparent)).any(-1)
     return samples, np.where(differs, np.uint16(65535), np.uint16(0))
 
@@ -314,14 +318,11 @@ def _upright(original: Original, orientation: int) -> Original:
     """Turn a picture as its EXIF says: its samples, its opacity, and its pixels an inch."""
     if orientation == 1:
         return original
-    dpi = original.metadata.dpi
-    if dpi and orientation >= 5:
-        dpi = dpi[1], dpi[0]
     return replace(
         original,
         samples=_turn(original.samples, orientation),
         opacity=None if original.opacity is None else _turn(original.opacity, orientation),
-        metadata=replace(original.metadata, dpi=dpi),
+        metadata=original.metadata.turned(orientation),
     )
 
 
