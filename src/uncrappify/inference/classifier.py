@@ -62,7 +62,7 @@ class Classifier(Predictor[ClassificationDescription]):
         """
         given = Image.fromarray(picture) if isinstance(picture, np.ndarray) else to_rgb(picture)
         pixels = fit_picture(given, self.description.size, self.description.channels)
-        probabilities = self.compute_probabilities(torch.from_numpy(pixels)[None])[0]
+        probabilities = self.compute_probabilities(torch.tensor(pixels)[None])[0]
         if isinstance(picture, np.ndarray):
             return probabilities.numpy()
         names, order = self.description.classes, probabilities.argsort(descending=True, stable=True)
