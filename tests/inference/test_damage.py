@@ -37,7 +37,7 @@ AT_TIMES = [{"jpeg": {"quality": [40, 90], "probability": 0.5}}]
             AT_60,
             3,
             None,
-            "trained for x3 and JPEG 60; this picture is a PNG: if it never was a JPEG, expect it too smooth",
+            "trained for x3 and JPEG 60; this picture is no JPEG: if it never was one, expect it too smooth",
         ),
         (RANGE, 1, 75, ""),
         (RANGE, 1, 98, "trained for JPEG 40 to 90; this picture has quality 98: expect it too smooth"),

@@ -39,7 +39,7 @@ def find_doubt(description: RestorationDescription, original: Original) -> str:
     if (quality := _find_quality(description.recipe)) and not _may_be_missing(description.recipe, "jpeg"):
         low, high = quality
         if original.quality is None:
-            doubts.append(f"is a {original.kind}: if it never was a JPEG, expect it too smooth")
+            doubts.append("is no JPEG: if it never was one, expect it too smooth")
         elif original.quality > high + TOLERANCE:
             doubts.append(f"has quality {original.quality}: expect it too smooth")
         elif original.quality < low - TOLERANCE:
