@@ -1,8 +1,15 @@
-"""Names of files: printable, without suffix, or a few of many."""
+"""Names of files: as typed, printable, without suffix, or a few of many."""
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 _SHOWN = 3
+
+
+def expand(given: str) -> Path:
+    """Give a path that a user wrote; ``~`` is the home folder, and ``~nobody`` a file like any other."""
+    return Path(os.path.expanduser(given))  # noqa: PTH111 (Path.expanduser raises where there is no such user)
 
 
 def cut_suffix(file: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 from uncrappify.errors import UserError
 from uncrappify.foreign import in_one_line
+from uncrappify.names import expand
 from uncrappify.parameters.delivery import find_delivered, find_models, find_trained_weights, trains
 from uncrappify.parameters.messages import guess
 from uncrappify.parameters.sections import read_sections
@@ -34,7 +34,7 @@ def open_weights(given: str) -> Iterator[Path]:
     Raises:
         UserError: If there is no such thing; the message lists those there are.
     """
-    file = Path(os.path.expanduser(given))  # noqa: PTH111 (Path.expanduser raises where there is no such user)
+    file = expand(given)
     if file.is_file():
         yield file
     elif given.startswith(_REGISTERED):
@@ -84,8 +84,8 @@ def _client() -> Any:
     return MlflowClient(address)
 
 
-def _find_registered(given: str) -> Any:
-    """Give the logged model of a name with an alias or a version."""
+def _find_registered(given: str) -> tuple[Any, str]:
+    """Give the store's client, and where the logged model of a name with an alias or a version lies."""
     from mlflow.exceptions import MlflowException
 
     client = _client()
@@ -118,8 +118,8 @@ def _list_names(known: Any) -> str:
     return f" Registered: {', '.join(sorted(known)) or 'none'}."
 
 
-def _find_of_run(run_id: str) -> Any:
-    """Give the logged model of a run: its last, or that of its one child run that has one."""
+def _find_of_run(run_id: str) -> tuple[Any, str]:
+    """Give the client, and where a run's logged model lies: its last, or that of its one child run that has one."""
     from mlflow.exceptions import MlflowException
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 

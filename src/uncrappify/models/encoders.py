@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from importlib import import_module
 from itertools import pairwise
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_weights
 
 from uncrappify.errors import UserError
+from uncrappify.names import expand
 from uncrappify.parameters.messages import guess
 
 #: Encoder name to timm's name, and the package and class that locate the weights.
@@ -160,7 +160,7 @@ def _build_timm_encoder(name: str, pretrained: bool, weights: str | None, in_cha
     _check_architecture(name, architecture)
     options: dict[str, Any] = {"features_only": True, "in_chans": in_channels}
     if weights:
-        file = Path(os.path.expanduser(weights))  # noqa: PTH111 - Path.expanduser raises where there is no such user
+        file = expand(weights)
         _check_weights(architecture, file)
         return timm.create_model(architecture, pretrained=True, pretrained_cfg_overlay={"file": str(file)}, **options)
     if not pretrained:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from kedro.utils import find_kedro_project
 from pydantic import BaseModel
 
 from uncrappify.errors import UserError
+from uncrappify.names import expand
 from uncrappify.parameters.messages import nearest
 from uncrappify.parameters.sections import read_sections
 from uncrappify.state import recover_state
@@ -78,8 +78,7 @@ def find_weights(given: str, *, smoke: bool = False) -> Path:
     Raises:
         UserError: If the pipeline has no such model, or delivers none.
     """
-    # Path.expanduser raises where there is no such user.
-    file = Path(os.path.expanduser(given))  # noqa: PTH111
+    file = expand(given)
     if file.is_file():
         return file
     pipeline, _, model = given.partition(".")

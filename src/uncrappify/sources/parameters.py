@@ -4,19 +4,18 @@ A further kind is one options model here, its name in ``kind``, its key in :clas
 :func:`uncrappify.sources.fetch`.
 """
 
-import os
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from uncrappify.names import expand
 from uncrappify.parameters.messages import report
 
 
 def make_absolute(given: str) -> Path:
     """Make a path that a user wrote absolute, relative to the current folder; ``~`` is the home folder."""
-    # Path.expanduser raises where there is no such user; this leaves ~nobody as it is, a folder that is not there.
-    return Path(os.path.expanduser(given)).absolute()  # noqa: PTH111
+    return expand(given).absolute()
 
 
 class EmbeddedOptions(BaseModel):
