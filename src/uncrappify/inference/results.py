@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from uncrappify.errors import UserError
 
@@ -84,6 +84,20 @@ class Request:
     tile: int | None = None
     scale_to: ScaleTo | None = None
     tta: bool = False
+
+    @classmethod
+    def parse(
+        cls, *, format: str | None, quality: int | None, tile: int | None, scale_to: str | None, tta: bool
+    ) -> Self:
+        """Read options as they are typed: the format by its suffix, the size as :meth:`ScaleTo.parse` takes it.
+
+        Raises:
+            UserError: If the size is none.
+        """
+        from uncrappify.pictures.saving import FORMATS
+
+        size = ScaleTo.parse(scale_to) if scale_to else None
+        return cls(FORMATS[format] if format else None, quality, tile, size, tta)
 
     def refuse(self, purpose: str, *options: str) -> None:
         """Refuse what has no meaning.

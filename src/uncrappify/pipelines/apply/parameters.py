@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from uncrappify.names import expand
 from uncrappify.parameters.template import TemplateParameters
 
 if TYPE_CHECKING:
@@ -36,16 +36,9 @@ class ApplyOptions(BaseModel):
         Raises:
             UserError: If the size is none.
         """
-        from uncrappify.inference.results import Request, ScaleTo
-        from uncrappify.pictures.saving import FORMATS
+        from uncrappify.inference.results import Request
 
-        return Request(
-            format=FORMATS[self.format] if self.format else None,
-            quality=self.quality,
-            tile=self.tile,
-            scale_to=ScaleTo.parse(self.scale_to) if self.scale_to else None,
-            tta=self.tta,
-        )
+        return Request.parse(**self.model_dump(exclude={"device", "overwrite"}))
 
 
 class Parameters(TemplateParameters):
@@ -71,7 +64,7 @@ class Parameters(TemplateParameters):
     @property
     def folders(self) -> list[Path]:
         """The user's folder, where it is one."""
-        folder = Path(os.path.expanduser(self.pictures or ""))  # noqa: PTH111 (raises where there is no such user)
+        folder = expand(self.pictures or "")
         return [folder] if self.pictures and folder.is_dir() else []
 
     def with_pictures(self, folder: str) -> Self:
@@ -90,5 +83,7 @@ class Parameters(TemplateParameters):
         """Prefer what a smoke run has trained, in a smoke run."""
         from uncrappify.parameters.delivery import SMOKE, find_weights
 
-        file = find_weights(self.weights, smoke=True) if smoke else Path()
-        return self.with_weights(str(file)) if smoke and SMOKE in file.as_posix() and file.is_file() else self
+        if not smoke:
+            return self
+        file = find_weights(self.weights, smoke=True)
+        return self.with_weights(str(file)) if SMOKE in file.as_posix() and file.is_file() else self
