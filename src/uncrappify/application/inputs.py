@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from uncrappify.errors import UserError
-from uncrappify.names import cut_suffix, escape, shorten_list
+from uncrappify.names import cut_suffix, escape, expand, shorten_list
 from uncrappify.walking import find_pictures
 
 _MAGIC = "*?["
@@ -68,7 +68,7 @@ def find_inputs(inputs: Sequence[str]) -> list[Found]:
 
 def list_folders(inputs: Sequence[str]) -> list[Path]:
     """List the folders among a command's arguments."""
-    return [path for given in inputs if (path := _expand(given)).is_dir()]
+    return [path for given in inputs if (path := expand(given)).is_dir()]
 
 
 def check_output(output: Path, inputs: Sequence[str]) -> None:
@@ -132,16 +132,12 @@ def plan(
                 "whose structure is kept, or run the command for each."
             )
     _keep_pictures(names)
+    _keep_rows(names, found)
     return [Job(one.path, escape(one.place), names[one.path]) for one in found]
 
 
-def _expand(given: str) -> Path:
-    # Path.expanduser raises where there is no such user.
-    return Path(os.path.expanduser(given))  # noqa: PTH111
-
-
 def _find(given: str) -> list[Found]:
-    path = _expand(given)
+    path = expand(given)
     if path.is_dir():
         return [Found(path / place, place) for place in find_pictures(path)]
     if path.exists() or path.is_symlink():
@@ -185,6 +181,17 @@ def _group(names: dict[Path, tuple[Path, ...]]) -> dict[str, list[Path]]:
 
 def _fold(target: Path) -> str:
     return str(target).casefold()
+
+
+def _keep_rows(names: dict[Path, tuple[Path, ...]], found: Iterable[Found]) -> None:
+    """Where rows of a table are all that comes of pictures, their names there differ."""
+    seen: dict[str, Path] = {}
+    for one in found:
+        if not names[one.path] and seen.setdefault(one.place, one.path) != one.path:
+            raise UserError(
+                f"{shorten_list([str(seen[one.place]), str(one.path)])} would have one name in the table, "
+                f"{escape(one.place)}. Give the folder that they are in, or run the command for each."
+            )
 
 
 def _keep_pictures(names: dict[Path, tuple[Path, ...]]) -> None:
