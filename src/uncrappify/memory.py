@@ -1,4 +1,4 @@
-"""Control of whether glibc's malloc keeps freed memory or returns it to the system.
+"""When memory has ended, and control of whether glibc's malloc keeps freed memory or returns it to the system.
 
 glibc returns a large tensor's memory to the system as soon as it is freed, and requests new pages for the next one,
 which the system has to zero first. On a CPU this takes a fifth of a U-Net's training step, and up to a quarter of a
@@ -72,3 +72,17 @@ def _tell_malloc(options: dict[int, int]) -> ctypes.CDLL | None:
     for number, value in options.items():
         library.mallopt(number, value)
     return library
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an exception, of Python or of torch on any device, means that memory has ended."""
+    # CUDA and MPS say "out of memory", the CPU "not enough memory" or "can't allocate memory", by system.
+    message = str(error).lower()
+    signs = (
+        "out of memory",
+        "not enough memory",
+        "can't allocate memory",
+        "std::bad_alloc",
+        "could not create a memory",
+    )
+    return isinstance(error, MemoryError) or any(sign in message for sign in signs)

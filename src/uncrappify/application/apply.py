@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from uncrappify.inference.predictor import Predictor
     from uncrappify.inference.results import Request
 
-DOUBTS_SHOWN = 3
 FAILURES_SHOWN = 20
 
 
@@ -94,6 +93,7 @@ def prepare(
     request: Request,
     mark: str = "",
     overwrite: bool = False,
+    report: Path | None = None,
 ) -> Task:
     """Find out what is to be done; nothing is written.
 
@@ -104,11 +104,13 @@ def prepare(
         request: What is asked for.
         mark: What is added to each name.
         overwrite: Whether results that are there are made again.
+        report: Where a report goes.
 
     Raises:
         UserError: If the kind of model takes no pictures, or does not do what is asked for, or something is wrong with
-            inputs or output.
+            inputs, output or report.
     """
+    from uncrappify.application.report import check_report
     from uncrappify.application.table import ResultTable
     from uncrappify.datasets.weights import read_description
     from uncrappify.inference.predictor import predictor_of
@@ -117,14 +119,13 @@ def prepare(
     if kind.instead:
         raise UserError(f"These weights {kind.purpose}, and apply takes picture files. {kind.instead}")
     kind.check_request(request)
-    if "/" in mark or "\\" in mark or "\0" in mark:
-        raise UserError(f"--suffix {mark!r}: it is added to a name, and a name has no slash.")
-    if output is None and (not mark or kind.table):
-        raise UserError("Give --output, a folder for the results." if kind.table else "Give --output, or a --suffix.")
+    _check_place(kind, output, mark)
     found = find_inputs(inputs)
     if output is not None:
         check_output(output, inputs)
     jobs = plan(found, output, mark, lambda suffix: kind.name_endings(suffix, request))
+    if report is not None:
+        check_report(report, jobs)
     table = ResultTable(output / f"{kind.table}.csv", fresh=overwrite) if kind.table and output else None
     missing = [job for job in jobs if overwrite or not _is_there(job, table)]
     return Task(missing, len(jobs) - len(missing), kind, request, output, table)
@@ -133,25 +134,28 @@ def prepare(
 def carry_out(
     task: Task,
     predictor: Predictor[Any],
-    thumbnail: int = 0,
-    on_done: Callable[[Done], None] = lambda _: None,
+    on_done: Callable[[Done], None],
+    *,
+    report: bool,
 ) -> Outcome:
     """Apply a model to the pictures of a task.
 
     Args:
         task: What is to be done.
         predictor: The model.
-        thumbnail: As :func:`~uncrappify.application.batch.run_batch` takes it.
         on_done: Is told of each picture.
+        report: Whether small pictures are kept of as many as a report shows.
 
     Raises:
         UserError: The disk is full; what is done stays.
     """
     from uncrappify.application.batch import run_batch
+    from uncrappify.application.report import pick_evenly
 
+    shown = frozenset(pick_evenly(task.jobs) if report else ())
     outcome, start = Outcome(skipped=task.skipped), time.monotonic()
     try:
-        for done in run_batch(task.jobs, predictor, task.request, task.output, thumbnail):
+        for done in run_batch(task.jobs, predictor, task.request, task.output, shown):
             if task.table is not None and done.row is not None:
                 task.table.add(done.job.name, done.row)
             outcome.done.append(done)
@@ -161,6 +165,13 @@ def carry_out(
             task.table.write()
     outcome.seconds = time.monotonic() - start
     return outcome
+
+
+def _check_place(kind: type[Predictor[Any]], output: Path | None, mark: str) -> None:
+    if "/" in mark or "\\" in mark or "\0" in mark:
+        raise UserError(f"--suffix {mark!r}: it is added to a name, and a name has no slash.")
+    if output is None and (not mark or kind.table):
+        raise UserError("Give --output, a folder for the results." if kind.table else "Give --output, or a --suffix.")
 
 
 def _is_there(job: Job, table: ResultTable | None) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uncrappify.application.inputs import Job
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
+from uncrappify.memory import is_out_of_memory
 from uncrappify.names import shorten_list
 from uncrappify.pictures.original import Original, read_original
 from uncrappify.pictures.unusable import UnusablePicture
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from uncrappify.inference.predictor import Predictor
     from uncrappify.inference.results import Request, Result
 
-log = logging.getLogger(__name__)
+THUMBNAIL = 376
+"""Pixels of the longer side of a small picture."""
 
 READ_AHEAD = 2
 WAITING = 200_000_000
@@ -57,7 +59,11 @@ class Done:
 
 
 def run_batch(
-    jobs: Sequence[Job], predictor: Predictor[Any], request: Request, output: Path | None, thumbnail: int = 0
+    jobs: Sequence[Job],
+    predictor: Predictor[Any],
+    request: Request,
+    output: Path | None,
+    shown: Collection[Job] = (),
 ) -> Iterator[Done]:
     """Apply a model to pictures.
 
@@ -66,7 +72,7 @@ def run_batch(
         predictor: The model.
         request: What is asked for.
         output: Folder that nothing may leave, whatever links it holds; None where each picture's own folder is meant.
-        thumbnail: Longest side of the small pictures that are given back; 0 for none.
+        shown: Those of which small pictures are given back, which take memory.
 
     Yields:
         What became of each, in order, when its files are on the disk.
@@ -79,7 +85,7 @@ def run_batch(
         try:
             done = 0
             for job, original in _read_ahead(jobs, readers):
-                future, size = _begin(job, original, predictor, request, output, thumbnail, writers)
+                future, size = _begin(job, original, predictor, request, output, job in shown, writers)
                 waiting.append((size, future))
                 while waiting and (waiting[0][1].done() or sum(size for size, _ in waiting) > WAITING):
                     yield _finish(waiting.popleft()[1], jobs, done)
@@ -120,7 +126,7 @@ def _begin(
     predictor: Predictor[Any],
     request: Request,
     output: Path | None,
-    thumbnail: int,
+    shown: bool,
     writers: ThreadPoolExecutor,
 ) -> tuple[Future[Done], int]:
     """Run the network, and leave the rest to a thread; also say how many bytes wait for it."""
@@ -130,10 +136,12 @@ def _begin(
         result = predictor.process(original, request)
     except UserError as error:
         return _at_once(Done(job, failure=str(error))), 0
-    except MemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         return _at_once(Done(job, failure="not enough memory for its result")), 0
     doubt = predictor.find_doubt(original)
-    future = writers.submit(_write, job, original, result, doubt, output, thumbnail)
+    future = writers.submit(_write, job, original, result, doubt, output, shown)
     return future, original.samples.nbytes + result.size
 
 
@@ -143,7 +151,7 @@ def _at_once(done: Done) -> Future[Done]:
     return future
 
 
-def _write(job: Job, original: Original, result: Result, doubt: str, output: Path | None, thumbnail: int) -> Done:
+def _write(job: Job, original: Original, result: Result, doubt: str, output: Path | None, shown: bool) -> Done:
     notes = result.notes
     try:
         for target, encode in zip(job.targets, result.files, strict=True):
@@ -163,8 +171,9 @@ def _write(job: Job, original: Original, result: Result, doubt: str, output: Pat
     except OSError as error:
         return Done(job, failure=f"could not be written ({(error.strerror or str(error)).lower()})")
     before = after = None
-    if thumbnail and result.show:
-        before, after = _shrink(original.as_rgb(), thumbnail), _shrink(result.show(), thumbnail)
+    if shown and result.show:
+        with suppress(MemoryError):
+            before, after = _shrink(original.as_rgb()), _shrink(result.show())
     return Done(job, "", notes, doubt, result.tile, result.row, before, after)
 
 
@@ -173,10 +182,10 @@ def _check_inside(target: Path, output: Path | None) -> None:
         raise UserError(f"{target.parent} leads out of the output folder by a link. Remove the link.")
 
 
-def _shrink(picture: Image.Image, side: int) -> Image.Image:
+def _shrink(picture: Image.Image) -> Image.Image:
     # In whole steps first: a large picture need not be filtered over all its pixels.
-    picture = picture.reduce(max(1, max(picture.size) // (2 * side)))
-    picture.thumbnail((side, side))
+    picture = picture.reduce(max(1, max(picture.size) // (2 * THUMBNAIL)))
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
     return picture
 
 

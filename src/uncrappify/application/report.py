@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from uncrappify.application.batch import Done
+from uncrappify.application.batch import THUMBNAIL, Done
+from uncrappify.application.inputs import Job
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-THUMBNAIL = 376
-"""Pixels of a picture's longer side."""
+T = TypeVar("T")
 
 MOST = 40
 """Pictures that are shown, evenly picked of more."""
@@ -23,21 +24,24 @@ COLUMNS, GAP, TITLE = 2, 16, 56
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
-def check_report(path: Path) -> None:
+def check_report(path: Path, jobs: Sequence[Job]) -> None:
     """Check the name of a report before anything is done.
 
     Raises:
-        UserError: If it is no picture's.
+        UserError: If it is no picture's, or that of one of the pictures or results.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"--report {path}: expected a picture's name, such as report.jpg ({', '.join(SUFFIXES)}).")
+    taken = {os.path.realpath(file) for job in jobs for file in (job.path, *job.targets)}
+    if os.path.realpath(path) in taken:
+        raise UserError(f"--report {path}: it would take the place of a picture. Give another name.")
 
 
 def draw_report(done: Sequence[Done], title: str) -> Image.Image:
     """Draw pictures before and after, two a line.
 
     Args:
-        done: Those that have small pictures.
+        done: Of which those that have small pictures are shown.
         title: Of the sheet.
 
     Returns:
@@ -45,6 +49,7 @@ def draw_report(done: Sequence[Done], title: str) -> Image.Image:
     """
     from uncrappify.evaluation import page
 
+    done = [one for one in done if one.before]
     head, pen = page.create_sheet(page.WIDTH, 40)
     page.write(pen, page.MARGIN, 18, page.shorten(title, page.WIDTH - 2 * page.MARGIN, 26, bold=True), 26, bold=True)
     width = (page.WIDTH - 2 * page.MARGIN - (2 * COLUMNS - 1) * GAP) // (2 * COLUMNS)
@@ -71,16 +76,15 @@ def write_report(path: Path, done: Sequence[Done], title: str) -> None:
     Raises:
         UserError: The disk is full, or there is no permission.
     """
-    sheet = draw_report(pick_evenly(done), title)
+    sheet = draw_report(done, title)
     with written_whole(path) as temporary:
         sheet.save(temporary, quality=90)
 
 
-def pick_evenly(done: Sequence[Done]) -> list[Done]:
+def pick_evenly(jobs: Sequence[T]) -> list[T]:
     """Pick as many as a sheet shows, from the first to the last."""
-    shown = [one for one in done if one.before]
-    step = max(1.0, len(shown) / MOST)
-    return [shown[int(number * step)] for number in range(min(MOST, len(shown)))]
+    step = max(1.0, len(jobs) / MOST)
+    return [jobs[int(number * step)] for number in range(min(MOST, len(jobs)))]
 
 
 def _height(one: Done, width: int) -> int:

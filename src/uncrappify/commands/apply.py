@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from uncrappify.errors import UserError
+from uncrappify.names import expand
 
 if TYPE_CHECKING:
     from uncrappify.application.apply import Outcome, Task
@@ -25,10 +26,15 @@ SOME_FAILED = 3
 DOUBTS_SHOWN = 3
 
 
+def _expand(_: click.Context, __: click.Parameter, given: str | None) -> Path | None:
+    # The shell leaves the ~ of --output=~/repaired as it is.
+    return None if given is None else expand(given)
+
+
 @click.command()
 @click.argument("weights")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="Folder of the results; made if it is not there.")
+@click.option("--output", "-o", callback=_expand, help="Folder of the results; made if it is not there.")
 @click.option("--suffix", default="", help="Added to each name. Without --output, results lie beside the pictures.")
 @click.option(
     "--format", type=click.Choice(["jpg", "png", "webp", "tiff", "avif"]), help="Default: that of each picture."
@@ -43,7 +49,7 @@ DOUBTS_SHOWN = 3
 )
 @click.option("--overwrite", is_flag=True, help="Do again what is there.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
-@click.option("--report", type=click.Path(path_type=Path), help="Picture with before and after side by side.")
+@click.option("--report", callback=_expand, help="Picture with before and after side by side.")
 def apply(weights: str, inputs: tuple[str, ...], **options: Any) -> None:
     """Apply WEIGHTS to pictures, folders (whose structure is kept) or globs.
 
@@ -75,25 +81,15 @@ def apply(weights: str, inputs: tuple[str, ...], **options: Any) -> None:
 
 def _prepare(file: Path, inputs: tuple[str, ...], options: dict[str, Any]) -> Task:
     from uncrappify.application.apply import prepare
-    from uncrappify.application.report import check_report
-    from uncrappify.inference.results import Request, ScaleTo
-    from uncrappify.pictures.saving import FORMATS
+    from uncrappify.inference.results import Request
 
-    if options["report"]:
-        check_report(options["report"])
-    request = Request(
-        format=FORMATS[options["format"]] if options["format"] else None,
-        quality=options["quality"],
-        tile=options["tile"],
-        scale_to=ScaleTo.parse(options["scale_to"]) if options["scale_to"] else None,
-        tta=options["tta"],
-    )
-    return prepare(file, inputs, options["output"], request, options["suffix"], options["overwrite"])
+    request = Request.parse(**{name: options[name] for name in ("format", "quality", "tile", "scale_to", "tta")})
+    return prepare(file, inputs, options["output"], request, options["suffix"], options["overwrite"], options["report"])
 
 
 def _run(task: Task, file: Path, name: str, options: dict[str, Any]) -> Outcome:
     from uncrappify.application.apply import Outcome, carry_out
-    from uncrappify.application.report import THUMBNAIL, write_report
+    from uncrappify.application.report import write_report
     from uncrappify.inference import load_predictor
     from uncrappify.progress import make_bar
 
@@ -112,7 +108,7 @@ def _run(task: Task, file: Path, name: str, options: dict[str, Any]) -> Outcome:
             _tell_doubt(done, doubts)
 
         try:
-            outcome = carry_out(task, predictor, THUMBNAIL if options["report"] else 0, on_done)
+            outcome = carry_out(task, predictor, on_done, report=bool(options["report"]))
         except KeyboardInterrupt as error:
             raise UserError("stopped; the same command goes on from here.") from error
     if doubts.total() > DOUBTS_SHOWN:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from uncrappify.errors import UserError
-from uncrappify.memory import freed_is_kept
+from uncrappify.memory import freed_is_kept, is_out_of_memory
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -140,7 +140,7 @@ def _predict_or_stop(network: "nn.Module", picture: Picture, put: Put, tile: int
             for top, rows in run(network, picture, tile, tta):
                 put(top, rows)
     except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         return False
     return True
@@ -241,16 +241,3 @@ def round_to_bytes(values: "Tensor") -> Samples:
 
     rounded: Samples = values.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
     return rounded
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """CUDA and MPS say "out of memory", the CPU "not enough memory" or "can't allocate memory", by system."""
-    message = str(error).lower()
-    signs = (
-        "out of memory",
-        "not enough memory",
-        "can't allocate memory",
-        "std::bad_alloc",
-        "could not create a memory",
-    )
-    return isinstance(error, MemoryError) or any(sign in message for sign in signs)

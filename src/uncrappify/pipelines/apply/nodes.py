@@ -38,7 +38,7 @@ def apply(
         UserError: If there are no pictures or weights, or the model does not do what is asked for.
     """
     from uncrappify.application.apply import carry_out, prepare
-    from uncrappify.application.report import THUMBNAIL, draw_report, pick_evenly
+    from uncrappify.application.report import draw_report
     from uncrappify.application.weights import open_weights
     from uncrappify.inference.predictor import load_predictor
     from uncrappify.progress import make_bar
@@ -52,7 +52,7 @@ def apply(
         with make_bar(speed=True) as bar:
             progress = bar.add_task("pictures", total=len(task.jobs))
             predictor = load_predictor(file, options.device)
-            outcome = carry_out(task, predictor, THUMBNAIL, lambda _: bar.advance(progress))
+            outcome = carry_out(task, predictor, lambda _: bar.advance(progress), report=True)
     for line in outcome.summarise(str(output)):
         log.info(line)
     for one in outcome.failed:
@@ -63,7 +63,7 @@ def apply(
         "pictures_failed": len(outcome.failed),
         "pictures_per_second": written / outcome.seconds if outcome.seconds else 0.0,
     }
-    return _tabulate(outcome.done), draw_report(pick_evenly(outcome.done), f"{weights}: before and after"), metrics
+    return _tabulate(outcome.done), draw_report(outcome.done, f"{weights}: before and after"), metrics
 
 
 def _tabulate(done: Sequence[Done]) -> pd.DataFrame:

@@ -1,0 +1,60 @@
+"""A batch goes on whatever becomes of one picture, and keeps no more of it than is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from uncrappify.application.batch import THUMBNAIL, run_batch
+from uncrappify.application.inputs import Job, find_inputs, plan
+from uncrappify.inference.predictor import Predictor
+from uncrappify.inference.results import Request, Result
+from uncrappify.pictures.original import Original
+from uncrappify.pictures.saving import Encoded
+
+
+class Copier(Predictor[Any]):
+    """Writes each picture's width, and shows the picture; raises what it is given for those that are 9 wide."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    def __call__(self, given: Any, /) -> Any:
+        raise NotImplementedError
+
+    def process(self, original: Original, request: Request) -> Result:
+        if self.error and original.size[0] == 9:
+            raise self.error
+        return Result(files=(lambda: Encoded(b"%d" % original.size[0], ()),), show=original.as_rgb)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> list[Job]:
+    (tmp_path / "in").mkdir()
+    for name, width in (("a", 8), ("b", 9), ("c", 2000)):
+        Image.fromarray(np.zeros((8, width, 3), np.uint8)).save(tmp_path / "in" / f"{name}.png")
+    return plan(find_inputs([str(tmp_path / "in")]), tmp_path / "out", "", lambda _: (".txt",))
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), MemoryError()])
+def test_a_picture_that_takes_too_much_memory_stops_nothing(error: Exception, jobs: list[Job], tmp_path: Path) -> None:
+    done = list(run_batch(jobs, Copier(error), Request(), tmp_path / "out"))
+    assert [one.failure for one in done] == ["", "not enough memory for its result", ""]
+    assert sorted(path.read_bytes() for path in (tmp_path / "out").iterdir()) == [b"2000", b"8"]
+
+
+def test_a_fault_of_the_program_is_no_fault_of_a_picture(jobs: list[Job], tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="expected scalar type"):
+        list(run_batch(jobs, Copier(RuntimeError("expected scalar type")), Request(), tmp_path / "out"))
+
+
+def test_small_pictures_are_kept_of_those_that_are_shown_alone(jobs: list[Job], tmp_path: Path) -> None:
+    done = list(run_batch(jobs, Copier(), Request(), tmp_path / "out", shown=jobs[2:]))
+    assert [one.before is not None for one in done] == [False, False, True]
+    assert done[2].before is not None
+    assert done[2].before.size == done[2].after.size == (THUMBNAIL, 2)  # type: ignore[union-attr]
