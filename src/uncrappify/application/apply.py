@@ -70,8 +70,8 @@ class Outcome:
             where: The results are.
         """
         written = len(self.done) - len(self.failed)
-        speed = f"{written / self.seconds:.3g} pictures/s" if self.seconds > 0 and written else "none"
-        parts = [f"{_count(written)} written to {where} in {format_duration(self.seconds)} ({speed})"]
+        speed = f" ({written / self.seconds:.3g} pictures/s)" if self.seconds > 0 and written else ""
+        parts = [f"{_count(written)} written to {where} in {format_duration(self.seconds)}{speed}"]
         if self.skipped:
             parts.append(f"{self.skipped} there already (--overwrite does them again)")
         if self.failed:

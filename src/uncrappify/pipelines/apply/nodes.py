@@ -55,8 +55,6 @@ def apply(
             outcome = carry_out(task, predictor, lambda _: bar.advance(progress), report=True)
     for line in outcome.summarise(str(output)):
         log.info(line)
-    for one in outcome.failed:
-        log.warning("%s: %s", one.job.name, one.failure)
     written = len(outcome.done) - len(outcome.failed)
     metrics = {
         "pictures_written": written,
