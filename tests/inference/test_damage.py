@@ -9,7 +9,8 @@ import pytest
 
 from uncrappify.datasets import RestorationDescription
 from uncrappify.inference.damage import describe_damage, find_doubt
-from uncrappify.pictures.original import Metadata, Original
+from uncrappify.pictures.metadata import Metadata
+from uncrappify.pictures.original import Original
 
 
 def describe(recipe: list[dict[str, Any]], scale: int = 3) -> RestorationDescription:

@@ -18,7 +18,8 @@ from uncrappify.datasets import RestorationDescription
 from uncrappify.inference import Restorer
 from uncrappify.inference.results import Request, ScaleTo
 from uncrappify.models import build
-from uncrappify.pictures.original import Metadata, Original, read_original
+from uncrappify.pictures.metadata import Metadata
+from uncrappify.pictures.original import Original, read_original
 from uncrappify.pictures.saving import Finished, encode_finished
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -13,7 +13,8 @@ import tifffile
 from PIL import Image, PngImagePlugin
 
 from uncrappify.pictures import decode
-from uncrappify.pictures.original import Metadata, Original, decode_original, read_original
+from uncrappify.pictures.metadata import Metadata
+from uncrappify.pictures.original import Original, decode_original, read_original
 from uncrappify.pictures.saving import Finished, encode_finished
 from uncrappify.pictures.unusable import UnusablePicture
 
@@ -154,6 +155,22 @@ def test_pixels_an_inch_turn_with_the_picture(format: str) -> None:
     found = decode_original(encode(Image.fromarray(pixels()), format, exif=exif, dpi=(300, 150)))
     assert found.size == (HEIGHT, WIDTH)
     assert found.metadata.dpi == pytest.approx((150, 300), abs=0.1)
+
+
+def test_what_imagemagick_puts_into_text_is_read_too() -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "A maker", 6
+    info = PngImagePlugin.PngInfo()
+    for name, content in (("exif", exif.tobytes()), ("xmp", b"<x:xmpmeta/>"), ("iptc", b"8BIM")):
+        digits = content.hex()
+        lines = "\n".join(digits[start : start + 72] for start in range(0, len(digits), 72))
+        info.add_text(f"Raw profile type {name}", f"\n{name}\n{len(content):8}\n{lines}\n")
+    found = decode_original(encode(Image.fromarray(pixels()), "PNG", pnginfo=info))
+    assert found.size == (HEIGHT, WIDTH)
+    assert found.metadata.exif == exif.tobytes().removeprefix(b"Exif\0\0")
+    assert (found.metadata.xmp, found.metadata.iptc, found.metadata.text) == (b"<x:xmpmeta/>", b"8BIM", {})
+    info.add_text("Raw profile type xmp", "\nxmp\n 3\nno digits\n")
+    assert decode_original(encode(Image.fromarray(pixels()), "PNG", pnginfo=info)).metadata.xmp is None
 
 
 def test_megabytes_of_text_do_not_keep_a_picture_from_being_read(shared: Path) -> None:

@@ -6,23 +6,22 @@ that was in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from uncrappify.pictures import png, tiff
-from uncrappify.pictures.exif import EXIF_IFD, GPS_IFD, INTEROP_IFD, upright_exif, upright_xmp
 from uncrappify.pictures.jpeg import MOST_SCANS, count_scans
 from uncrappify.pictures.jpeg_quality import estimate_quality
 from uncrappify.pictures.kinds import recognise_readable
 from uncrappify.pictures.limits import open_picture, prepare_tiff, read_orientation
+from uncrappify.pictures.metadata import Metadata, read_metadata, read_tiff_metadata
 from uncrappify.pictures.reading import read_within_limit
 from uncrappify.pictures.samples import divide_by_alpha, round_to
 from uncrappify.pictures.tiff_layout import CMYK, GREY_INVERTED, PALETTE, Layout, describe
@@ -30,45 +29,6 @@ from uncrappify.pictures.tiff_samples import read_samples
 from uncrappify.pictures.unusable import UnusablePicture, damage_told
 
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-_PHOTOSHOP = b"Photoshop 3.0\0"
-# Of a TIFF's directory, what is said of the picture and not of how it is stored.
-_DESCRIPTIVE = frozenset(
-    {0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x0131, 0x013B, 0x013C, 0x8298, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F}
-    | {0x0132, 0x011A, 0x011B, 0x0128, 0x4746, 0x4749, EXIF_IFD, GPS_IFD}
-)
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """What a picture file says beside its pixels.
-
-    Attributes:
-        exif: TIFF structure, without ``Exif`` before it.
-        icc: Colour profile.
-        xmp: XML packet.
-        dpi: Pixels an inch, across and down.
-        iptc: Photoshop's resources, in which programs for archives keep captions.
-        comment: Of a JPEG.
-        text: Of a PNG.
-    """
-
-    exif: bytes | None = None
-    icc: bytes | None = None
-    xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
-    iptc: bytes | None = None
-    comment: bytes | None = None
-    text: Mapping[str, str] = field(default_factory=dict)
-
-    def resized(self, width: int, height: int) -> Metadata:
-        """Give what the metadata of an upright picture of another size say; a broken EXIF is left out."""
-        exif = upright_exif(self.exif, width, height) if self.exif else None
-        xmp = upright_xmp(self.xmp, width, height) if self.xmp else None
-        return replace(self, exif=exif, xmp=xmp)
-
-    def turned(self, orientation: int) -> Metadata:
-        """Give those of a picture that is turned upright: what was across is down then, from orientation 5 on."""
-        return replace(self, dpi=self.dpi[::-1]) if self.dpi and orientation >= 5 else self
 
 
 @dataclass(frozen=True)
@@ -142,7 +102,7 @@ def _decode(content: bytes, kind: str) -> Original:
     image = open_picture(BytesIO(sound), kind)
     _refuse_animation(image)
     orientation = read_orientation(image)
-    metadata = _read_metadata(content, image, kind)
+    metadata = read_metadata(content, image, kind)
     if kind == "PNG" and content[24] == 16 and image.mode != "P":
         original = Original(*_read_deep_png(sound, image), metadata, kind)
     else:
@@ -155,7 +115,7 @@ def _decode_tiff(content: bytes) -> Original:
     layout = describe(content)
     if layout.full_pages > 1:
         raise UnusablePicture(f"not supported: {layout.full_pages} pages, save each as a picture of its own")
-    metadata = _read_tiff_metadata(content, layout)
+    metadata = read_tiff_metadata(content, layout)
     if layout.is_plain:
         # Pillow does not know every combination of channels.
         with suppress(UnidentifiedImageError):
@@ -244,74 +204,6 @@ def _read_deep_tiff(content: bytes, layout: Layout, metadata: Metadata) -> Origi
     # Of 9 to 16 bits nothing is lost.
     told = () if layout.has_range and layout.kind == 1 else tuple(note.replace("to 8", "to 16") for note in notes)
     return Original(pixels, opacity, metadata, "TIFF", notes=told)
-
-
-def _read_metadata(content: bytes, image: ImageFile.ImageFile, kind: str) -> Metadata:
-    # A PNG's text was left out of what is decoded; too much of it is an error in Pillow.
-    opened = image
-    if kind == "PNG":
-        with suppress(Exception):
-            opened = open_picture(BytesIO(content), kind)
-            # What stands behind the pixels is read with them.
-            opened.load()
-    info = opened.info
-    dpi = info.get("dpi")
-    text = {
-        name: str(value)
-        for name, value in getattr(opened, "text", {}).items()
-        if name != "XML:com.adobe.xmp" and not name.startswith("Raw profile type")
-    }
-    segments = dict(getattr(opened, "applist", []))
-    comment = info.get("comment")
-    return Metadata(
-        exif=info["exif"].removeprefix(b"Exif\0\0") if info.get("exif") else None,
-        icc=info.get("icc_profile") or None,
-        xmp=_as_bytes(info.get("xmp") or info.get("XML:com.adobe.xmp")),
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi and all(float(value) > 0 for value in dpi) else None,
-        iptc=(segments.get("APP13") or b"").removeprefix(_PHOTOSHOP) or None,
-        comment=comment if kind == "JPEG" and isinstance(comment, bytes) else None,
-        text=text,
-    )
-
-
-def _read_tiff_metadata(content: bytes, layout: Layout) -> Metadata:
-    tags = layout.tags
-    return Metadata(
-        exif=_take_exif(content),
-        iptc=_as_bytes(tags.get(TiffImagePlugin.PHOTOSHOP_CHUNK)),
-        icc=_as_bytes(tags.get(TiffImagePlugin.ICCPROFILE)),
-        xmp=_as_bytes(tags.get(TiffImagePlugin.XMP)),
-        dpi=_read_tiff_dpi(tags),
-    )
-
-
-def _take_exif(content: bytes) -> bytes | None:
-    """Take out of a TIFF's directory what is said of the picture, with the directories of EXIF and GPS."""
-    try:
-        given, kept = Image.Exif(), Image.Exif()
-        given.load(content)
-        kept.endian = given.endian
-        for tag in sorted(_DESCRIPTIVE & set(given)):
-            kept[tag] = dict(given.get_ifd(tag)) if tag in (EXIF_IFD, GPS_IFD) else given[tag]
-        if isinstance(inner := kept.get(EXIF_IFD), dict) and INTEROP_IFD in inner:
-            inner[INTEROP_IFD] = dict(given.get_ifd(INTEROP_IFD))
-        return kept.tobytes().removeprefix(b"Exif\0\0") if len(kept) else None
-    except Exception:  # broken EXIF says nothing about the pixels
-        return None
-
-
-def _read_tiff_dpi(tags: Mapping[int, Any]) -> tuple[float, float] | None:
-    unit = {2: 1.0, 3: 2.54}.get(tags.get(TiffImagePlugin.RESOLUTION_UNIT, 2))
-    across, down = (tags.get(tag) for tag in (TiffImagePlugin.X_RESOLUTION, TiffImagePlugin.Y_RESOLUTION))
-    if not unit or not across or not down:
-        return None
-    return float(across) * unit, float(down) * unit
-
-
-def _as_bytes(value: Any) -> bytes | None:
-    if isinstance(value, str):
-        return value.encode()
-    return bytes(value) if value else None
 
 
 def _upright(original: Original, orientation: int) -> Original:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from uncrappify.pictures.original import Metadata, Samples
+from uncrappify.pictures.metadata import Metadata
+from uncrappify.pictures.original import Samples
 
 _GREY, _RGB, _ALPHA = 0, 2, 4
 _METRE = 39.3701

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from uncrappify.pictures import png_writing, tiff_writing
-from uncrappify.pictures.original import Metadata, Samples
+from uncrappify.pictures.metadata import Metadata
+from uncrappify.pictures.original import Samples
 from uncrappify.pictures.samples import round_to
 from uncrappify.pictures.unusable import UnusablePicture
 

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from uncrappify.pictures.exif import EXIF_IFD, GPS_IFD, INTEROP_IFD, ORIENTATION
-from uncrappify.pictures.original import Metadata, Samples
+from uncrappify.pictures.metadata import Metadata
+from uncrappify.pictures.original import Samples
 from uncrappify.pictures.unusable import UnusablePicture
 
 _STRIP = 1 << 22
