@@ -86,3 +86,15 @@ def is_out_of_memory(error: BaseException) -> bool:
         "could not create a memory",
     )
     return isinstance(error, MemoryError) or any(sign in message for sign in signs)
+
+
+def check_available(needed: int) -> None:
+    """Refuse what takes more bytes than the machine has free, before the system ends the process for it.
+
+    Raises:
+        MemoryError: If it does.
+    """
+    import psutil
+
+    if needed > psutil.virtual_memory().available:
+        raise MemoryError(f"not enough memory: {needed / 1e9:.1f} GB are needed")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -381,13 +382,24 @@ def test_memory_that_ends_at_the_smallest_tile_is_a_failure_of_its_picture(
     assert "a.png: Memory does not suffice to restore a picture in tiles of 64 pixels." in done.output
 
 
+def test_a_result_that_no_memory_holds_is_refused_before_it_is_begun(
+    weights: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 60 x 40 x 3 bytes, and twice 240 x 160 x 3.
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: types.SimpleNamespace(available=237_599))
+    assert run(weights, folder / "a.png", "-o", tmp_path / "out").exit_code == 0
+    done = run(weights, folder / "b.png", "-o", tmp_path / "out", "--scale-to", "8x")
+    assert done.exit_code == 3
+    assert "b.png: not enough memory for its result" in done.output
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of a process")
 def test_smaller_tiles_are_taken_where_a_process_may_not_have_more_memory(weights: Path, tmp_path: Path) -> None:
     options = {"scale": 2, "channels": 128, "blocks": 1}
     description = RestorationDescription(model="upscaler", options=options, scale=2, recipe=[])
     file = save(description, tmp_path / "wide.safetensors")
-    Image.fromarray(np.zeros((700, 700, 3), np.uint8)).save(tmp_path / "a.png")
-    # 700 x 700 pixels of 128 channels take 250 MB, several times.
+    Image.fromarray(np.zeros((500, 500, 3), np.uint8)).save(tmp_path / "a.png")
+    # 500 x 500 pixels of 128 channels take 130 MB, several times.
     code = (
         "import resource, sys, torch\n"
         "from uncrappify.commands import main\n"
@@ -395,12 +407,12 @@ def test_smaller_tiles_are_taken_where_a_process_may_not_have_more_memory(weight
         "torch.set_num_threads(1)\n"
         "torch.nn.Conv2d(3, 8, 3)(torch.zeros(1, 3, 8, 8))\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (used + 600_000_000,) * 2)\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 350_000_000,) * 2)\n"
         "main(sys.argv[1:])\n"
     )
-    command = [sys.executable, "-c", code, "apply", file, tmp_path / "a.png", "-o", tmp_path / "out", "--tile", "700"]
+    command = [sys.executable, "-c", code, "apply", file, tmp_path / "a.png", "-o", tmp_path / "out", "--tile", "500"]
     done = subprocess.run([*map(str, command), "--device", "cpu"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     tile = int(done.stdout.split("Tiles of ")[1].split()[0])
-    assert 64 <= tile < 700
-    assert np.asarray(Image.open(tmp_path / "out" / "a.png")).shape == (1400, 1400, 3)
+    assert 64 <= tile < 500
+    assert np.asarray(Image.open(tmp_path / "out" / "a.png")).shape == (1000, 1000, 3)

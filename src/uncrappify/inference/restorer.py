@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from uncrappify.inference.damage import find_doubt
 from uncrappify.inference.predictor import Predictor
 from uncrappify.inference.results import Request, Result
 from uncrappify.inference.tiled import Picture, Samples, find_tile, predict, predict_picture
+from uncrappify.memory import check_available
 from uncrappify.pictures import to_rgb
 from uncrappify.pictures.colour import Profile, read_profile
 from uncrappify.pictures.opacity import resize_samples, spread_colours
@@ -80,15 +82,20 @@ class Restorer(Predictor[RestorationDescription]):
         """Restore a picture in all its bits, in its own colours, and bring it to the size that is asked for.
 
         Its opacity is enlarged by Lanczos' filter; the network does not see it.
+
+        Raises:
+            MemoryError: If the machine has not enough for the result.
         """
+        width, height = original.size
+        usual = width * self.scale, height * self.scale
+        wanted = request.scale_to.find_size(width, height) if request.scale_to else usual
+        # A resize makes planes first, and puts them together.
+        pixels = prod(usual) + (0 if wanted == usual else 2 * prod(wanted))
+        check_available(pixels * original.samples.shape[2] * original.samples.itemsize)
         if original.opacity is not None:
             original = replace(original, samples=spread_colours(original.samples, original.opacity))
         restored, tile = self._restore(original, request)
-        width, height = original.size
-        wanted = width * self.scale, height * self.scale
-        if request.scale_to:
-            wanted = request.scale_to.find_size(width, height)
-            restored = resize_samples(restored, wanted)
+        restored = resize_samples(restored, wanted)
         opacity = None if original.opacity is None else resize_samples(original.opacity, wanted)
         finished = Finished(restored, opacity, original.metadata)
         ending = find_suffix(original.suffix, request.format)
