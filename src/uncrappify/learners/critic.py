@@ -20,7 +20,7 @@ from uncrappify.evaluation.sheet import draw_batch_sheet
 from uncrappify.learners.restoration import Batch, scale_to_unit
 from uncrappify.losses.adversarial import BCE, Judgement
 from uncrappify.training.crops import PairCrops, PixelPairs, decode_alike
-from uncrappify.training.learner import LEARNING_RATE, LOSS, Learner, Panel
+from uncrappify.training.learner import LEARNING_RATE, LOSS, Best, Learner, Panel
 from uncrappify.training.parameters import CriticStage, CriticTraining
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,8 @@ class CriticLearner(Learner):
 
     panels = (LOSS, Panel("accuracy", {"valid_accuracy": "valid"}), LEARNING_RATE)
     bar = {"train_loss": "loss", "valid_accuracy": "accuracy"}
+    # A critic that is sure of its few pictures has learned their noise.
+    best = Best("valid_loss")
 
     def __init__(self, network: nn.Module, training: CriticTraining) -> None:
         super().__init__(network, training)
