@@ -1,4 +1,4 @@
-"""Draw how a GAN fares: both losses, texture and PSNR of the validation pictures, and the film's first and last pictures.
+"""Draw how a GAN fares: both losses, texture and PSNR of the validation pictures, and the film's first and last frame.
 
     python benchmarks/gan_health.py FILE.png [--sick] [--smoke]
 

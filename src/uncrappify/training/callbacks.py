@@ -21,7 +21,7 @@ from torch.optim.swa_utils import AveragedModel
 from uncrappify.progress import format_duration, make_bar
 from uncrappify.training.batches import Batches
 from uncrappify.training.hardware import peak_memory_mb
-from uncrappify.training.history import History
+from uncrappify.training.history import DivergedError, History
 from uncrappify.training.learner import Best
 
 log = logging.getLogger(__name__)
@@ -290,8 +290,11 @@ class Saver(Checkpoint):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Write a checkpoint, but not from one of several processes, which would wait for the others.
 
-        Nor before the first step: what is in memory then may be half of the checkpoint that it would replace.
+        Nor before the first step: what is in memory then may be half of the checkpoint that it would replace; nor of
+        weights that are no numbers.
         """
+        if isinstance(exception, DivergedError):
+            return
         if trainer.world_size == 1 and self._written is not None and self._unfinished:
             self._save(trainer)
 

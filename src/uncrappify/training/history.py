@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 SECONDS_BETWEEN_BATCHES = 10.0
 
 
+class DivergedError(UserError):
+    """The loss is no number any more, and neither are the weights: there is nothing to go on with."""
+
+
 class Row(BaseModel):
     """A line of the history: what was measured at a step, beside it.
 
@@ -94,13 +98,17 @@ class History(Logger):
         """Append a row; ``step`` counts from the start of the stage, whose offset is added.
 
         Raises:
-            UserError: If the loss is no number any more.
+            DivergedError: If the loss is no number any more.
         """
         step = (step or 0) + self.offset
         if not all(math.isfinite(value) for name, value in metrics.items() if name.startswith("train_")):
-            raise UserError(
-                f"training.stages.{self.stage}: the training diverged, its loss at step {step} is no number. "
-                "Take a lower lr, or limit the gradient by training.gradient_clip, such as 1.0."
+            rate = f", with a learning rate of {metrics['lr']:.2g}" if "lr" in metrics else ""
+            kept = self.file.parent / f"stage{self.stage}.ckpt"
+            raise DivergedError(
+                f"training.stages.{self.stage}: the training of {kept.parents[1].name} diverged, its loss at step "
+                f"{step}{rate}, is no number. Take a lower lr, or limit the gradient by training.gradient_clip, such "
+                "as 1.0. "
+                + (f"The last good checkpoint is {kept}." if kept.is_file() else "There is no checkpoint of it yet.")
             )
         row = {
             name: float(value)
