@@ -56,7 +56,7 @@ class CriticLearner(Learner):
         return self.log_loss(self._judge(batch).terms)
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        """Measure the loss, and which share of the parts is taken for what it is."""
+        """Measure the loss, and which share of the crops is taken for what it is."""
         judgement = self._judge(batch)
         self.valid_loss.update(judgement.loss, len(batch[0]))
         self.valid_accuracy.update(judgement.accuracy, len(batch[0]))

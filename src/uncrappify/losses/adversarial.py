@@ -20,7 +20,7 @@ class Judgement(NamedTuple):
     Attributes:
         terms: Name to value: how wrong it is; log 2, about 0.69, in sum where it guesses.
         penalties: Name to value: what is added to keep it smooth.
-        accuracy: Share of its verdicts that are right, 0 to 1.
+        accuracy: Share of pictures that it takes for what they are, 0 to 1; of a picture the mean of its logits counts.
     """
 
     terms: dict[str, Tensor]
@@ -73,7 +73,7 @@ class BCE(Objective):
         # As one batch, which takes less than two.
         of_real, of_fake = critic(torch.cat([real, fake])).float().chunk(2)
         terms = {"critic_real": F.softplus(-of_real).mean() / 2, "critic_fake": F.softplus(of_fake).mean() / 2}
-        accuracy = ((of_real > 0).float().mean() + (of_fake < 0).float().mean()) / 2
+        accuracy = (_share(_sum_up(of_real) > 0) + _share(_sum_up(of_fake) < 0)) / 2
         return Judgement(terms, {}, accuracy)
 
     def fool(self, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class R3(Objective):
                 name: self.gamma / 2 * _squared_gradient(logits, pictures)
                 for name, logits, pictures in (("critic_r1", of_real, real), ("critic_r2", of_fake, fake))
             }
-        return Judgement(terms, penalties, (of_real > of_fake).float().mean())
+        return Judgement(terms, penalties, _share(_sum_up(of_real) > _sum_up(of_fake)))
 
     def fool(self, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         """Give the generator's loss: the same pairs the other way round."""
@@ -113,6 +113,15 @@ class R3(Objective):
             with torch.no_grad():
                 of_real = critic(real.float())
             return F.softplus(of_real - critic(fake.float())).mean()
+
+
+def _sum_up(logits: Tensor) -> Tensor:
+    """Give the mean of each picture's logits, (N)."""
+    return logits.detach().flatten(1).mean(1)
+
+
+def _share(right: Tensor) -> Tensor:
+    return right.float().mean()
 
 
 def _squared_gradient(logits: Tensor, pictures: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ def critic_card(description: Any) -> str:
     """
     accuracy = description.metrics.get("valid_accuracy")
     measured = (
-        f"{accuracy:.2%} of the parts of validation pictures are taken for what they are, as many generated as good."
+        f"{accuracy:.2%} of the crops of validation pictures are taken for what they are, as many generated as good."
         if accuracy is not None
         else "It was not validated."
     )
