@@ -162,7 +162,8 @@ def alone(steps: int, precise: Literal["auto", "fp32"] = "auto") -> float:
         def fool(batch: Batch = batch) -> Tensor:
             inputs, real = (scale_to_unit(side) for side in batch)
             fake = learner.network(inputs)
-            return (fake - real).abs().mean() + WEIGHT * learner.objective.fool(learner.critic, real, fake)
+            loss: Tensor = (fake - real).abs().mean() + WEIGHT * learner.objective.fool(learner.critic, real, fake)
+            return loss
 
         learner.network.eval(), learner.critic.train().requires_grad_(True)
         critic = step(critics, judge)
@@ -201,7 +202,8 @@ def fastai(steps: int) -> float:
             self.critic = critic
 
         def forward(self, pictures: Tensor) -> Tensor:
-            return self.critic(pictures).flatten(1)
+            logits: Tensor = self.critic(pictures)
+            return logits.flatten(1)
 
     torch.manual_seed(SEED)
     drawn = [(inputs.float() / 255, targets.float() / 255) for inputs, targets in batches()]

@@ -12,6 +12,10 @@ class UserError(Exception):
     """
 
 
+class DivergedError(UserError):
+    """A training's loss is no number any more, and neither are its weights: there is nothing to go on with."""
+
+
 def find_causes(error: BaseException | None) -> Iterator[BaseException]:
     """Give an error and what has led to it, the last first."""
     while error is not None:

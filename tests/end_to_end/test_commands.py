@@ -27,9 +27,11 @@ def test_registry_and_catalog_can_be_listed(project):
     assert registry.returncode == 0
     assert yaml.safe_load(registry.stdout) == [
         "__default__",
+        "apply",
         "digits",
         "landscape",
         "numbers",
+        "restore",
         "segmentation",
         "superres",
     ]

@@ -61,7 +61,7 @@ def test_values_that_are_no_numbers_are_left_out(file: Path) -> None:
 def test_a_training_that_diverged_says_so_instead_of_going_on(file: Path, loss: float) -> None:
     logger = History(file)
     logger.offset, logger.stage = 100, 1
-    with pytest.raises(UserError, match=r"training.stages.1: .* at step 107 .* lower lr"):
+    with pytest.raises(UserError, match=r"training.stages.1: .* at step 107, .* lower lr"):
         logger.log_metrics({"train_loss": loss}, 7)
 
 

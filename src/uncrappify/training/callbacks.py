@@ -18,10 +18,11 @@ from rich.progress import Progress, TaskID
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from uncrappify.errors import DivergedError
 from uncrappify.progress import format_duration, make_bar
 from uncrappify.training.batches import Batches
 from uncrappify.training.hardware import peak_memory_mb
-from uncrappify.training.history import DivergedError, History
+from uncrappify.training.history import History
 from uncrappify.training.learner import Best
 
 log = logging.getLogger(__name__)

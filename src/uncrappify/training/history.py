@@ -19,17 +19,13 @@ from lightning.pytorch.utilities import rank_zero_only
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from uncrappify.atomic import flush, written_whole
-from uncrappify.errors import UserError
+from uncrappify.errors import DivergedError, UserError
 from uncrappify.state import read_lines
 from uncrappify.tracking.store import Point, log_points
 
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_BATCHES = 10.0
-
-
-class DivergedError(UserError):
-    """The loss is no number any more, and neither are the weights: there is nothing to go on with."""
 
 
 class Row(BaseModel):

@@ -152,5 +152,9 @@ def _explain(error: ProcessException) -> str | None:
             "a process that trained was killed by the system, probably because memory ended. Take smaller batches or "
             "crops, or fewer devices."
         )
-    _, told, text = str(error).rpartition(f"{UserError.__module__}.{UserError.__qualname__}: ")
-    return text.strip() if told else None
+    kinds: list[type[UserError]] = [UserError, *UserError.__subclasses__()]
+    for kind in kinds:
+        _, told, text = str(error).rpartition(f"{kind.__module__}.{kind.__qualname__}: ")
+        if told:
+            return text.strip()
+    return None
