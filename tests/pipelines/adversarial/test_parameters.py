@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from uncrappify.errors import UserError
 from uncrappify.parameters.tree import complete, parse_section
 
-SECTION = yaml.safe_load((Path(__file__).parents[3] / "conf/base/parameters/restore.yml").read_text("utf-8"))["restore"]
+CONF = Path(__file__).parents[3] / "conf"
+SECTION = yaml.safe_load((CONF / "base/parameters/restore.yml").read_text("utf-8"))["restore"]
 
 
 def changed(*changes: tuple[str, Any]) -> dict[str, Any]:
@@ -56,6 +58,30 @@ def test_variants_are_left_out_where_the_source_has_pairs() -> None:
     pairs = {"kind": "pairs", "pairs": {"degraded": "bad", "target": "good"}}
     parameters = parse(("source", pairs), ("evaluation", {}))
     assert [section.training.variants for section in (parameters.generator, parameters.gan)] == [0, 0]
+
+
+def merged(env: str) -> Any:
+    files = [CONF / name / "parameters/restore.yml" for name in ("base", env)]
+    given: Any = OmegaConf.to_container(OmegaConf.merge(*map(OmegaConf.load, files)))
+    return parse_section("restore", given["restore"], SECTION)
+
+
+def test_the_lesson_has_the_lessons_networks_and_schedule() -> None:
+    lesson = merged("lesson")
+    critic = lesson.critic.model.options
+    assert (critic.channels, critic.blocks, critic.dropout, critic.self_attention) == (128, 3, 0.15, True)
+    assert (lesson.objective, lesson.gan.training.strategy, lesson.gan.training.betas) == ("bce", "adaptive", (0, 0.99))
+    assert lesson.gan.training.adaptive.threshold == 0.65
+    stages = [(stage.size, stage.batch_size, stage.epochs, stage.lr) for stage in lesson.gan.training.stages]
+    assert stages == [(128, 32, 40, 1e-4), (192, 16, 10, 5e-5)]
+    assert all(stage.critic_lr == 5 * stage.lr and stage.freeze_encoder for stage in lesson.gan.training.stages)
+    assert lesson.generator.model.options.self_attention
+
+
+def test_the_benchmark_trains_longer_on_photographs_that_have_variety_enough() -> None:
+    benchmark = merged("benchmark")
+    assert {section.training.variants for section in benchmark.networks.values()} == {0}
+    assert benchmark.gan.training.stages[0].steps > merged("base").gan.training.stages[0].steps
 
 
 @pytest.mark.parametrize(
