@@ -2,7 +2,7 @@
 
     python benchmarks/gan_health.py FILE.png [--sick] [--smoke]
 
-Runs `restore` as far as its GAN. With `--sick`, the critic learns fifty times as fast, and its word is all that counts.
+Runs `restore`. With `--sick`, the critic learns fifty times as fast, and its word is all that counts.
 """
 
 from __future__ import annotations
