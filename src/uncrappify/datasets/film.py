@@ -6,28 +6,20 @@ import base64
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 from kedro_datasets._typing import ImagePreview
 from PIL import Image
 
 from uncrappify.atomic import written_whole
+from uncrappify.datasets.file import FileDataset
 
 MILLISECONDS, LAST_MILLISECONDS = 300, 2000
 
 
-class Film(AbstractDataset[Sequence[Path], NoReturn]):
-    """An animated GIF, made of picture files; without any there is no film.
-
-    Args:
-        filepath: The file.
-        metadata: For kedro-viz.
-    """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
+class Film(FileDataset[Sequence[Path]]):
+    """An animated GIF, made of picture files; without any there is no film."""
 
     def save(self, data: Sequence[Path]) -> None:
         """Write the film; the last picture stays for a while."""
@@ -44,12 +36,6 @@ class Film(AbstractDataset[Sequence[Path], NoReturn]):
     def load(self) -> NoReturn:
         """Refuse: a film is only looked at."""
         raise DatasetError(f"{self} is an output only")
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
     def preview(self) -> ImagePreview:
         """Show the film."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
@@ -22,8 +21,6 @@ from uncrappify.losses.adversarial import BCE, Judgement
 from uncrappify.training.crops import PairCrops, PixelPairs, decode_alike
 from uncrappify.training.learner import LEARNING_RATE, LOSS, Best, Learner, Panel
 from uncrappify.training.parameters import CriticStage, CriticTraining
-
-log = logging.getLogger(__name__)
 
 VALIDATION_BATCH = 32
 MOST_CROPS = 400

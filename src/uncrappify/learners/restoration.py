@@ -41,7 +41,7 @@ class RestorationLearner(Learner):
         """Prepare for a stage, whose loss counts from now on."""
         super().begin(stage)
         assert isinstance(stage, RestorationStage)
-        self.loss = WeightedLoss([(name, weight) for term in stage.loss for name, weight in term.items()])
+        self.loss = weigh_losses(stage)
 
     def example(self) -> Tensor:
         """Give a black crop of the stage's size: (1, 3, size / scale, size / scale)."""
@@ -63,6 +63,11 @@ class RestorationLearner(Learner):
         inputs, target = (scale_to_unit(side) for side in batch)
         prediction = self.network(inputs)
         return self.loss(prediction, target), prediction, target
+
+
+def weigh_losses(stage: RestorationStage) -> WeightedLoss:
+    """Give the weighted sum of a stage's losses."""
+    return WeightedLoss([(name, weight) for term in stage.loss for name, weight in term.items()])
 
 
 def scale_to_unit(pictures: Tensor) -> Tensor:

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from uncrappify.evaluation.film import draw_frame
 from uncrappify.evaluation.texture import TEXTURE_STAGES, TextureStatistics
 from uncrappify.learners.adversarial import AdversarialLearner
-from uncrappify.learners.restoration import Batch, compute_psnr, round_to_8_bit, scale_to_unit
-from uncrappify.losses import WeightedLoss
+from uncrappify.learners.restoration import Batch, compute_psnr, round_to_8_bit, scale_to_unit, weigh_losses
 from uncrappify.losses.adversarial import Objective
 from uncrappify.models.encoders import build_encoder, freeze
 from uncrappify.training.learner import LEARNING_RATE, Best, Panel
@@ -26,7 +25,6 @@ WATCHER = "efficientnet_lite0"
 DIVERGED = 6.0
 """A PSNR that has fallen by so much, in dB, is one of a generator that diverges."""
 
-SAMPLES = 4
 SAMPLE_SIDE = 96
 
 
@@ -66,7 +64,7 @@ class RestorationGan(AdversarialLearner):
     ) -> None:
         super().__init__(generator, critic, objective, training)
         self._largest_loss = training.largest_loss
-        self._samples = [_cut_sample(*sample, int(self.network.scale)) for sample in samples[:SAMPLES]]
+        self._samples = [_cut_sample(*sample, int(self.network.scale)) for sample in samples]
         self._found: TextureStatistics
         self._wanted: TextureStatistics
         self._psnrs: list[Tensor] = []
@@ -75,7 +73,7 @@ class RestorationGan(AdversarialLearner):
     def begin(self, stage: Any) -> None:
         """Prepare for a stage, whose losses count from now on."""
         super().begin(stage)
-        self.loss = WeightedLoss([(name, weight) for term in stage.loss for name, weight in term.items()])
+        self.loss = weigh_losses(stage)
 
     def example(self) -> Tensor:
         """Give a black crop of the stage's size: (1, 3, size / scale, size / scale)."""

@@ -37,6 +37,7 @@ COLUMNS = {"generator": "pixel loss", "gan": "GAN"}
 """What the sheet calls the models that undo damage."""
 
 SHOWN = 4
+"""Validation pictures that the film shows a part of."""
 
 
 class Generated:
@@ -141,18 +142,18 @@ def train_critic(
 
     train, valid = (crops_of(part) for part in ("train", "valid"))
     _check_crops(split, training.stages, run.name)
-    content = f"{shared.hash_content(split)}-{generator_model.fingerprint}"
+    content = shared.hash_content(split)
     learner = CriticLearner(build(model.kind, model.name, {**model.to_build, "norm": NORMS[objective]}), training)
     return fit(
         learner,
-        CriticData(train, valid, training, seed, content),
+        CriticData(train, valid, training, seed, f"{content}-{generator_model.fingerprint}"),
         training,
         seed=seed,
         run=run,
         description=CriticDescription(
             model=model.name,
             options={**model.options.architecture, "norm": NORMS[objective]},
-            data=shared.describe_data(raw, split, shared.hash_content(split)),
+            data=shared.describe_data(raw, split, content),
             fakes=Ancestor(fingerprint=generator_model.fingerprint, run_id=description.run_id, data=description.data),
         ),
         ancestor=shared.read_ancestor(model),
