@@ -12,7 +12,7 @@ from torch import Tensor
 from uncrappify.datasets import PicturePairs
 from uncrappify.degradations import Recipe
 from uncrappify.training import crops
-from uncrappify.training.crops import PairCrops, PixelPairs, decode_alike, decode_pairs
+from uncrappify.training.crops import Pair, PairCrops, PixelPairs, decode_alike, decode_pairs
 from uncrappify.training.parameters import RestorationStage
 
 SCALE = 3
@@ -138,6 +138,39 @@ def test_pictures_smaller_than_the_crop_are_mirrored_on_both_sides(size: tuple[i
             assert along.tolist() == [0, 1, 2, 3, 4, 4, 3, 2]
 
 
+def written_upon() -> PicturePairs:
+    """Black pictures, which white text makes the only ones that are bright anywhere."""
+    recipe = Recipe.model_validate([{"resize": {"factor": SCALE}}, {"text": {"content": "HI", "size": 12}}])
+    targets = {name: Image.new("RGB", (240, 180)) for name in "ab"}
+    degraded = {name: recipe.degrade(target, name, 0) for name, target in targets.items()}
+    return PicturePairs(degraded, targets, list(targets), SCALE, 0, recipe)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["in memory", "decoded for each crop"])
+def test_crops_are_cut_where_there_is_text(kept: bool) -> None:
+    pairs = written_upon()
+    pixels = decode_pairs(pairs, pairs.recipe, [], 8, 0) if kept else {}
+
+    def share(on_text: float) -> float:
+        crops = PairCrops(pairs, pixels, stage(48, 400), [], 0, on_text)[0][0]
+        return float((crops.amax((1, 2, 3)) > 128).float().mean())
+
+    by_chance = share(0)
+    assert 0.05 < by_chance < 0.5
+    # A corner of the box may have no ink.
+    assert share(1) > 0.9
+    assert share(0.5) == pytest.approx((share(1) + by_chance) / 2, abs=0.08)
+
+
+def test_crops_on_text_lie_at_the_same_place_of_input_and_target() -> None:
+    marked = coded((40, 30))
+    recipe = Recipe.model_validate([{"resize": {"factor": SCALE}}, {"text": {"content": "HI", "size": 5}}])
+    pairs = PicturePairs(marked.degraded, marked.targets, marked.names, SCALE, 0, recipe)
+    inputs, targets = PairCrops(pairs, {}, stage(24, 50), BOTH, 0, 1.0)[0]
+    assert torch.equal(targets, enlarged(inputs))
+    assert distinct(inputs) > 20
+
+
 def test_crops_larger_than_twice_the_picture_are_filled_too() -> None:
     inputs, targets = cut(coded((3, 3)), stage(48, 2), [])[0]
     assert inputs[0, 0, 0].tolist() == [0, 1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1, 2, 2]
@@ -148,9 +181,9 @@ def test_pictures_are_decoded_once_with_so_many_variants_as_are_asked_for(pairs:
     pixels = decode_pairs(pairs, RECIPE, ["gamma"], 11, 0)
     assert {name: len(variants) for name, variants in pixels.items()} == dict.fromkeys("abcd", 1 + 11 // 4)
     for name, variants in pixels.items():
-        for side, picture in zip(variants[0], pairs[name], strict=True):
+        for side, picture in zip(variants[0][:2], pairs[name], strict=True):
             assert np.array_equal(side, picture)
-        assert len({target.tobytes() for _, target in variants}) == 3
+        assert len({pair.target.tobytes() for pair in variants}) == 3
 
 
 def test_a_set_of_more_pictures_than_variants_gets_none(pairs: PicturePairs) -> None:
@@ -160,7 +193,7 @@ def test_a_set_of_more_pictures_than_variants_gets_none(pairs: PicturePairs) -> 
 def test_a_variant_is_the_degraded_twin_of_its_own_target(pairs: PicturePairs) -> None:
     pixels = decode_pairs(pairs, RECIPE, ["zoom", "permute_channels"], 8, 5)
     for name, variants in pixels.items():
-        for number, (bad, good) in enumerate(variants[1:], 1):
+        for number, (bad, good, _) in enumerate(variants[1:], 1):
             assert good.shape[:2] == tuple(SCALE * side for side in bad.shape[:2])
             assert 0.6 * 48 - 3 <= good.shape[0] <= 48
             twin = RECIPE.degrade(Image.fromarray(good), f"{name} {number}", 5)
@@ -173,7 +206,7 @@ def test_variants_depend_on_the_seed_and_not_on_the_number_of_cores(
     def content(cores: int, seed: int) -> list[bytes]:
         monkeypatch.setattr(os, "cpu_count", lambda: cores)
         pixels = decode_pairs(pairs, RECIPE, ["gamma", "saturation"], 8, seed)
-        return [side.tobytes() for variants in pixels.values() for pair in variants for side in pair]
+        return [side.tobytes() for variants in pixels.values() for pair in variants for side in pair[:2]]
 
     assert content(1, 0) == content(3, 0)
     assert content(1, 0) != content(1, 1)
@@ -188,7 +221,9 @@ def test_variants_that_do_not_fit_in_memory_are_left_out(pairs: PicturePairs, mo
 
 def test_every_variant_is_drawn(pairs: PicturePairs) -> None:
     names = [f"v{number}" for number in range(4)]
-    grey = {name: (np.full((8, 8, 3), n, np.uint8), np.full((24, 24, 3), n, np.uint8)) for n, name in enumerate(names)}
+    grey = {
+        name: Pair(np.full((8, 8, 3), n, np.uint8), np.full((24, 24, 3), n, np.uint8)) for n, name in enumerate(names)
+    }
     drawn = PairCrops(PicturePairs({}, {}, ["a"], SCALE, 0), {"a": list(grey.values())}, stage(24, 100), [], 0)[0][0]
     assert set(drawn.flatten().tolist()) == {0, 1, 2, 3}
 
@@ -200,6 +235,6 @@ def test_both_of_a_pair_are_varied_alike(pairs: PicturePairs) -> None:
         kept, *varied = decoded[name]
         assert len(varied) == 2
         assert np.array_equal(kept[0], np.asarray(pairs.targets[name]))
-        assert all(np.array_equal(one, other) for one, other in varied)
+        assert all(np.array_equal(one, other) for one, other, _ in varied)
         assert not np.array_equal(varied[0][0], varied[1][0])
         assert not np.array_equal(varied[0][0], kept[0])

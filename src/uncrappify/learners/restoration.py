@@ -125,7 +125,8 @@ class RestorationData:
 
     def batches(self, stage: RestorationStage, seed: int) -> PairCrops:
         """Give the crops of a stage."""
-        return PairCrops(self.train, self.pixels, stage, self._training.augment, seed)
+        training = self._training
+        return PairCrops(self.train, self.pixels, stage, training.augment, seed, training.crops_on_text)
 
     def validation(self) -> DataLoader[Batch] | None:
         """Give validation pictures one by one, the middle of large ones."""

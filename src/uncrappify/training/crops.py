@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,17 @@ log = logging.getLogger(__name__)
 WORKERS_WITH_PIXELS = 4
 
 Pixels = npt.NDArray[np.uint8]
-PixelPairs = Mapping[str, Sequence[tuple[Pixels, Pixels]]]
+
+
+class Pair(NamedTuple):
+    """Input and target, decoded, and the box of what is written: top, left, bottom and right as shares of the sides."""
+
+    input: Pixels
+    target: Pixels
+    writing: tuple[float, float, float, float] | None = None
+
+
+PixelPairs = Mapping[str, Sequence[Pair]]
 """Picture name to input and target, in as many variants as there are; empty where they do not fit into memory."""
 
 
@@ -41,6 +52,7 @@ class PairCrops:
         stage: Its ``size`` (of the target's crops, a multiple of the scale) and ``batch_size`` count.
         augment: Any of ``flip`` and ``turn`` (by quarters), the same for input and target; others were done before.
         seed: Of the draws.
+        on_text: Share of the crops that contain a part of what is written, where there is something.
     """
 
     def __init__(
@@ -50,6 +62,7 @@ class PairCrops:
         stage: RestorationStage | CriticStage,
         augment: Sequence[str],
         seed: int,
+        on_text: float = 0.0,
     ) -> None:
         self.pairs = pairs
         self.size = stage.size // pairs.scale
@@ -57,6 +70,7 @@ class PairCrops:
         self.augment = frozenset(augment)
         self.seed = seed
         self.pixels = pixels
+        self.on_text = on_text
 
     @property
     def workers(self) -> int:
@@ -82,10 +96,16 @@ class PairCrops:
         return tuple(torch.from_numpy(side).permute(0, 3, 1, 2) for side in (inputs, targets))  # type: ignore[return-value]
 
     def _crop(self, name: str, random: np.random.Generator) -> tuple[Pixels, Pixels]:
-        variants = self.pixels[name] if self.pixels else [_arrays(self.pairs, name)]
-        degraded, target = variants[int(random.integers(len(variants)))]
+        variants = self.pixels[name] if self.pixels else [_decode_pair(self.pairs, name)]
+        degraded, target, writing = variants[int(random.integers(len(variants)))]
         scale, size = self.pairs.scale, self.size
-        top, left = (int(random.integers(max(0, side - size) + 1)) for side in degraded.shape[:2])
+        highest = [max(0, side - size) for side in degraded.shape[:2]]
+        if self.on_text and writing and random.random() < self.on_text:
+            # A place in the box, anywhere in the crop.
+            places = random.uniform(writing[:2], writing[2:]) * degraded.shape[:2] - random.uniform(0, size, 2)
+            top, left = np.clip(places.astype(int), 0, highest)
+        else:
+            top, left = (int(random.integers(most + 1)) for most in highest)
         sides = (
             _pad(degraded[top : top + size, left : left + size], size),
             _pad(target[top * scale : (top + size) * scale, left * scale : (left + size) * scale], size * scale),
@@ -132,12 +152,13 @@ def decode_pairs(
         Every picture with its variants; empty when they all take more than a quarter of the machine's memory.
     """
 
-    def vary(name: str, number: int) -> tuple[Pixels, Pixels]:
+    def vary(name: str, number: int) -> Pair:
         random = np.random.default_rng([seed, number, *name.encode()])
         good = apply_augmentations(pairs.targets[name], augment, random)
         drawn = f"{name} {number}"
         bad = recipe.degrade(good, drawn, seed)
-        return _as_arrays(fit_sizes(bad, recipe.crop_target(good, drawn, seed), pairs.scale, name))
+        fitted = fit_sizes(bad, recipe.crop_target(good, drawn, seed), pairs.scale, name)
+        return _as_pair(fitted, _find_writing(recipe, good.size, drawn, seed))
 
     return _decode(pairs, vary, variants, processes)
 
@@ -158,17 +179,15 @@ def decode_alike(
         As :func:`decode_pairs`.
     """
 
-    def vary(name: str, number: int) -> tuple[Pixels, Pixels]:
+    def vary(name: str, number: int) -> Pair:
         place = [seed, number, *name.encode()]
         one, other = (apply_augmentations(side, augment, np.random.default_rng(place)) for side in pairs[name])
-        return _as_arrays((one, other))
+        return _as_pair((one, other))
 
     return _decode(pairs, vary, variants, processes)
 
 
-def _decode(
-    pairs: PicturePairs, vary: Callable[[str, int], tuple[Pixels, Pixels]], variants: int, processes: int
-) -> PixelPairs:
+def _decode(pairs: PicturePairs, vary: Callable[[str, int], Pair], variants: int, processes: int) -> PixelPairs:
     copies = pixels_that_fit() // processes // max(1, pairs.pixels)
     if copies == 0:
         log.info("%d pictures do not fit into memory: they are decoded for each crop, without variants", len(pairs))
@@ -177,24 +196,37 @@ def _decode(
     if variants and not each:
         log.info("%d pictures need no variants, or have no room for them: crops are flipped and turned", len(pairs))
 
-    def decode(name: str, number: int) -> tuple[Pixels, Pixels]:
-        return vary(name, number) if number else _arrays(pairs, name)
+    def decode(name: str, number: int) -> Pair:
+        return vary(name, number) if number else _decode_pair(pairs, name)
 
     wanted = [(name, number) for name in pairs.names for number in range(1 + each)]
-    found: dict[str, list[tuple[Pixels, Pixels]]] = {name: [] for name in pairs.names}
+    found: dict[str, list[Pair]] = {name: [] for name in pairs.names}
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
         made = track(pool.map(decode, *zip(*wanted, strict=True)), "varying pictures", len(wanted))
-        for (name, _), arrays in zip(wanted, made, strict=True):
-            found[name].append(arrays)
+        for (name, _), pair in zip(wanted, made, strict=True):
+            found[name].append(pair)
     finally:
         pool.shutdown(cancel_futures=True)
     return found
 
 
-def _arrays(pairs: PicturePairs, name: str) -> tuple[Pixels, Pixels]:
-    return _as_arrays(pairs[name])
+def _decode_pair(pairs: PicturePairs, name: str) -> Pair:
+    degraded, target = pairs[name]
+    writing = _find_writing(pairs.recipe, target.size, pairs.stems.get(name, name), pairs.seed)
+    return _as_pair((degraded, target), writing)
 
 
-def _as_arrays(pair: tuple[Image.Image, Image.Image]) -> tuple[Pixels, Pixels]:
-    return np.asarray(pair[0]), np.asarray(pair[1])
+def _as_pair(pair: tuple[Image.Image, Image.Image], writing: tuple[float, float, float, float] | None = None) -> Pair:
+    return Pair(np.asarray(pair[0]), np.asarray(pair[1]), writing)
+
+
+def _find_writing(
+    recipe: Recipe, size: tuple[int, int], name: str, seed: int
+) -> tuple[float, float, float, float] | None:
+    marked = recipe.mark_text(size, name, seed)
+    if marked is None or not marked.any():
+        return None
+    rows, columns = np.nonzero(marked)
+    height, width = marked.shape
+    return rows.min() / height, columns.min() / width, (rows.max() + 1) / height, (columns.max() + 1) / width

@@ -263,6 +263,12 @@ class PairTraining(Training):
         le=100_000,
         description="Copies to augment and degrade before training, in all; a set of more pictures needs none",
     )
+    crops_on_text: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the crops that are cut where the recipe has written; a text is a small part of a picture",
+    )
 
     def shorten(self) -> Self:
         """Train two batches a stage, without variants, which would take longer than that."""
