@@ -1,6 +1,7 @@
 """Training learns, is the same every time, and goes on where it stopped."""
 
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from uncrappify.learners.restoration import RestorationData, RestorationLearner
 from uncrappify.training import fit as fitting
 from uncrappify.training import hardware
 from uncrappify.training.fit import Fitted, find_learning_rate
+from uncrappify.training.history import History
 from uncrappify.training.learner import Best
 from uncrappify.training.parameters import RestorationStage, RestorationTraining
 
@@ -64,10 +66,11 @@ class Copying:
 
 
 class StumblingInValidation:
-    """A validation set that raises in the middle of the second time that it is gone through."""
+    """Two different pictures to watch, of which the second may raise when they are gone through."""
 
-    def __init__(self, batches: list[Any]) -> None:
-        self.batches, self.passes = batches, 0
+    def __init__(self, batches: list[Any], at: int) -> None:
+        (batch,) = batches
+        self.batches, self.at, self.passes = [batch, [part // 2 for part in batch]], at, 0
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -75,9 +78,9 @@ class StumblingInValidation:
     def __iter__(self) -> Iterator[Any]:
         self.passes += 1
         yield self.batches[0]
-        if self.passes == 2:
+        if self.passes == self.at:
             raise KeyboardInterrupt
-        yield from self.batches[1:]
+        yield self.batches[1]
 
 
 class StumblingData(RestorationData):
@@ -92,22 +95,64 @@ class StumblingData(RestorationData):
 
 
 class StumblingLearner(RestorationLearner):
-    """Is interrupted in the middle of a training step."""
+    """Is told to stop, as by Ctrl-C, at a place of its sixth step or of the validation after it; keeps the best."""
 
-    calls = 0
+    best = Best("valid_psnr")
+    place, passes = "", 0
 
-    def training_step(self, batch: Any, number: int) -> Tensor:
-        self.calls += 1
-        if self.calls == 6:
-            raise KeyboardInterrupt
-        return super().training_step(batch, number)
+    def training_step(self, *given: Any) -> Tensor:
+        self._pass("training_step")
+        return super().training_step(*given)
+
+    def optimizer_step(self, *given: Any, **named: Any) -> None:
+        super().optimizer_step(*given, **named)
+        self._pass("optimizer_step")
+
+    def lr_scheduler_step(self, *given: Any) -> None:
+        super().lr_scheduler_step(*given)
+        self._pass("lr_scheduler_step")
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self._pass("on_train_batch_end")
+
+    def on_validation_start(self) -> None:
+        self._pass("on_validation_start")
+
+    def validation_step(self, *given: Any) -> None:
+        super().validation_step(*given)
+        self._pass("validation_step")
+
+    def on_validation_epoch_end(self) -> None:
+        self._pass("on_validation_epoch_end")
+
+    def on_validation_end(self) -> None:
+        self._pass("on_validation_end")
+
+    def _pass(self, place: str) -> None:
+        self.passes += place == self.place
+        if place == self.place and self.passes == 6:
+            signal.raise_signal(signal.SIGINT)
+
+
+PLACES = [
+    "training_step",
+    "optimizer_step",
+    "lr_scheduler_step",
+    "on_train_batch_end",
+    "on_validation_start",
+    "validation_step",
+    "on_validation_epoch_end",
+    "on_validation_end",
+]
 
 
 class StumblingValidation(RestorationData):
     """Is interrupted in the middle of a validation."""
 
+    at = 2
+
     def validation(self) -> Any:
-        return StumblingInValidation(2 * list(super().validation() or []))
+        return StumblingInValidation(list(super().validation() or []), self.at)
 
 
 Train = Callable[..., Fitted]
@@ -120,6 +165,18 @@ def stumble(make_data: Callable[..., RestorationData]) -> Stumble:
 
     def make(plan: RestorationTraining, stage: int, step: int) -> RestorationData:
         return make_data(plan, type("Data", (StumblingData,), {"stage": stage, "step": step}))
+
+    return make
+
+
+@pytest.fixture
+def make_stumbling(make_learner: Callable[..., Any]) -> Callable[[str], StumblingLearner]:
+    """Make a learner that is told to stop at a place, or at none of that name."""
+
+    def make(place: str) -> StumblingLearner:
+        learner: StumblingLearner = make_learner(training(), StumblingLearner)
+        learner.place = place
+        return learner
 
     return make
 
@@ -274,7 +331,7 @@ def test_a_killed_training_ends_where_the_uninterrupted_one_does(
         data, "batches", lambda stage, seed: Copying(RestorationData.batches(data, stage, seed), 7, tmp_path / "whole")
     )
     whole = train(plan, "whole", data=data)
-    assert position(tmp_path / "killed") == 7
+    assert position(tmp_path / "killed") == 6
     resumed = train(plan, "killed")
     assert difference(whole, resumed) == 0
     # A mean over a picture may differ in its last bit: its sums run over memory that lies elsewhere.
@@ -288,42 +345,91 @@ def test_a_training_that_is_interrupted_before_its_first_step_starts_again(train
     assert len(train(plan, "cut").history) == 4
 
 
-@pytest.mark.parametrize("where", ["step", "validation"])
-def test_an_interrupt_in_the_middle_of_a_step_or_a_validation_loses_nothing(
-    train: Train, make_data: Callable[..., Any], make_learner: Callable[..., Any], tmp_path: Path, where: str
+@pytest.mark.parametrize("place", PLACES)
+def test_a_stop_loses_nothing_at_whatever_place_of_a_step_or_a_validation_it_is_asked_for(
+    train: Train, make_stumbling: Callable[[str], StumblingLearner], tmp_path: Path, place: str
+) -> None:
+    plan = training()
+    whole = train(plan, "whole", learner=make_stumbling("nowhere"))
+    with pytest.raises(KeyboardInterrupt):
+        train(plan, "cut", learner=make_stumbling(place))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert position(tmp_path / "cut") == 6
+    resumed = train(plan, "cut", learner=make_stumbling("nowhere"))
+    assert position(tmp_path / "cut") == STEPS
+    assert difference(whole, resumed) == 0
+    pd.testing.assert_frame_equal(resumed.history, whole.history, rtol=1e-6)
+
+
+def test_a_validation_that_was_interrupted_is_done_from_its_beginning(
+    train: Train, make_data: Callable[..., Any], tmp_path: Path
+) -> None:
+    plan = training()
+
+    def stumbling(at: int) -> StumblingValidation:
+        data: StumblingValidation = make_data(plan, StumblingValidation)
+        data.at = at
+        return data
+
+    whole = train(plan, "whole", data=stumbling(0))
+    with pytest.raises(KeyboardInterrupt):
+        train(plan, "cut", data=stumbling(2))
+    assert position(tmp_path / "cut") == 2
+    resumed = train(plan, "cut", data=stumbling(0))
+    assert difference(whole, resumed) == 0
+    pd.testing.assert_frame_equal(resumed.history, whole.history, rtol=1e-6)
+
+
+def test_a_step_that_fails_halfway_is_no_part_of_a_checkpoint(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = training()
     whole = train(plan, "whole")
-    data = make_data(plan, StumblingValidation if where == "validation" else RestorationData)
-    learner = make_learner(plan, StumblingLearner if where == "step" else RestorationLearner)
-    with pytest.raises(KeyboardInterrupt):
-        train(plan, "cut", data=data, learner=learner)
-    assert 0 < position(tmp_path / "cut") < STEPS
-    resumed = train(plan, "cut")
-    assert position(tmp_path / "cut") == STEPS
+    with monkeypatch.context() as patched:
+        patched.setattr(RestorationLearner, "lr_scheduler_step", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(plan, "cut")
+    assert not list((tmp_path / "cut").rglob("*.ckpt"))
+    assert difference(whole, train(plan, "cut")) == 0
+
+
+def test_a_training_that_is_killed_before_a_step_is_logged_logs_it_when_it_goes_on(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "CHECKPOINT_EVERY", 0)
+    plan, log_metrics = training(), History.log_metrics
+
+    def copying(history: History, metrics: Any, step: int | None = None) -> None:
+        if "train_loss" in metrics and step == 6 and not (tmp_path / "killed").exists():
+            shutil.copytree(tmp_path / "whole", tmp_path / "killed")
+        log_metrics(history, metrics, step)
+
+    monkeypatch.setattr(History, "log_metrics", copying)
+    whole = train(plan, "whole")
+    resumed = train(plan, "killed")
     assert difference(whole, resumed) == 0
-    assert resumed.history["train_loss"].tolist() == whole.history["train_loss"].tolist()
+    pd.testing.assert_frame_equal(resumed.history, whole.history, rtol=1e-6)
 
 
 def test_a_training_that_is_interrupted_in_a_step_and_killed_later_watches_the_same_steps(
     train: Train,
     make_data: Callable[..., RestorationData],
-    make_learner: Callable[..., Any],
+    make_stumbling: Callable[[str], StumblingLearner],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fitting, "CHECKPOINT_EVERY", 0)
     plan = training(20)
-    whole = train(plan, "whole")
+    whole = train(plan, "whole", learner=make_stumbling("nowhere"))
     with pytest.raises(KeyboardInterrupt):
-        train(plan, "cut", learner=make_learner(plan, StumblingLearner))
+        train(plan, "cut", learner=make_stumbling("training_step"))
     data = make_data(plan)
     monkeypatch.setattr(
         data, "batches", lambda stage, seed: Copying(RestorationData.batches(data, stage, seed), 9, tmp_path / "cut")
     )
-    train(plan, "cut", data=data)
-    assert position(tmp_path / "killed") == 9
-    resumed = train(plan, "killed")
+    train(plan, "cut", data=data, learner=make_stumbling("nowhere"))
+    assert position(tmp_path / "killed") == 8
+    resumed = train(plan, "killed", learner=make_stumbling("nowhere"))
     assert difference(whole, resumed) == 0
     pd.testing.assert_frame_equal(resumed.history, whole.history, rtol=1e-6)
 

@@ -15,7 +15,7 @@ from uncrappify.state import BrokenStateError
 
 
 class Clock(BaseModel):
-    """What :class:`uncrappify.training.callbacks.Clock` has measured."""
+    """What :class:`uncrappify.training.callbacks.Clock` has measured; version 0.1 did not note validations."""
 
     model_config = ConfigDict(strict=True)
 
@@ -24,6 +24,7 @@ class Clock(BaseModel):
     step_seconds: list[float]
     seconds_waited: NonNegativeFloat
     peak_memory_mb: NonNegativeFloat
+    watched: NonNegativeInt | None = None
 
 
 class Saver(BaseModel):

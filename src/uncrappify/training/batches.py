@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from uncrappify.training.data import BatchSource, Data
+from uncrappify.training.interrupts import Interrupts
 from uncrappify.training.parameters import Stage
 
 
@@ -28,12 +29,14 @@ class Batches:
         position: How many were trained on, counted by :class:`~uncrappify.training.callbacks.Clock`: a batch that was
             handed out when a training was stopped is handed out again.
         seconds_waited: Time that the training waited for batches.
+        interrupts: Are allowed while it waits: the step before is whole then.
     """
 
     def __init__(self, data: Data, stage: Stage, seed: int) -> None:
         self._data, self._stage, self._seed = data, stage, seed
         self.position = 0
         self.seconds_waited = 0.0
+        self.interrupts = Interrupts()
 
     @cached_property
     def source(self) -> BatchSource:
@@ -64,7 +67,9 @@ class Batches:
         batches = iter(loader)
         while True:
             started = time.perf_counter()
+            self.interrupts.allow()
             batch = next(batches, None)
+            self.interrupts.hold()
             self.seconds_waited += time.perf_counter() - started
             if batch is None:
                 return

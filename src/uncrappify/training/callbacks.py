@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint
+from lightning.pytorch.loops.evaluation_loop import RestartStage
 from rich.progress import Progress, TaskID
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -81,6 +82,7 @@ class Clock(Callback):
         seconds: Of training, validation included.
         step_seconds: Of each step, without validation.
         peak_memory_mb: Of this process; the first one's where several train together.
+        watched: How many batches were trained on when the last validation ended; None before the first.
     """
 
     def __init__(self, batches: Batches) -> None:
@@ -88,6 +90,7 @@ class Clock(Callback):
         self.seconds = 0.0
         self.step_seconds: list[float] = []
         self.peak_memory_mb = 0.0
+        self.watched: int | None = None
         self._ticked = 0.0
         self._validated = 0.0
         self._estimate = Estimate()
@@ -97,10 +100,16 @@ class Clock(Callback):
 
         Lightning does so for its count of the epoch alone, and finds by the other one at which batch it goes on: the
         next checkpoint would then be gone on with a batch late, and the last validation left out.
+
+        A validation that is due and was not ended is done from its beginning: Lightning would go on with the batches
+        that are left, of which the metrics would then be, or leave it out.
         """
         loop = trainer.fit_loop.epoch_loop
         if not loop.restarted_on_train_batch_end:
             loop.batch_progress.total.reset_on_restart()
+        if trainer.ckpt_path and self.watched != self.batches.position > 0:
+            loop.val_loop.batch_progress.reset()
+            loop.val_loop._restart_stage = RestartStage.RESTARTED_MID_EVALUATION
         self._ticked = time.perf_counter()
 
     def on_train_batch_start(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
@@ -113,7 +122,8 @@ class Clock(Callback):
         trainer.fit_loop.epoch_loop._batches_that_stepped = self.batches.position
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note when validation started."""
+        """Note when validation started, and have it logged at the step before."""
+        trainer.fit_loop.epoch_loop._batches_that_stepped = self.batches.position - 1
         self._validated = time.perf_counter()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -121,6 +131,7 @@ class Clock(Callback):
         elapsed = time.perf_counter() - self._validated
         self.seconds += elapsed
         self._ticked += elapsed
+        self.watched = self.batches.position
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         """Count the batch and take the time of its step."""
@@ -140,6 +151,7 @@ class Clock(Callback):
             "step_seconds": self.step_seconds,
             "seconds_waited": self.batches.seconds_waited,
             "peak_memory_mb": max(self.peak_memory_mb, peak_memory_mb()),
+            "watched": self.watched,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -147,6 +159,7 @@ class Clock(Callback):
         self.seconds, self.step_seconds = state_dict["seconds"], state_dict["step_seconds"]
         self.batches.seconds_waited = state_dict["seconds_waited"]
         self.peak_memory_mb = state_dict["peak_memory_mb"]
+        self.watched = state_dict.get("watched")
 
 
 class Delivery(Callback):
@@ -280,21 +293,25 @@ class Saver(Checkpoint):
         """Start the time until the first checkpoint."""
         self._written = time.monotonic()
 
-    def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
-        """Write a checkpoint if it is time; several processes do it in the same step."""
+    def on_train_batch_start(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
+        """Write a checkpoint if it is time; several processes do it in the same step.
+
+        Not at the end of the step before, which is logged and followed by its validation after that: of a process that
+        is killed then, nobody would do it again.
+        """
         assert self._written is not None
         due = trainer.strategy.broadcast(time.monotonic() - self._written >= self._seconds)
-        if due and self._unfinished:
+        if due and self._batches.position:
             self._save(trainer)
             self._written = time.monotonic()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Write a checkpoint, but not from one of several processes, which would wait for the others.
 
-        Nor before the first step: what is in memory then may be half of the checkpoint that it would replace; nor of
-        weights that are no numbers.
+        Nor before the first step: what is in memory then may be half of the checkpoint that it would replace; nor in
+        the middle of a step, which may be half in the weights; nor of weights that are no numbers.
         """
-        if isinstance(exception, DivergedError):
+        if isinstance(exception, DivergedError) or not self._batches.interrupts.allowed:
             return
         if trainer.world_size == 1 and self._written is not None and self._unfinished:
             self._save(trainer)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from contextlib import redirect_stderr
+from contextlib import nullcontext, redirect_stderr
 from dataclasses import dataclass, field
 from io import BytesIO, StringIO
 from statistics import median
@@ -257,6 +257,7 @@ class _Progress:
         parameters = sum(parameter.numel() for parameter in self.learner.parameters())
         seconds = CHECKPOINT_EVERY + CHECKPOINT_EVERY_MILLION * (parameters // 10**6)
         return [
+            clock.batches.interrupts,
             clock,
             Bar(self.run.name, self.learner.bar, clock.batches),
             Film(self.run, clock.batches, self.history.offset),
@@ -277,7 +278,9 @@ class _Progress:
             self.training.devices,
             validates_first=self.learner.validates_first,
         )
-        with tidied(trainer):
+        # Of several processes that train, this one is none: it waits for them.
+        held_back = clock.batches.interrupts.held_back() if self.training.devices == 1 else nullcontext()
+        with tidied(trainer), held_back:
             trainer.fit(
                 self.learner,
                 clock.batches,
