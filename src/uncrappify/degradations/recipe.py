@@ -163,11 +163,6 @@ class Recipe(RootModel[list[Annotated[Step, _OneKeyDict()]]]):
                 multiple *= int(factor)
         return crop_to_multiple(picture, multiple)
 
-    @property
-    def writes(self) -> bool:
-        """Whether there is a text in it."""
-        return any(isinstance(step, Text) for step in self.root)
-
     def mark_text(self, size: tuple[int, int], name: str, seed: int) -> NDArray[np.bool_] | None:
         """Mark where the degraded picture has text: the smallest box around it, or what texts all over it touch.
 
@@ -181,7 +176,7 @@ class Recipe(RootModel[list[Annotated[Step, _OneKeyDict()]]]):
         Returns:
             (H, W) of the degraded picture; False everywhere if this draw has no text, None for a recipe without any.
         """
-        if not self.writes:
+        if not any(isinstance(step, Text) for step in self.root):
             return None
         writing = np.zeros(size[::-1], np.bool_)
         for _, step, drawn in self._applied(name, seed):

@@ -267,7 +267,7 @@ class PairTraining(Training):
         0.0,
         ge=0,
         le=1,
-        description="Share of the crops that are cut where the recipe has written; a text is a small part of a picture",
+        description="Share of the crops that are cut where the recipe has written, if it has; a text is a small part",
     )
 
     def shorten(self) -> Self:

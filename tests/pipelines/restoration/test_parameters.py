@@ -38,15 +38,6 @@ def test_a_smoke_run_shortens_every_stage_and_makes_no_variants() -> None:
     assert [stage.steps for stage in parameters.training.stages] == [100, 50]
 
 
-def test_crops_on_text_need_a_recipe_that_writes() -> None:
-    training = SMALL["training"] | {"crops_on_text": 0.5}  # type: ignore[operator]
-    with pytest.raises(ValidationError, match="the recipe has no step text") as caught:
-        Parameters.model_validate(SMALL | {"training": training})
-    assert caught.value.errors()[0]["loc"] == ("training", "crops_on_text")
-    written = [*SMALL["recipe"], {"text": {"content": "a"}}]  # type: ignore[misc]
-    assert Parameters.model_validate(SMALL | {"training": training, "recipe": written}).training.crops_on_text == 0.5
-
-
 @pytest.mark.parametrize("size", [70, 71, 73])
 def test_a_stage_whose_size_the_scale_does_not_divide_is_refused(size: int) -> None:
     training = {"stages": [{"size": 72, "steps": 1}, {"size": size, "steps": 1}]}

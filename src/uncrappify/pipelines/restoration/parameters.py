@@ -124,17 +124,6 @@ class PairedParameters(TemplateParameters):
                 network.training.check_encoder(network.model.name, "unet", (name,) if name else ())
         return self
 
-    @model_validator(mode="after")
-    def _crops_on_text_have_one(self) -> Self:
-        for name, network in self.restorers.items():
-            if network.training.crops_on_text and not (self.recipe.writes or self.source.paired):
-                raise report(
-                    (*((name,) if name else ()), "training", "crops_on_text"),
-                    "the recipe has no step text, so there are no crops on it. Take crops_on_text: 0, or add text to "
-                    "the recipe.",
-                )
-        return self
-
     @property
     def folders(self) -> list[Path]:
         """The user's own folders."""
