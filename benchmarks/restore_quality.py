@@ -38,6 +38,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "feature loss and critic": {"loss": [{"l1": 1.0}, {"feature": 1.0}]},
     "critic weighs half": {"adversarial": 0.01},
     "critic weighs 2.5 times": {"adversarial": 0.05},
+    "critic learns slower": {"critic_lr": 4.0e-4},
     "fixed": {"strategy": "fixed"},
     "fixed, two critic steps": {"strategy": "fixed", "fixed": {"critic_steps": 2}},
     "r3": {"objective": "r3"},
