@@ -1,6 +1,6 @@
 """How good is `restore`, and what does each choice of its GAN bring?
 
-    python benchmarks/restore_quality.py [CHOICE ...] [--seeds N] [--mirror FOLDER] [--env ENV] [--smoke]
+    python benchmarks/restore_quality.py [CHOICE ...] [--seeds N] [--first-seed N] [--mirror FOLDER] [--env ENV] [--smoke]
 
 Every row is a run of the pipeline in MLflow. Without `--mirror`, the embedded test photographs are scored, as by the
 default run. With it, settings are compared as they are chosen: on every fourth photograph of BSDS500's validation set,
@@ -53,7 +53,8 @@ def main() -> None:
     """Run each choice and seed, and print its scores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("choices", nargs="*", metavar="CHOICE", help=f"of {', '.join(CHOICES)}; default: default")
-    parser.add_argument("--seeds", type=int, default=1, help="how many, from 42 on")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=42)
     parser.add_argument("--steps", type=int, help="of the GAN's stage, instead of the environment's")
     parser.add_argument("--mirror", help="folder or URL with bsds.tar (docs/add-a-source.md)")
     parser.add_argument("--env", help="environment in conf/; default: base")
@@ -62,7 +63,7 @@ def main() -> None:
     if unknown := set(arguments.choices) - set(CHOICES):
         parser.error(f"no choice {', '.join(sorted(unknown))}; there are {', '.join(CHOICES)}")
     rows: dict[tuple[str, int, str], dict[str, float]] = {}
-    for seed in range(42, 42 + arguments.seeds):
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         for choice in arguments.choices or ["default"]:
             outputs = run_pipeline("restore", choose(CHOICES[choice], seed, arguments), env=arguments.env)
             rows |= {(choice, seed, method): scores for method, scores in read_scores(outputs).items()}
