@@ -102,7 +102,8 @@ def test_what_is_there_is_skipped_unless_it_is_to_be_overwritten(weights: Path, 
     assert "3 pictures written" in done.output
     assert "1 there already" in done.output
     assert (out / "deep" / "c.png").read_bytes() == b"mine"
-    assert "All 4 pictures are in" in run(weights, folder, "-o", out).output
+    again = run(weights, folder, "-o", out)
+    assert again.output == f"Nothing to do: 4 pictures in {out}/ already (--overwrite makes them again).\n"
     done = run(weights, folder, "-o", out, "--overwrite")
     assert "4 pictures written" in done.output
     assert Image.open(out / "deep" / "c.png").size == (60, 40)
@@ -149,6 +150,10 @@ def test_the_report_shows_before_and_after(weights: Path, folder: Path, tmp_path
     assert sheet.width == 1600
     # Two lines of two pictures, each of coloured noise.
     assert np.asarray(sheet).std() > 20
+    assert f"Before and after: {tmp_path / 'report.png'}" in done.output
+    again = run(weights, folder, "-o", tmp_path / "out", "--report", tmp_path / "again.png")
+    assert "Nothing to do" in again.output
+    assert Image.open(tmp_path / "again.png").size == sheet.size
     assert "expected a picture's name" in run(weights, folder, "-o", tmp_path / "o", "--report", "report.txt").output
     before = (folder / "a.png").read_bytes()
     assert "take the place" in run(weights, folder, "-o", tmp_path / "o", "--report", folder / "a.png").output
@@ -283,6 +288,8 @@ def test_a_new_kind_says_itself_what_it_writes(
     [
         (["--scale-to", "big"], "expected 2x"),
         (["--scale-to", "0x"], "expected 2x"),
+        (["--scale-to", "17x"], "expected 2x (a factor up to 16), 3000x (a width, from 64 on)"),
+        (["--scale-to", "63x"], "expected 2x"),
         (["--scale-to", "1x2x3"], "expected 2x"),
         (["--device", "cuda:99"], "this machine has no such device"),
         (["--device", "toaster"], "cpu, cuda, cuda:0, mps are known"),

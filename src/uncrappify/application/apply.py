@@ -29,7 +29,7 @@ class Task:
 
     Attributes:
         jobs: The pictures that are missing in the output.
-        skipped: How many are there already.
+        there: Those whose results are there already.
         kind: The class that uses the model.
         request: What is asked for.
         output: Folder of the results; None for that of each picture.
@@ -37,7 +37,7 @@ class Task:
     """
 
     jobs: list[Job]
-    skipped: int
+    there: list[Job]
     kind: type[Predictor[Any]]
     request: Request
     output: Path | None
@@ -50,12 +50,12 @@ class Outcome:
 
     Attributes:
         done: The pictures in order.
-        skipped: How many were there already.
+        earlier: Those that were there already.
         seconds: It took.
     """
 
     done: list[Done] = field(default_factory=list)
-    skipped: int = 0
+    earlier: list[Done] = field(default_factory=list)
     seconds: float = 0
 
     @property
@@ -63,24 +63,27 @@ class Outcome:
         """Those of which nothing came."""
         return [one for one in self.done if one.failure]
 
-    def summarise(self, where: str) -> list[str]:
+    def summarise(self, where: str, overwrite: str = "--overwrite") -> list[str]:
         """Say in lines what was written, and what not and why.
 
         Args:
             where: The results are.
+            overwrite: What makes results again that are there.
         """
+        if not self.done:
+            return [f"Nothing to do: {_count(len(self.earlier))} in {where} already ({overwrite} makes them again)."]
         written = len(self.done) - len(self.failed)
         speed = f" ({written / self.seconds:.3g} pictures/s)" if self.seconds > 0 and written else ""
         parts = [f"{_count(written)} written to {where} in {format_duration(self.seconds)}{speed}"]
-        if self.skipped:
-            parts.append(f"{self.skipped} there already (--overwrite does them again)")
+        if self.earlier:
+            parts.append(f"{len(self.earlier)} there already ({overwrite} makes them again)")
         if self.failed:
             parts.append(f"{len(self.failed)} failed")
         lines = [f"{', '.join(parts)}."]
         tiles = {one.tile for one in self.done if one.tile}
         if tiles:
             lines.append(f"Tiles of {' and '.join(map(str, sorted(tiles)))} pixels.")
-        lines += _gather("Note", [(one.job.name, note) for one in self.done for note in one.notes])
+        lines += gather("Note", [(one.job.name, note) for one in self.done for note in one.notes])
         shown = [f"  {one.job.name}: {in_one_line(one.failure)}" for one in self.failed[:FAILURES_SHOWN]]
         more = len(self.failed) - FAILURES_SHOWN
         return [*lines, *shown, *([f"  ... and {more} more"] if more > 0 else [])]
@@ -127,13 +130,14 @@ def prepare(
     if report is not None:
         check_report(report, jobs)
     table = ResultTable(output / f"{kind.table}.csv", fresh=overwrite) if kind.table and output else None
-    missing = [job for job in jobs if overwrite or not _is_there(job, table)]
-    return Task(missing, len(jobs) - len(missing), kind, request, output, table)
+    there = dict.fromkeys(job for job in jobs if not overwrite and _is_there(job, table))
+    missing = [job for job in jobs if job not in there]
+    return Task(missing, list(there), kind, request, output, table)
 
 
 def carry_out(
     task: Task,
-    predictor: Predictor[Any],
+    load: Callable[[], Predictor[Any]],
     on_done: Callable[[Done], None],
     *,
     report: bool,
@@ -142,18 +146,22 @@ def carry_out(
 
     Args:
         task: What is to be done.
-        predictor: The model.
+        load: Gives the model, where there is something for it to do.
         on_done: Is told of each picture.
         report: Whether small pictures are kept of as many as a report shows.
 
     Raises:
         UserError: The disk is full; what is done stays.
     """
-    from uncrappify.application.batch import run_batch
+    from uncrappify.application.batch import recall, run_batch
     from uncrappify.application.report import pick_evenly
 
-    shown = frozenset(pick_evenly(task.jobs) if report else ())
-    outcome, start = Outcome(skipped=task.skipped), time.monotonic()
+    shown = frozenset(pick_evenly([*task.there, *task.jobs]) if report else ())
+    rows = task.table.rows if task.table else {}
+    outcome = Outcome(earlier=[recall(job, rows.get(job.name), job in shown) for job in task.there])
+    if not task.jobs:
+        return outcome
+    predictor, start = load(), time.monotonic()
     try:
         for done in run_batch(task.jobs, predictor, task.request, task.output, shown):
             if task.table is not None and done.row is not None:
@@ -182,7 +190,7 @@ def _count(number: int) -> str:
     return "1 picture" if number == 1 else f"{number} pictures"
 
 
-def _gather(head: str, told: Sequence[tuple[str, str]]) -> list[str]:
+def gather(head: str, told: Sequence[tuple[str, str]]) -> list[str]:
     """Say each thing once, with the pictures that it was said of."""
     by_text: dict[str, list[str]] = {}
     for name, text in told:

@@ -100,6 +100,22 @@ def run_batch(
             raise
 
 
+def recall(job: Job, row: Any, shown: bool) -> Done:
+    """Give what has become of a picture before, from its files.
+
+    Args:
+        job: The picture.
+        row: Of the table, where there is one.
+        shown: Whether small pictures are given back, where both files can still be read.
+    """
+    before = after = None
+    if shown:
+        result = job.targets[-1] if job.targets else job.path
+        with suppress(UnusablePicture, MemoryError):
+            before, after = (_shrink(read_original(path).as_rgb()) for path in (job.path, result))
+    return Done(job, notes=("there already",), row=row, before=before, after=after)
+
+
 def _read_ahead(jobs: Sequence[Job], readers: ThreadPoolExecutor) -> Iterator[tuple[Job, Original | str]]:
     """Read pictures in a thread, a few ahead, and give each, or the reason why it cannot be used."""
     ahead: deque[tuple[Job, Future[Original | str]]] = deque()

@@ -21,20 +21,23 @@ class ResultTable:
     Args:
         path: The file.
         fresh: Whether rows that are there are forgotten.
+
+    Attributes:
+        rows: The name of a picture to its row.
     """
 
     def __init__(self, path: Path, *, fresh: bool) -> None:
         self.path = path
-        self._rows: dict[str, dict[str, str]] = {} if fresh else _read(path)
+        self.rows: dict[str, dict[str, str]] = {} if fresh else _read(path)
         self._written = time.monotonic()
         self._changed = False
 
     def __contains__(self, picture: str) -> bool:
-        return picture in self._rows
+        return picture in self.rows
 
     def add(self, picture: str, row: Mapping[str, str]) -> None:
         """Add what is said of a picture, and write the table now and then."""
-        self._rows[picture] = {"picture": picture, **row}
+        self.rows[picture] = dict(row)
         self._changed = True
         if time.monotonic() - self._written > SECONDS:
             self.write()
@@ -48,10 +51,10 @@ class ResultTable:
         if not self._changed:
             return
         text = io.StringIO()
-        columns = list(dict.fromkeys(name for row in self._rows.values() for name in row))
+        columns = list(dict.fromkeys(["picture", *(name for row in self.rows.values() for name in row)]))
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self._rows[name] for name in sorted(self._rows))
+        writer.writerows({"picture": name, **self.rows[name]} for name in sorted(self.rows))
         with written_whole(self.path) as temporary:
             temporary.write_text(text.getvalue(), encoding="utf-8", errors="backslashreplace")
         self._written, self._changed = time.monotonic(), False
@@ -61,5 +64,5 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
     """Read the rows that are there; a file that somebody else has written is none of ours."""
     with suppress(OSError, ValueError, csv.Error), path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-        return {row["picture"]: row for row in rows if row.get("picture") and None not in row}
+        return {row.pop("picture"): row for row in rows if row.get("picture") and None not in row}
     return {}

@@ -88,17 +88,18 @@ def _prepare(file: Path, inputs: tuple[str, ...], options: dict[str, Any]) -> Ta
 
 
 def _run(task: Task, file: Path, name: str, options: dict[str, Any]) -> Outcome:
-    from uncrappify.application.apply import Outcome, carry_out
+    from uncrappify.application.apply import carry_out
     from uncrappify.application.report import write_report
     from uncrappify.inference import load_predictor
     from uncrappify.progress import make_bar
 
     where = f"{options['output']}/" if options["output"] else "the pictures' own folders"
-    if not task.jobs:
-        click.echo(f"All {task.skipped} pictures are in {where} already; --overwrite does them again.")
-        return Outcome(skipped=task.skipped)
-    predictor = load_predictor(file, options["device"])
-    click.echo(_introduce(predictor, name, len(task.jobs)))
+
+    def load() -> Predictor[Any]:
+        predictor = load_predictor(file, options["device"])
+        click.echo(_introduce(predictor, name, len(task.jobs)))
+        return predictor
+
     doubts: Counter[str] = Counter()
     with make_bar(speed=True) as bar:
         progress = bar.add_task("pictures", total=len(task.jobs))
@@ -108,15 +109,17 @@ def _run(task: Task, file: Path, name: str, options: dict[str, Any]) -> Outcome:
             _tell_doubt(done, doubts)
 
         try:
-            outcome = carry_out(task, predictor, on_done, report=bool(options["report"]))
+            outcome = carry_out(task, load, on_done, report=bool(options["report"]))
         except KeyboardInterrupt as error:
             raise UserError("stopped; the same command goes on from here.") from error
     if doubts.total() > DOUBTS_SHOWN:
         click.echo(f"... and {doubts.total() - DOUBTS_SHOWN} more like that.")
-    if options["report"] and any(done.before for done in outcome.done):
-        write_report(options["report"], outcome.done, f"{name}: {len(outcome.done)} pictures, before and after")
     for line in outcome.summarise(where):
         click.echo(line)
+    every = [*outcome.earlier, *outcome.done]
+    if options["report"] and any(done.before for done in every):
+        write_report(options["report"], every, f"{name}: before and after")
+        click.echo(f"Before and after: {options['report']}")
     return outcome
 
 
@@ -136,5 +139,5 @@ def _tell_plan(task: Task) -> None:
     for job in task.jobs:
         targets = ", ".join(map(str, job.targets)) or f"a row of {task.table.path if task.table else ''}"
         click.echo(f"{job.path} -> {targets}")
-    there = f", {task.skipped} there already" if task.skipped else ""
+    there = f", {len(task.there)} there already" if task.there else ""
     click.echo(f"{len(task.jobs)} would be written{there}; nothing was (--dry-run).")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from uncrappify.pictures.saving import Encoded
 
 LARGEST_FACTOR = 16
+SMALLEST_WIDTH = 64
 """A number up to this one, as in 2x, is a factor; a larger one, as in 3000x, is a width in pixels."""
 
 LARGEST_SIDE = 100_000
@@ -46,6 +47,9 @@ class ScaleTo:
         first, second = match.groups() if match else (None, None)
         if first and not second and ("." in first or int(first) <= LARGEST_FACTOR):
             size = cls(factor=float(first))
+        elif first and not second and int(first) < SMALLEST_WIDTH:
+            # Who writes 20x means a factor.
+            size = cls(factor=0)
         elif (first or second) and "." not in (first or ""):
             size = cls(width=int(first) if first else None, height=int(second) if second else None)
         else:
@@ -53,8 +57,8 @@ class ScaleTo:
         numbers = [number for number in (size.factor, size.width, size.height) if number is not None]
         if not all(0 < number <= LARGEST_SIDE for number in numbers) or (size.factor or 1) > LARGEST_FACTOR:
             raise UserError(
-                f"--scale-to {text}: expected 2x (a factor up to {LARGEST_FACTOR}), 3000x (a width in pixels), x1200 "
-                "(a height) or 1600x1200 (it fits into both)."
+                f"--scale-to {text}: expected 2x (a factor up to {LARGEST_FACTOR}), 3000x (a width, from "
+                f"{SMALLEST_WIDTH} on), x1200 (a height) or 1600x1200 (it fits into both)."
             )
         return size
 

@@ -81,7 +81,9 @@ def leave_out_others(models: Mapping[str, TrainedModel | None], content: str) ->
     trained = {name: model for name, model in models.items() if model}
     usable = {name: model for name, model in trained.items() if _has_learned_from(model, content)}
     if others := ", ".join(name for name in trained if name not in usable):
-        log.warning("%s: trained on other data, and left out; to train on this, run the whole pipeline", others)
+        log.warning(
+            "%s: trained on other data, and left out; run the whole pipeline, or train it on this by its tag", others
+        )
     if not usable:
         raise UserError(
             "no model of this pipeline is trained on this data. Run the whole pipeline, or train one of the "

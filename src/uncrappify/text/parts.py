@@ -128,8 +128,9 @@ def check_length(tokens: int, batch_size: int, bptt: int, place: str) -> None:
         UserError: If there is not.
     """
     if tokens <= batch_size * bptt:
+        fitting = (tokens - 1) // bptt
+        smaller = f"smaller batches (--params {place}.batch_size={fitting})" if fitting > 0 else "a shorter bptt"
         raise UserError(
             f"{place}: there are {tokens:,} words to learn from, and a batch takes {batch_size} x {bptt} (batch_size x "
-            "bptt) and one more. Give more text, take smaller batches, or train one of the models that take "
-            "less, such as by --tags data,model0,evaluation."
+            f"bptt) and one more. Give more text, or {smaller}."
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from uncrappify.errors import UserError
+from uncrappify.names import expand
 from uncrappify.pipelines.apply.parameters import ApplyOptions
 
 if TYPE_CHECKING:
@@ -22,22 +26,22 @@ log = logging.getLogger(__name__)
 def apply(
     weights: str, pictures: str | None, options: ApplyOptions, output: Path
 ) -> tuple[pd.DataFrame, Image.Image, dict[str, float]]:
-    """Apply a trained model to pictures; what is in the folder already is left as it is.
+    """Apply a trained model to pictures; what the same task has left in its folder already stays as it is.
 
     Args:
         weights: As :func:`~uncrappify.application.weights.open_weights` takes it.
         pictures: A picture, a folder or a glob.
         options: What is asked for.
-        output: Folder of the results.
+        output: Folder of the folders of results: other weights, pictures or options have another.
 
     Returns:
-        One row a picture that was done now, with its ``failure`` and ``notes``; pictures before and after; and
+        One row a picture, with its ``failure`` and ``notes``; pictures before and after; and
         ``pictures_written``, ``pictures_failed`` and ``pictures_per_second``.
 
     Raises:
         UserError: If there are no pictures or weights, or the model does not do what is asked for.
     """
-    from uncrappify.application.apply import carry_out, prepare
+    from uncrappify.application.apply import carry_out, gather, prepare
     from uncrappify.application.report import draw_report
     from uncrappify.application.weights import open_weights
     from uncrappify.inference.predictor import load_predictor
@@ -48,12 +52,15 @@ def apply(
             "pictures: say which, as in kedro run --pipeline apply --params weights=superres,pictures=~/Pictures"
         )
     with open_weights(weights) as file:
-        task = prepare(file, [pictures], output, options.request, overwrite=options.overwrite)
+        folder = output / _name_task(file, pictures, options)
+        task = prepare(file, [pictures], folder, options.request, overwrite=options.overwrite)
         with make_bar(speed=True) as bar:
             progress = bar.add_task("pictures", total=len(task.jobs))
-            predictor = load_predictor(file, options.device)
-            outcome = carry_out(task, predictor, lambda _: bar.advance(progress), report=True)
-    for line in outcome.summarise(str(output)):
+            load = partial(load_predictor, file, options.device)
+            outcome = carry_out(task, load, lambda _: bar.advance(progress), report=True)
+    every = [*outcome.earlier, *outcome.done]
+    doubts = gather("Doubt", [(one.job.name, one.doubt) for one in every if one.doubt])
+    for line in [*outcome.summarise(str(folder), "apply.options.overwrite=true"), *doubts]:
         log.info(line)
     written = len(outcome.done) - len(outcome.failed)
     metrics = {
@@ -61,7 +68,18 @@ def apply(
         "pictures_failed": len(outcome.failed),
         "pictures_per_second": written / outcome.seconds if outcome.seconds else 0.0,
     }
-    return _tabulate(outcome.done), draw_report(outcome.done, f"{weights}: before and after"), metrics
+    return _tabulate(every), draw_report(every, f"{weights}: before and after"), metrics
+
+
+def _name_task(weights: Path, pictures: str, options: ApplyOptions) -> str:
+    """Name the folder of a task by its pictures, and by a hash of all that the results depend on."""
+    place = expand(pictures).absolute()
+    with weights.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    told = options.model_dump_json(exclude={"device", "overwrite"})
+    digest = hashlib.sha256(f"{content}\n{place}\n{told}".encode(errors="surrogateescape")).hexdigest()
+    kept = re.sub(r"[^\w.-]+", "_", place.stem).strip("._")
+    return f"{kept[:40] or 'pictures'}-{digest[:8]}"
 
 
 def _tabulate(done: Sequence[Done]) -> pd.DataFrame:
