@@ -103,5 +103,6 @@ def test_a_name_that_is_none_is_said_with_those_that_are(project: Path) -> None:
     assert "digits.cnn" in message
     assert "apply" not in message
     assert 'There is no model of digits "cn"; did you mean "cnn"?' in refuse("digits.cn")
+    assert refuse("superres.foo") == "superres has one model, which goes by the pipeline's name: superres."
     assert "landscape delivers no model" in refuse("landscape")
     assert "apply trains no model" in refuse("apply")

@@ -18,6 +18,8 @@ from rich.table import Table
 
 from uncrappify.addresses import without_password
 from uncrappify.datasets import Picture, Weights
+from uncrappify.errors import UserError
+from uncrappify.parameters.delivery import find_trained_weights
 from uncrappify.tracking import server
 
 log = logging.getLogger(__name__)
@@ -81,15 +83,33 @@ class TerminalHook:
         for name in (name for name in outputs if name.endswith(".comparison")):
             console.print(_comparison(name.removesuffix(".comparison"), catalog.load(name)))
         grid = Table.grid(padding=(0, 2))
-        for name in outputs:
-            if isinstance(dataset := catalog[name], Picture | Weights):
-                grid.add_row(name, _short(dataset))
+        grid.add_column()
+        grid.add_column(overflow="fold")
+        shown = {name: catalog[name] for name in outputs if isinstance(catalog[name], Picture | Weights)}
+        for name, dataset in shown.items():
+            grid.add_row(name, _short(dataset))
+        smoke = catalog.load("params:smoke")
+        trained = [name.partition(".")[0] for name, dataset in shown.items() if isinstance(dataset, Weights)]
+        for usage in filter(None, map(_say_usage, () if smoke else dict.fromkeys(trained))):
+            grid.add_row("use it", usage)
         address = server.address()
         grid.add_row("compare runs", without_password(address) if address else "uncrappify ui")
         grid.add_row("see the pipeline", "kedro viz run")
         console.print(grid)
-        if catalog.load("params:smoke"):
+        if smoke:
             console.print("A smoke run trains two steps a stage: its figures mean nothing.", style="yellow")
+
+
+def _say_usage(pipeline: str) -> str:
+    """Say what uses the model that a pipeline delivers; empty where it delivers none."""
+    from uncrappify.datasets.weights import read_description
+    from uncrappify.inference.predictor import predictor_of
+
+    try:
+        kind = predictor_of(read_description(find_trained_weights(pipeline)))
+    except UserError:
+        return ""
+    return kind.instead.removeprefix("Use ").removesuffix(".") or f"uncrappify apply {pipeline} PICTURES -o FOLDER"
 
 
 def _comparison(pipeline: str, scores: Any) -> Table:

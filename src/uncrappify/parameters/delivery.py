@@ -88,6 +88,8 @@ def find_weights(given: str, *, smoke: bool = False) -> Path:
     models = find_models(section)
     if not trains(section):
         raise UserError(f"{pipeline} trains no model. Name a pipeline that does, such as superres.")
+    if model and not models:
+        raise UserError(f"{pipeline} has one model, which goes by the pipeline's name: {pipeline}.")
     if model and model not in models:
         raise UserError(nearest(f"model of {pipeline}", model, models))
     delivered = model or find_delivered(section)
