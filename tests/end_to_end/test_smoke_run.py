@@ -3,7 +3,11 @@
 import json
 import re
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 from urllib.request import urlopen
 
 import mlflow
@@ -201,19 +205,37 @@ def test_where_nothing_is_missing_nothing_runs(trained):
     assert len(trained.runs()) == 1
 
 
-def test_mlflows_page_opens_with_the_runs(trained, started, wait_until):
+def find_address() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
 
-    def answers() -> bool:
-        try:
-            with urlopen(f"{address}/health", timeout=5):
-                return True
-        except OSError:
-            return False
 
-    wait_until(answers, started(trained, "mlflow", "ui", "--port", address.rpartition(":")[2]))
+def is_answering(address: str) -> bool:
+    try:
+        with urlopen(f"{address}/health", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def test_the_page_is_ended_with_all_its_processes_and_without_a_traceback(trained):
+    address = find_address()
+    command = [sys.executable, "-m", "uncrappify", "ui", "--port", address.rpartition(":")[2]]
+    with subprocess.Popen(command, cwd=trained.root, stdout=PIPE, stderr=STDOUT, text=True) as process:
+        while not is_answering(address):
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.terminate()
+        told, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    assert "Traceback" not in told
+    assert not is_answering(address)
+
+
+def test_mlflows_page_opens_with_the_runs(trained, started, wait_until):
+    address = find_address()
+    wait_until(lambda: is_answering(address), started(trained, "mlflow", "ui", "--port", address.rpartition(":")[2]))
     with urlopen(address, timeout=30) as page:
         assert "MLflow" in page.read().decode()
     client = MlflowClient(address)

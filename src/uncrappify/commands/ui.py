@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
 
 import click
 
@@ -31,9 +31,17 @@ def ui(port: int | None) -> None:
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
     # Not as an argument: the address of a database may hold a password, and everybody may read a command.
     environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": address}
-    with subprocess.Popen(command, cwd=root, env=environment) as process, suppress(KeyboardInterrupt):
-        if code := process.wait():
-            raise UserError(f"MLflow has ended with code {code}; what it says above tells why.")
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, signal.default_int_handler)
+    # Out of reach of the terminal's Ctrl-C, which MLflow's processes answer with tracebacks; SIGTERM they take quietly.
+    with subprocess.Popen(command, cwd=root, env=environment, start_new_session=True) as process:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGTERM)
+            return
+    if code:
+        raise UserError(f"MLflow has ended with code {code}; what it says above tells why.")
 
 
 def _find_port(wanted: int | None) -> int:
