@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import struct
 import subprocess
 from collections.abc import Callable, Iterator
@@ -17,6 +18,11 @@ from uncrappify.datasets import PicturePairs
 from uncrappify.degradations import Recipe
 from uncrappify.sources import PictureSource
 from uncrappify.tracking.run_copy import RunCopy
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C, which the background jobs of a shell ignore, with all that they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
