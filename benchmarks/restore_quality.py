@@ -1,6 +1,6 @@
 """How good is `restore`, and what does each choice of its GAN bring?
 
-    python benchmarks/restore_quality.py [CHOICE ...] [--seeds N] [--first-seed N] [--mirror FOLDER] [--env ENV] [--smoke]
+    python benchmarks/restore_quality.py [CHOICE ...] [--seeds N] [--first-seed N] [--mirror FOLDER] [--env ENV]
 
 Every row is a run of the pipeline in MLflow. Without `--mirror`, the embedded test photographs are scored, as by the
 default run. With it, settings are compared as they are chosen: on every fourth photograph of BSDS500's validation set,
