@@ -8,6 +8,7 @@ prediction.
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,10 @@ from contextlib import contextmanager
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 #: No mmap for large blocks, and the top of the heap is never trimmed.
 _KEEPING = {_MMAP_MAX: 0, _TRIM_THRESHOLD: -1}
-#: The values that glibc's dynamic thresholds reach with large buffers; setting any of them turns the adjustment off.
-_USUAL = {_MMAP_MAX: 65536, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
-
+#: Bytes that are not worth being given back: to get them again costs a small picture a quarter of its time.
+_LITTLE = 128 << 20
+#: For mmap what glibc's dynamic threshold reaches with large buffers; setting any of them turns the adjustment off.
+_USUAL = {_MMAP_MAX: 65536, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: _LITTLE}
 
 _kept = False
 
@@ -31,10 +33,10 @@ def keep_freed() -> None:
 
 
 def give_back_freed() -> None:
-    """Return the kept memory to the system, and from now on all freed memory."""
+    """Return the kept memory to the system, where it is more than 128 MB, and from now on all freed memory."""
     global _kept
     _kept = False
-    if library := _tell_malloc(_USUAL):
+    if (library := _tell_malloc(_USUAL)) and _count_free(library) > _LITTLE:
         library.malloc_trim(0)
 
 
@@ -72,6 +74,27 @@ def _tell_malloc(options: dict[int, int]) -> ctypes.CDLL | None:
     for number, value in options.items():
         library.mallopt(number, value)
     return library
+
+
+class _MallInfo(ctypes.Structure):
+    """What glibc's mallinfo2 tells (malloc.h)."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"
+        )
+    )  # fmt: skip
+
+
+def _count_free(library: ctypes.CDLL) -> float:
+    """Count the bytes that malloc holds and nobody uses; infinity before glibc 2.33, which does not say."""
+    try:
+        mallinfo2 = library.mallinfo2
+    except AttributeError:
+        return math.inf
+    mallinfo2.restype = _MallInfo
+    return int(mallinfo2().fordblks)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
