@@ -48,6 +48,12 @@ def test_a_count_goes_on_one_number_a_line(weights: Path) -> None:
     assert done.stdout.splitlines() == ["one", "one", "one"]
 
 
+def test_a_count_needs_a_number_to_go_on_from(weights: Path) -> None:
+    done = run("count", " ", "--weights", weights)
+    assert done.exit_code == 1
+    assert "there is no number to go on from" in done.output
+
+
 def test_an_unknown_word_is_told_with_the_nearest(weights: Path) -> None:
     done = run("count", "one, tow,", "--weights", weights)
     assert done.exit_code == 1

@@ -106,7 +106,7 @@ class Writer(Predictor[LanguageDescription]):
             In words; the first begins where the text stops. Fewer where the model writes no commas.
 
         Raises:
-            UserError: If the model has learned another text, or does not know a word.
+            UserError: If the model has learned another text, or the text has no words, or one that it does not know.
         """
         if self.description.text != "numbers":
             raise UserError(
@@ -115,6 +115,11 @@ class Writer(Predictor[LanguageDescription]):
             )
         # As numbers are written here: in lower case, on one line, without hyphens.
         text = " ".join(text.lower().replace("-", " ").split())
+        if not text:
+            raise UserError(
+                "there is no number to go on from. Give one or more, such as: "
+                'uncrappify count "seven thousand nine hundred ninety eight ,"'
+            )
         self.vocabulary.check(tokenize(text))
         comma, counted, current = self.vocabulary.numbers[COMMA], list[str](), list[int]()
         logits, state = self._read(self._encode(text), self.network.start(1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import logging
+import shlex
 from pathlib import Path
 
 import pandas as pd
@@ -69,13 +70,18 @@ def _read(file: Path) -> str:
     except UnicodeDecodeError as error:
         if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise UserError(
-                f"{escape(str(file))} is not UTF-8 but UTF-16, as its first two bytes say. Save it as UTF-8, such as "
-                "by: iconv -f utf-16 -t utf-8"
+                f"{escape(str(file))} is not UTF-8 but UTF-16, as its first two bytes say. "
+                f"{_save_as_utf8(file, 'utf-16')}"
             ) from error
         place = error.start
         line = content[:place].count(b"\n") + 1
         column = len(content[:place].rpartition(b"\n")[2]) + 1
         raise UserError(
             f"{escape(str(file))} is not UTF-8: byte {place + 1} of the file (line {line}, byte {column} of it) is "
-            f"0x{content[place]:02x}. Save it as UTF-8, such as by: iconv -f latin1 -t utf-8"
+            f"0x{content[place]:02x}. {_save_as_utf8(file, 'latin1')}"
         ) from error
+
+
+def _save_as_utf8(file: Path, encoding: str) -> str:
+    name = shlex.quote(escape(str(file)))
+    return f"Save it as UTF-8, such as by: iconv -f {encoding} -t utf-8 {name} > utf8 && mv utf8 {name}"

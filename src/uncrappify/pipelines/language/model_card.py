@@ -93,7 +93,7 @@ def _tell(scores: LanguageScores) -> str:
     if not scores.counts:
         return said
     places = "\n".join(f"| {place} | {value:.2%} |" for place, value in scores.accuracy_by_place.items())
-    counted = f"{scores.free_run_length:.0f} more in a row, of {RUN:,}: the mean of {len(scores.runs)} starts"
+    counted = f"{scores.free_run_length:.1f} more in a row, of {RUN:,}: the mean of {len(scores.runs)} starts"
     return f"""{said}
 {scores.numbers_right:.2%} of the numbers are right as a whole. From two numbers it counts {counted}.
 
