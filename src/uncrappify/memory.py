@@ -23,21 +23,25 @@ _LITTLE = 128 << 20
 _USUAL = {_MMAP_MAX: 65536, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: _LITTLE}
 
 _kept = False
+_resident_before: float = math.inf
+"""Bytes that the process had when nothing was kept."""
 
 
 def keep_freed() -> None:
     """Keep memory that is freed from now on; does nothing without glibc."""
-    global _kept
+    global _kept, _resident_before
     _kept = True
-    _tell_malloc(_KEEPING)
+    if _tell_malloc(_KEEPING):
+        _resident_before = min(_resident_before, _count_resident())
 
 
 def give_back_freed() -> None:
     """Return the kept memory to the system, where it is more than 128 MB, and from now on all freed memory."""
-    global _kept
+    global _kept, _resident_before
     _kept = False
-    if (library := _tell_malloc(_USUAL)) and _count_free(library) > _LITTLE:
+    if (library := _tell_malloc(_USUAL)) and _count_resident() > _resident_before + _LITTLE:
         library.malloc_trim(0)
+        _resident_before = _count_resident()
 
 
 def trim() -> None:
@@ -76,25 +80,10 @@ def _tell_malloc(options: dict[int, int]) -> ctypes.CDLL | None:
     return library
 
 
-class _MallInfo(ctypes.Structure):
-    """What glibc's mallinfo2 tells (malloc.h)."""
+def _count_resident() -> int:
+    import psutil
 
-    _fields_ = tuple(
-        (name, ctypes.c_size_t)
-        for name in (
-            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"
-        )
-    )  # fmt: skip
-
-
-def _count_free(library: ctypes.CDLL) -> float:
-    """Count the bytes that malloc holds and nobody uses; infinity before glibc 2.33, which does not say."""
-    try:
-        mallinfo2 = library.mallinfo2
-    except AttributeError:
-        return math.inf
-    mallinfo2.restype = _MallInfo
-    return int(mallinfo2().fordblks)
+    return int(psutil.Process().memory_info().rss)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

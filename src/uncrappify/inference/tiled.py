@@ -158,6 +158,9 @@ def _predict_exact(network: "nn.Module", picture: Picture, tile: int, tta: bool)
             rows = slice((top - outer_top) * scale, (bottom - outer_top) * scale)
             columns = slice((left - outer_left) * scale, (right - outer_left) * scale)
             part = picture.finish(patch[rows, columns])
+            if tile >= picture.width:
+                line = part
+                continue
             if line is None:
                 line = np.empty((len(part), picture.width * scale, *part.shape[2:]), part.dtype)
             line[:, left * scale : right * scale] = part
@@ -216,11 +219,11 @@ def _predict_patch(network: "nn.Module", patch: Samples, scale: int, tta: bool) 
         expected = (1, 3, patch.shape[0] * scale, patch.shape[1] * scale)
         if tuple(outputs.shape) != expected:
             raise ValueError(f"the network gave {tuple(outputs.shape)} where its scale {scale} promises {expected}")
-        # float first: in bfloat16 neither 255 steps nor their rounding exist.
-        outputs = outputs[0].permute(1, 2, 0).to(torch.promote_types(outputs.dtype, torch.float32))
-        if not torch.isfinite(outputs).all():
+        # NaN is the least and the largest of what it is among; this takes a tenth of a look at each value.
+        if not torch.stack(outputs.aminmax()).isfinite().all():
             raise UserError("the network's output holds values that are not numbers: its weights are damaged.")
-        return outputs
+        # float first: in bfloat16 neither 255 steps nor their rounding exist.
+        return outputs[0].permute(1, 2, 0).to(torch.promote_types(outputs.dtype, torch.float32))
 
 
 def _average_views(network: "nn.Module", inputs: "Tensor") -> "Tensor":
