@@ -8,7 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library's malloc has other rules")
 
-BYTES = 256 << 20
+BYTES = 64 << 20
 BEGINNING = f"""
 import ctypes, psutil
 from uncrappify.memory import freed_is_kept
@@ -49,8 +49,12 @@ tell()
 
 
 def test_a_little_stays_for_the_next_picture() -> None:
-    """To ask the system for it anew costs a small picture a quarter of its time."""
-    assert grown('with freed_is_kept("cpu"):\n    used_and_freed(BYTES // 4)\ntell()', unit=BYTES // 4) == [1]
+    small = """
+with freed_is_kept("cpu", little=True):
+    used_and_freed(BYTES // 2)
+tell()
+"""
+    assert grown(small, unit=BYTES // 2) == [1]
 
 
 def test_beside_a_gpu_what_is_freed_goes_back_as_ever() -> None:

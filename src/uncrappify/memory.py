@@ -8,7 +8,6 @@ prediction.
 from __future__ import annotations
 
 import ctypes
-import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,31 +16,31 @@ from contextlib import contextmanager
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 #: No mmap for large blocks, and the top of the heap is never trimmed.
 _KEEPING = {_MMAP_MAX: 0, _TRIM_THRESHOLD: -1}
-#: Bytes that are not worth being given back: to get them again costs a small picture a quarter of its time.
-_LITTLE = 128 << 20
-#: For mmap what glibc's dynamic threshold reaches with large buffers; setting any of them turns the adjustment off.
-_USUAL = {_MMAP_MAX: 65536, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: _LITTLE}
+#: The values that glibc's dynamic thresholds reach with large buffers; setting any of them turns the adjustment off.
+_USUAL = {_MMAP_MAX: 65536, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
 
 _kept = False
-_resident_before: float = math.inf
-"""Bytes that the process had when nothing was kept."""
 
 
 def keep_freed() -> None:
     """Keep memory that is freed from now on; does nothing without glibc."""
-    global _kept, _resident_before
+    global _kept
     _kept = True
-    if _tell_malloc(_KEEPING):
-        _resident_before = min(_resident_before, _count_resident())
+    _tell_malloc(_KEEPING)
 
 
-def give_back_freed() -> None:
-    """Return the kept memory to the system, where it is more than 128 MB, and from now on all freed memory."""
-    global _kept, _resident_before
+def give_back_freed(little: bool = False) -> None:
+    """Return the kept memory to the system, and from now on all freed memory.
+
+    Args:
+        little: Whether it is so little that it may stay for the next time: to get it anew costs a small picture a fifth
+            of its time. What is over 64 MB at the heap's end, glibc itself returns.
+    """
+    global _kept
     _kept = False
-    if (library := _tell_malloc(_USUAL)) and _count_resident() > _resident_before + _LITTLE:
+    library = _tell_malloc(_USUAL)
+    if library and not little:
         library.malloc_trim(0)
-        _resident_before = _count_resident()
 
 
 def trim() -> None:
@@ -54,11 +53,12 @@ def trim() -> None:
 
 
 @contextmanager
-def freed_is_kept(device: str) -> Iterator[None]:
+def freed_is_kept(device: str, little: bool = False) -> Iterator[None]:
     """Keep memory that the process frees within the block; must not be nested.
 
     Args:
         device: Type of the device that computes; no effect for any but ``cpu``, whose memory comes from malloc.
+        little: As :func:`give_back_freed` takes it.
     """
     if device != "cpu":
         yield
@@ -67,7 +67,7 @@ def freed_is_kept(device: str) -> Iterator[None]:
     try:
         yield
     finally:
-        give_back_freed()
+        give_back_freed(little)
 
 
 def _tell_malloc(options: dict[int, int]) -> ctypes.CDLL | None:
@@ -78,12 +78,6 @@ def _tell_malloc(options: dict[int, int]) -> ctypes.CDLL | None:
     for number, value in options.items():
         library.mallopt(number, value)
     return library
-
-
-def _count_resident() -> int:
-    import psutil
-
-    return int(psutil.Process().memory_info().rss)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from uncrappify.application.batch import THUMBNAIL, run_batch
+from uncrappify.application.batch import NICENESS, THUMBNAIL, run_batch
 from uncrappify.application.inputs import Job, find_inputs, plan
 from uncrappify.inference.predictor import Predictor
 from uncrappify.inference.results import Request, Result
@@ -39,6 +41,20 @@ def jobs(tmp_path: Path) -> list[Job]:
     for name, width in (("a", 8), ("b", 9), ("c", 2000)):
         Image.fromarray(np.zeros((8, width, 3), np.uint8)).save(tmp_path / "in" / f"{name}.png")
     return plan(find_inputs([str(tmp_path / "in")]), tmp_path / "out", "", lambda _: (".txt",))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no niceness of its own")
+def test_the_threads_that_write_let_the_network_go_first(jobs: list[Job], tmp_path: Path) -> None:
+    own, seen = os.nice(0), set[int]()
+
+    class Watching(Copier):
+        def process(self, original: Original, request: Request) -> Result:
+            assert os.nice(0) == own
+            return Result(files=(lambda: seen.add(os.nice(0)) or Encoded(b"", ()),), show=original.as_rgb)
+
+    assert len(list(run_batch(jobs, Watching(), Request(), tmp_path / "out"))) == 3
+    assert seen == {min(own + NICENESS, 19)}
+    assert os.nice(0) == own
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), MemoryError()])

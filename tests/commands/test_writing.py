@@ -48,8 +48,9 @@ def test_a_count_goes_on_one_number_a_line(weights: Path) -> None:
     assert done.stdout.splitlines() == ["one", "one", "one"]
 
 
-def test_a_count_needs_a_number_to_go_on_from(weights: Path) -> None:
-    done = run("count", " ", "--weights", weights)
+@pytest.mark.parametrize("text", [" ", ","])
+def test_a_count_needs_a_number_to_go_on_from(weights: Path, text: str) -> None:
+    done = run("count", text, "--weights", weights)
     assert done.exit_code == 1
     assert "there is no number to go on from" in done.output
 

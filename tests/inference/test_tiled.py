@@ -181,9 +181,16 @@ def test_an_output_of_another_size_than_promised_is_an_error():
         predict_picture(network, picture(8, 8))
 
 
-def test_an_output_that_is_not_a_number_is_an_error_and_no_black_picture():
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_one_output_that_is_not_a_number_is_an_error_and_no_black_spot(value):
     network = Network(1)
-    network.forward = lambda x: x * float("nan")
+
+    def forward(x):
+        output = x.clone()
+        output[0, 1, 5, 6] = value
+        return output
+
+    network.forward = forward
     with pytest.raises(UserError, match="not numbers"):
         predict_picture(network, picture(8, 8))
 

@@ -21,6 +21,20 @@ def test_the_share_is_left_out_and_the_mean_stays(share: float, exact: float) ->
     assert (dropped.flatten()[7::8] == 0).float().mean().item() == pytest.approx(exact, abs=0.03)
 
 
+@pytest.mark.parametrize(("share", "left_out"), [(0.001, 1), (0.999, 255)])
+def test_something_is_left_out_of_a_small_share_and_not_all_of_a_large_one(share: float, left_out: int) -> None:
+    torch.manual_seed(0)
+    dropped = Dropout(share)(torch.ones(99, 1001))
+    assert (dropped == 0).float().mean().item() == pytest.approx(left_out / 256, abs=0.002)
+    assert dropped.mean().item() == pytest.approx(1, abs=0.3)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_a_share_is_from_0_to_below_1(share: float) -> None:
+    with pytest.raises(ValueError, match="from 0 to below 1"):
+        Dropout(share)
+
+
 def test_each_call_leaves_out_others_and_a_seed_gives_them_again() -> None:
     dropout, ones = Dropout(0.5), torch.ones(4, 64)
     torch.manual_seed(0)

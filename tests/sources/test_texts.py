@@ -1,5 +1,6 @@
 """The user's own texts are read where they are, and what is wrong with one is said with its place."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,17 @@ def test_a_file_in_utf_16_is_told_so(texts: Path) -> None:
     (texts / "bad.txt").write_text("größer", encoding="utf-16")
     with pytest.raises(UserError, match=r"bad\.txt is not UTF-8 but UTF-16") as told:
         read(texts)
-    assert f"iconv -f utf-16 -t utf-8 {texts}/bad.txt > utf8 && mv utf8 {texts}/bad.txt" in str(told.value)
+    assert f"iconv -f utf-16 -t utf-8 {texts}/bad.txt.bak > {texts}/bad.txt" in str(told.value)
+
+
+def test_the_advice_for_another_encoding_can_be_typed_as_it_is(texts: Path) -> None:
+    bad = texts / "how bad.txt"
+    bad.write_bytes("größer".encode("latin1"))
+    with pytest.raises(UserError, match="how bad") as told:
+        read(texts)
+    subprocess.run(str(told.value).split("such as by: ")[1], shell=True, check=True)
+    assert read(texts)["how bad.txt"] == "größer"
+    assert (texts / "how bad.txt.bak").read_bytes() == "größer".encode("latin1")
 
 
 def test_a_folder_without_texts_is_refused_with_what_to_give(texts: Path, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import get_native_id
 from typing import TYPE_CHECKING, Any
 
 from uncrappify.application.inputs import Job
@@ -31,9 +30,10 @@ if TYPE_CHECKING:
 THUMBNAIL = 376
 """Pixels of the longer side of a small picture."""
 
-READ_AHEAD = 2
 NICENESS = 10
-"""Of the threads that read and write."""
+"""Of the threads that read and write, above the network's."""
+
+READ_AHEAD = 2
 
 WAITING = 200_000_000
 """Bytes of results that may wait for being written while the network goes on."""
@@ -109,10 +109,9 @@ def run_batch(
 
 def _step_back() -> None:
     """Let the network go first, all of whose threads wait for the one that another thread has taken the core from."""
-    # Elsewhere it would be the whole process.
+    # Of this thread; elsewhere it would be the whole process.
     if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), NICENESS)
+        os.nice(NICENESS)
 
 
 def recall(job: Job, row: Any, shown: bool) -> Done:

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 TILE, SMALLEST_TILE = 512, 64
 #: Where tiles are exact and have a small halo, small ones cost little time, and take less than half of the memory.
 EXACT_TILE = 320
+SMALL = EXACT_TILE**2
+"""Pixels of a picture that little memory is needed for."""
 #: Input pixels that blended tiles have in common with their neighbours, to each side, and how many of these count not.
 BLENDED_HALO, UNSEEN = 96, 32
 SMALLEST_WEIGHT = 1e-6
@@ -136,7 +138,8 @@ def _predict_or_stop(network: "nn.Module", picture: Picture, put: Put, tile: int
     """
     run = _predict_blended if network.receptive_radius is None else _predict_exact
     try:
-        with freed_is_kept(next((weights.device.type for weights in network.parameters()), "cpu")):
+        device = next((weights.device.type for weights in network.parameters()), "cpu")
+        with freed_is_kept(device, little=picture.width * picture.height <= SMALL):
             for top, rows in run(network, picture, tile, tta):
                 put(top, rows)
     except (RuntimeError, MemoryError) as error:
@@ -159,11 +162,11 @@ def _predict_exact(network: "nn.Module", picture: Picture, tile: int, tta: bool)
             columns = slice((left - outer_left) * scale, (right - outer_left) * scale)
             part = picture.finish(patch[rows, columns])
             if tile >= picture.width:
-                line = part
-                continue
-            if line is None:
-                line = np.empty((len(part), picture.width * scale, *part.shape[2:]), part.dtype)
-            line[:, left * scale : right * scale] = part
+                line = part  # all of it, without a copy
+            else:
+                if line is None:
+                    line = np.empty((len(part), picture.width * scale, *part.shape[2:]), part.dtype)
+                line[:, left * scale : right * scale] = part
         assert line is not None
         yield top * scale, line
 

@@ -106,7 +106,7 @@ class Writer(Predictor[LanguageDescription]):
             In words; the first begins where the text stops. Fewer where the model writes no commas.
 
         Raises:
-            UserError: If the model has learned another text, or the text has no words, or one that it does not know.
+            UserError: If the model has learned another text, or the text has no number, or an unknown word.
         """
         if self.description.text != "numbers":
             raise UserError(
@@ -115,7 +115,7 @@ class Writer(Predictor[LanguageDescription]):
             )
         # As numbers are written here: in lower case, on one line, without hyphens.
         text = " ".join(text.lower().replace("-", " ").split())
-        if not text:
+        if not set(tokenize(text)) - {COMMA}:
             raise UserError(
                 "there is no number to go on from. Give one or more, such as: "
                 'uncrappify count "seven thousand nine hundred ninety eight ,"'

@@ -13,12 +13,17 @@ class Dropout(nn.Module):
     A byte decides for each activation, in the place of a float of double precision.
 
     Args:
-        share: Of the activations that are left out, to the nearest of 256 steps.
+        share: Of the activations that are left out, to the nearest of 256 steps; what is above 0 and below 1 stays so.
+
+    Raises:
+        ValueError: If it is below 0, or 1 or more.
     """
 
     def __init__(self, share: float) -> None:
         super().__init__()
-        self.left_out = round(256 * share)
+        if not 0 <= share < 1:
+            raise ValueError(f"dropout leaves out a share from 0 to below 1, got {share}")
+        self.left_out = min(max(round(256 * share), share > 0), 255)
 
     def forward(self, h: Tensor) -> Tensor:
         """Leave some out in training, and enlarge the others, so that the mean stays."""

@@ -408,9 +408,9 @@ class _Block(nn.Module):
         rows, length, width = h.shape
         parts = self.attend(self.norms[0](h)).view(rows, length, 3, self.heads, width // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
-        # PyTorch's own function has nothing faster for a bias that learns, and checks each row for words that see none.
+        # On a CPU PyTorch's own function has nothing faster for a bias that learns, and looks for rows that see none.
         bias = self.bias(back).permute(2, 0, 1)[None].masked_fill(~seen, FAR)
-        share = (query @ key.transpose(2, 3) * key.shape[3] ** -0.5 + bias).softmax(3).to(value.dtype)
+        share = (query * key.shape[3] ** -0.5 @ key.transpose(2, 3) + bias).softmax(3).to(value.dtype)
         found = (share @ value).transpose(1, 2).reshape(rows, length, width)
         h = h + self.drop(self.merge(found))
         added: Tensor = self.drop(self.layers(self.norms[1](h)))

@@ -84,4 +84,5 @@ def _read(file: Path) -> str:
 
 def _save_as_utf8(file: Path, encoding: str) -> str:
     name = shlex.quote(escape(str(file)))
-    return f"Save it as UTF-8, such as by: iconv -f {encoding} -t utf-8 {name} > utf8 && mv utf8 {name}"
+    old = shlex.quote(escape(f"{file}.bak"))
+    return f"Save it as UTF-8, such as by: mv {name} {old} && iconv -f {encoding} -t utf-8 {old} > {name}"
