@@ -1,11 +1,12 @@
 """How well the ladder of conf/<env>/parameters/numbers.yml counts, over several seeds.
 
     python benchmarks/numbers_quality.py [MODEL ...] [--env base] [--split lesson] [--seeds 3]
-    python benchmarks/numbers_quality.py MODEL ... --split thousands
+    python benchmarks/numbers_quality.py MODEL ... --split octal
 
 `--split lesson` learns from 1 to 7,999 and tests on 8,001 to 9,999, whose thousands are never seen in a training;
-`blocks` tests on 20 random blocks of 100 numbers. `thousands` asks the lesson's question one step back, for choices: it
-learns from 1 to 5,999 and tests on 6,001 to 7,999, and never looks at the lesson's test.
+`blocks` tests on 20 random blocks of 100 numbers. `octal` asks the lesson's question for choices, and never looks at
+its test: of the numbers without an eight or a nine it learns from those to 5,777 and tests on 6,001 to 7,777, whose
+thousands are never seen either; and what nine is for the lesson, the last before a turn, is seven here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
@@ -31,8 +33,9 @@ from uncrappify.training.hardware import describe
 
 ROOT = Path(__file__).parents[1]
 SHOWN = ("accuracy", "perplexity", "numbers_right", "free_run_length", "valid", "seconds")
-KEPT = 5999
-"""Numbers to learn from, where the split is ``thousands``."""
+LEFT_OUT = ("eight", "eighteen", "eighty", "nine", "nineteen", "ninety")
+KEPT, WATCHED = 6 * 8**3 - 1, 3
+"""Numbers to learn from, and blocks of 100 of them to watch, where the split is ``octal``."""
 
 
 def main() -> None:
@@ -40,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", metavar="MODEL", help="default: all")
     parser.add_argument("--env", choices=["base", "lesson"], default="base")
-    parser.add_argument("--split", choices=["lesson", "blocks", "thousands"], default="lesson")
+    parser.add_argument("--split", choices=["lesson", "blocks", "octal"], default="lesson")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=42)
     given = parser.parse_args()
@@ -67,10 +70,11 @@ def measure(parameters: Parameters, models: list[str], kind: str, seeds: range) 
     """Train each model with each seed, and give its scores."""
     text = nodes.write(parameters.source)
     tokens, vocabulary = nodes.tokenize(text, parameters.vocabulary)
-    comma, learned = vocabulary["words"].index(COMMA), parts.LAST_LEARNED
-    if kind == "thousands":
-        tokens, kind, learned = tokens[: (tokens == comma).nonzero()[0][learned - 1]], "lesson", KEPT
-    blocks = {"valid": parameters.valid_blocks, "test": parameters.test_blocks, "learned": learned}
+    comma, octal = vocabulary["words"].index(COMMA), kind == "octal"
+    blocks = {"valid": parameters.valid_blocks, "test": parameters.test_blocks}
+    if octal:
+        tokens, kind = leave_out(tokens, comma, [vocabulary["words"].index(word) for word in LEFT_OUT]), "lesson"
+        blocks |= {"valid": WATCHED, "learned": KEPT}
     for name in models:
         network = parameters.networks[name]
         for seed in seeds:
@@ -80,16 +84,22 @@ def measure(parameters: Parameters, models: list[str], kind: str, seeds: range) 
                 trained, *_ = nodes.train(
                     tokens, vocabulary, split, parameters.source, network.model, network.training, seed, run
                 )
-            starts = choose_starts(parts.find_numbers(tokens, comma, split, "test"))
+            starts = [] if octal else choose_starts(parts.find_numbers(tokens, comma, split, "test"))
             found = score(trained, parts.take_part(tokens, split, "test"), starts)
             yield {"model": name, "seed": seed, **tell(name, seed, found)}
+
+
+def leave_out(tokens: parts.Words, comma: int, words: list[int]) -> parts.Words:
+    """Leave out the numbers, and the commas behind them, that have one of some words."""
+    number = np.searchsorted(np.flatnonzero(tokens == comma), np.arange(len(tokens)))
+    return tokens[~np.isin(number, number[np.isin(tokens, words)])]
 
 
 def tell(name: str, seed: int, scores: LanguageScores) -> dict[str, float]:
     """Print a training, and give its figures."""
     measured = scores.training_metrics
     known = scores.metrics | {"valid": measured["valid_accuracy"], "seconds": measured["train_seconds"]}
-    shown = {key: known[key] for key in SHOWN}
+    shown = {key: known[key] for key in SHOWN if key in known}
     places = ", ".join(f"{place} {value:.3f}" for place, value in scores.accuracy_by_place.items())
     print(name, seed, *(f"{key} {value:.4f}" for key, value in shown.items()), places, flush=True)
     return shown

@@ -81,8 +81,11 @@ class LanguageScores:
 
     @property
     def free_run_length(self) -> float:
-        """How many numbers it counts right in a row, from two that it is given on, each from its own words: a mean."""
-        return float(np.mean(self.runs))
+        """How many numbers it counts right in a row, from two that it is given on, each from its own words: a mean.
+
+        NaN where it was given none.
+        """
+        return float(np.mean(self.runs)) if self.runs else np.nan
 
     @property
     def accuracy_by_place(self) -> dict[str, float]:
