@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
 
 from uncrappify.models import MODELS, build
 from uncrappify.models.language import LanguageNetwork
@@ -112,18 +111,6 @@ def test_the_transformer_looks_back_as_far_as_its_layers_reach_and_leaves_out_wh
     # Two layers of four words: three words back, twice.
     assert differ.nonzero().flatten().tolist() == list(range(3, 10))
     assert network(text)[0].shape == (1, 13, WORDS)
-
-
-def test_attention_is_what_pytorchs_own_function_gives() -> None:
-    block: Any = make("transformer").eval().blocks[0]
-    torch.nn.init.normal_(block.bias.weight)
-    h, back = torch.rand(3, 6, 8), (torch.arange(6)[:, None] - torch.arange(6)).clamp(0, 3)
-    seen = torch.ones(6, 6, dtype=torch.bool).tril().expand(3, 1, 6, 6)
-    parts = block.attend(block.norms[0](h)).view(3, 6, 3, 2, 4).permute(2, 0, 3, 1, 4)
-    mask = block.bias(back).permute(2, 0, 1).masked_fill(~seen, -torch.inf)
-    found = F.scaled_dot_product_attention(*parts, attn_mask=mask).transpose(1, 2).reshape(3, 6, 8)
-    added = h + block.merge(found)
-    assert torch.allclose(block(h, back, seen), added + block.layers(block.norms[1](added)), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["awd_gru", "transformer"])

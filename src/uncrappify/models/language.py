@@ -11,7 +11,6 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from uncrappify.models.dropout import Dropout
 from uncrappify.models.parameters import SEEN
 
 READ_AT_ONCE = 512
@@ -360,7 +359,7 @@ class Transformer(LanguageNetwork):
         self.reach = layers * (context - 1)
         self.embed = nn.Embedding(words, width)
         nn.init.normal_(self.embed.weight, std=width**-0.5)
-        self.drop = Dropout(dropout)
+        self.drop = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(_Block(width, heads, context, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
@@ -395,7 +394,7 @@ class _Block(nn.Module):
         nn.init.zeros_(self.bias.weight)
         self.merge = nn.Linear(width, width)
         self.layers = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-        self.drop = Dropout(dropout)
+        self.drop = nn.Dropout(dropout)
 
     def forward(self, h: Tensor, back: Tensor, seen: Tensor) -> Tensor:
         """Map (B, T, width) to the same.
@@ -408,10 +407,8 @@ class _Block(nn.Module):
         rows, length, width = h.shape
         parts = self.attend(self.norms[0](h)).view(rows, length, 3, self.heads, width // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
-        # On a CPU PyTorch's own function has nothing faster for a bias that learns, and looks for rows that see none.
-        bias = self.bias(back).permute(2, 0, 1)[None].masked_fill(~seen, FAR)
-        share = (query * key.shape[3] ** -0.5 @ key.transpose(2, 3) + bias).softmax(3).to(value.dtype)
-        found = (share @ value).transpose(1, 2).reshape(rows, length, width)
-        h = h + self.drop(self.merge(found))
+        mask = self.bias(back).permute(2, 0, 1)[None].masked_fill(~seen, FAR).to(query.dtype)
+        found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        h = h + self.drop(self.merge(found.transpose(1, 2).reshape(rows, length, width)))
         added: Tensor = self.drop(self.layers(self.norms[1](h)))
         return h + added
