@@ -68,10 +68,10 @@ def test_at_scale_1_an_untrained_upscaler_changes_nothing() -> None:
     assert torch.equal(Upscaler(scale=1, channels=8, blocks=2)(picture), picture)
 
 
-def trained(scale: int = 3, blocks: int = 2, blur: bool = False) -> Upscaler:
+def trained(scale: int = 3, blocks: int = 2) -> Upscaler:
     """A network whose tail is no longer zero."""
     torch.manual_seed(0)
-    network = Upscaler(scale=scale, channels=8, blocks=blocks, blur=blur)
+    network = Upscaler(scale=scale, channels=8, blocks=blocks)
     torch.nn.init.normal_(network.tail.weight, std=0.1)
     return network
 
@@ -83,26 +83,10 @@ def test_an_untrained_tail_gets_a_gradient() -> None:
     assert network.tail.weight.grad.abs().max() > 0
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_a_blur_takes_the_grid_of_the_shuffled_pixels_away_and_keeps_their_mean(scale: int) -> None:
-    network, even = Upscaler(scale=scale, channels=8, blocks=1, blur=True), torch.full((1, 3, 6, 5), 0.5)
-    torch.nn.init.normal_(network.tail.bias)  # type: ignore[arg-type]
-    means = network.tail.bias.reshape(3, scale * scale).mean(1)  # type: ignore[union-attr]
-    inner = slice(scale, -scale)
-    detail = (network(even) - 0.5)[0, :, inner, inner]
-    assert torch.allclose(detail, means[:, None, None].expand_as(detail), atol=1e-6)
-
-
-def test_a_blur_keeps_an_untrained_upscaler_bicubic_and_changes_nothing_at_scale_1() -> None:
-    picture = random_picture()
-    assert torch.equal(Upscaler(scale=3, channels=8, blocks=1, blur=True)(picture), BicubicEnlargement(3)(picture))
-    assert torch.equal(trained(1, blur=True)(picture), trained(1)(picture))
-
-
 @pytest.mark.parametrize("blocks", [1, 3])
-@pytest.mark.parametrize(("scale", "blur"), [(1, False), (1, True), (3, False), (3, True)])
-def test_the_receptive_radius_is_exact(scale: int, blur: bool, blocks: int) -> None:
-    network = trained(scale, blocks, blur).double()
+@pytest.mark.parametrize("scale", [1, 3])
+def test_the_receptive_radius_is_exact(scale: int, blocks: int) -> None:
+    network = trained(scale, blocks).double()
     side = 2 * network.receptive_radius + 7
     middle = side // 2
     picture = torch.rand(1, 3, side, side, dtype=torch.float64)

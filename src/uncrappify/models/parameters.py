@@ -48,7 +48,6 @@ class UpscalerOptions(NetworkOptions):
     scale: Scale = Field(3, description="How many times larger the output is than the input")
     channels: int = Field(32, ge=4, le=512, description="Width of the residual blocks")
     blocks: int = Field(4, ge=1, le=64, description="Number of residual blocks")
-    blur: bool = Field(False, description="Average the detail over scale pixels, which leaves no grid")
 
 
 class EncoderOptions(NetworkOptions):

@@ -84,11 +84,6 @@ class Upscaler(nn.Module):
     shuffled into the large picture. All convolutions work at the input's resolution, which is fast on a CPU. The last
     one starts at zero, so that an untrained network is exactly bicubic enlargement.
 
-    Pixels that come of different channels can differ in a pattern that repeats with each input pixel: dots, which a
-    critic lets pass for texture. The mean of ``scale`` neighbours takes exactly this pattern away (fast.ai's ``blur``,
-    there of 2; Sugawara et al. 2018, Super-resolution using convolutional neural networks without any checkerboard
-    artifacts).
-
     Example:
         >>> Upscaler(scale=3)(torch.rand(1, 3, 20, 30)).shape
         torch.Size([1, 3, 60, 90])
@@ -97,13 +92,11 @@ class Upscaler(nn.Module):
         scale: Output size over input size; 1 restores at the same size.
         channels: Channels of the residual blocks.
         blocks: Number of residual blocks.
-        blur: Whether the detail is averaged over ``scale`` neighbours in each direction.
     """
 
-    def __init__(self, *, scale: int = 3, channels: int = 32, blocks: int = 4, blur: bool = False) -> None:
+    def __init__(self, *, scale: int = 3, channels: int = 32, blocks: int = 4) -> None:
         super().__init__()
         self.scale = scale
-        self.blur = blur and scale > 1
         self.head = nn.Conv2d(3, channels, 3, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
         self.tail = nn.Conv2d(channels, 3 * scale * scale, 3, padding=1)
@@ -114,7 +107,7 @@ class Upscaler(nn.Module):
     @property
     def receptive_radius(self) -> int:
         """Radius of the receptive field, in input pixels."""
-        return 2 + 2 * len(self.body) + self.blur
+        return 2 + 2 * len(self.body)
 
     def forward(self, x: Tensor) -> Tensor:
         """Restore pictures.
@@ -128,9 +121,5 @@ class Upscaler(nn.Module):
         features = self.head(x - 0.5)
         features = features + self.body(features)
         detail: Tensor = F.pixel_shuffle(self.tail(features), self.scale)
-        if self.blur:
-            before, after = self.scale // 2, (self.scale - 1) // 2
-            detail = F.pad(detail, (before, after, before, after), mode="replicate")
-            detail = F.avg_pool2d(detail, self.scale, stride=1)
         enlarged: Tensor = self.skip(x)
         return enlarged + detail
