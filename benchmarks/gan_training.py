@@ -4,7 +4,7 @@
     export OMP_WAIT_POLICY=PASSIVE
     build/gan/bin/python benchmarks/gan_training.py [--rounds 3] [--steps 60]
 
-The default's upscaler (three times, 32 channels, 8 blocks) and critic (24 channels, 3 blocks), 8 crops of 96 pixels, L1
+The default's upscaler (three times, 32 channels, 8 blocks) and critic (24 channels, 2 blocks), 8 crops of 96 pixels, L1
 and binary cross entropy, a turn of the critic and one of the generator. Ours is trained by this project's `fit`, in the
 number format that it chooses by itself and in single precision, which is fastai's; `alone` are the same two steps in a
 loop of their own, without Lightning, average, log or checkpoint. The batches lie in memory before. Every training is a
@@ -38,9 +38,9 @@ from uncrappify.training.hardware import describe, precision
 from uncrappify.training.parameters import GanTraining
 
 OPTIONS = {"scale": 3, "channels": 32, "blocks": 8}
-CRITIC = {"channels": 24, "blocks": 3, "norm": "spectral", "dropout": 0.0, "self_attention": False}
+CRITIC = {"channels": 24, "blocks": 2, "norm": "spectral", "dropout": 0.0, "self_attention": False}
 NUMBER, SIDE, BATCHES, SEED = 8, 96, 10, 0
-LR, CRITIC_LR, WEIGHT = 2e-4, 3e-3, 0.02
+LR, CRITIC_LR, WEIGHT = 2e-4, 1.5e-3, 0.04
 
 Batch = tuple[Tensor, Tensor]
 

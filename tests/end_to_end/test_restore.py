@@ -104,12 +104,12 @@ def test_pictures_smaller_than_the_crops_are_told_before_a_critic_learns_from_th
     folder = tmp_path / "small"
     folder.mkdir()
     for number in range(12):
-        pixels = np.random.default_rng(number).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+        pixels = np.random.default_rng(number).integers(0, 256, (30, 36, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
     done = project.kedro("run", "--pipeline", "restore", "--params", f"smoke=true,pictures={folder}")
     assert done.returncode == 1
     told = " ".join(done.stderr.split())
-    assert "critic.training.stages.0.size is 66, and" in told
+    assert "critic.training.stages.0.size is 33, and" in told
     assert "training pictures are smaller, such as" in told
-    assert "(50x40). Take 40 or less" in told
+    assert "(36x30). Take 30 or less" in told
     assert "Traceback" not in done.stderr

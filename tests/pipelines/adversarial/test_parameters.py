@@ -49,8 +49,8 @@ def test_what_is_complete_stays_as_it_is() -> None:
 def test_a_smoke_run_takes_two_small_steps_with_every_model() -> None:
     tree = complete({"restore": SECTION, "smoke": True}, {"restore": SECTION})["restore"]
     stages = [tree[name]["training"]["stages"][0] for name in ("generator", "critic", "gan")]
-    # The smallest that the critic can judge, 64, as a multiple of the scale.
-    assert [(stage["steps"], stage["size"]) for stage in stages] == [(2, 66)] * 3
+    # The smallest that the critic can judge, 32, as a multiple of the scale.
+    assert [(stage["steps"], stage["size"]) for stage in stages] == [(2, 33)] * 3
     assert tree["critic"]["training"]["valid_crops"] == 1
 
 
@@ -89,8 +89,8 @@ def test_the_benchmark_trains_longer_on_photographs_that_have_variety_enough() -
     [
         (("recipe", []), "restore.generator.model.upscaler.scale: the scale is 3, but"),
         (("gan.model", {"upscaler": {"scale": 3, "channels": 8}}), "restore.gan.model: it is the generator's network"),
-        (("gan.training.stages.0.size", 48), "a critic of 3 blocks judges crops of 64 pixels or more, not of 48"),
-        (("critic.training.stages.0.size", 63), "restore.critic.training.stages.0.size: a critic of 3 blocks"),
+        (("gan.training.stages.0.size", 24), "a critic of 2 blocks judges crops of 32 pixels or more, not of 24"),
+        (("critic.training.stages.0.size", 30), "restore.critic.training.stages.0.size: a critic of 2 blocks"),
         (("gan.training.stages.0.size", 100), "100 is no multiple of the model's scale 3. Take 102."),
         (
             ("critic.training.stages", []),
