@@ -99,7 +99,7 @@ def tell(name: str, seed: int, scores: LanguageScores) -> dict[str, float]:
     """Print a training, and give its figures."""
     measured = scores.training_metrics
     known = scores.metrics | {"valid": measured["valid_accuracy"], "seconds": measured["train_seconds"]}
-    shown = {key: known[key] for key in SHOWN if key in known}
+    shown = {key: known[key] for key in SHOWN}
     places = ", ".join(f"{place} {value:.3f}" for place, value in scores.accuracy_by_place.items())
     print(name, seed, *(f"{key} {value:.4f}" for key, value in shown.items()), places, flush=True)
     return shown

@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 TILE, SMALLEST_TILE = 512, 64
 #: Where tiles are exact and have a small halo, small ones cost little time, and take less than half of the memory.
 EXACT_TILE = 320
+#: Pixels of a picture that little memory is needed for.
 SMALL = EXACT_TILE**2
-"""Pixels of a picture that little memory is needed for."""
 #: Input pixels that blended tiles have in common with their neighbours, to each side, and how many of these count not.
 BLENDED_HALO, UNSEEN = 96, 32
 SMALLEST_WEIGHT = 1e-6
