@@ -11,6 +11,7 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 # Parameter numbers of mallopt (malloc.h).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
@@ -20,6 +21,8 @@ _KEEPING = {_MMAP_MAX: 0, _TRIM_THRESHOLD: -1}
 _USUAL = {_MMAP_MAX: 65536, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
 
 _kept = False
+#: Blocks of freed_is_kept that have begun and not ended, and who may count them.
+_blocks, _counting = 0, Lock()
 
 
 def keep_freed() -> None:
@@ -54,7 +57,7 @@ def trim() -> None:
 
 @contextmanager
 def freed_is_kept(device: str, little: bool = False) -> Iterator[None]:
-    """Keep memory that the process frees within the block; must not be nested.
+    """Keep memory that the process frees within the block, until the last of several in as many threads ends.
 
     Args:
         device: Type of the device that computes; no effect for any but ``cpu``, whose memory comes from malloc.
@@ -63,11 +66,17 @@ def freed_is_kept(device: str, little: bool = False) -> Iterator[None]:
     if device != "cpu":
         yield
         return
-    keep_freed()
+    global _blocks
+    with _counting:
+        _blocks += 1
+        keep_freed()
     try:
         yield
     finally:
-        give_back_freed(little)
+        with _counting:
+            _blocks -= 1
+            if not _blocks:
+                give_back_freed(little)
 
 
 def _tell_malloc(options: dict[int, int]) -> ctypes.CDLL | None:

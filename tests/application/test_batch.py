@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
-from uncrappify.application.batch import NICENESS, THUMBNAIL, run_batch
+from uncrappify.application.batch import THUMBNAIL, run_batch
 from uncrappify.application.inputs import Job, find_inputs, plan
 from uncrappify.inference.predictor import Predictor
 from uncrappify.inference.results import Request, Result
@@ -25,6 +27,7 @@ class Copier(Predictor[Any]):
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
+        self.network = nn.Identity()
 
     def __call__(self, given: Any, /) -> Any:
         raise NotImplementedError
@@ -43,18 +46,34 @@ def jobs(tmp_path: Path) -> list[Job]:
     return plan(find_inputs([str(tmp_path / "in")]), tmp_path / "out", "", lambda _: (".txt",))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no niceness of its own")
-def test_the_threads_that_write_let_the_network_go_first(jobs: list[Job], tmp_path: Path) -> None:
-    own, seen = os.nice(0), set[int]()
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_small_pictures_have_a_core_each_and_a_large_one_has_all(jobs: list[Job], tmp_path: Path) -> None:
+    large = tmp_path / "in" / "d.png"
+    Image.new("RGB", (400, 400)).save(large)
+    jobs = [jobs[0], jobs[1], *plan([*find_inputs([str(large)])], tmp_path / "out", "", lambda _: (".txt",)), jobs[2]]
+    both, seen = Barrier(2), dict[int, int]()
 
     class Watching(Copier):
         def process(self, original: Original, request: Request) -> Result:
-            assert os.nice(0) == own
-            return Result(files=(lambda: seen.add(os.nice(0)) or Encoded(b"", ()),), show=original.as_rgb)
+            seen[original.size[0]] = torch.get_num_threads()
+            if original.size[0] < 10:
+                both.wait(timeout=20)
+            return super().process(original, request)
 
-    assert len(list(run_batch(jobs, Watching(), Request(), tmp_path / "out"))) == 3
-    assert seen == {min(own + NICENESS, 19)}
-    assert os.nice(0) == own
+    done = list(run_batch(jobs, Watching(), Request(), tmp_path / "out"))
+    assert [one.failure for one in done] == [""] * 4
+    assert seen == {8: 1, 9: 1, 400: 2, 2000: 1}
+    assert torch.get_num_threads() == 2
+    with ThreadPoolExecutor(1) as later:
+        assert later.submit(torch.get_num_threads).result() == 2
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), MemoryError()])

@@ -1,21 +1,25 @@
-"""Many pictures one after the other: the next is read and the last one written while the network works on one."""
+"""Many pictures: the next are read and the last ones written while the network works, on several small ones at once."""
 
 from __future__ import annotations
 
 import errno
-import os
-import sys
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from uncrappify.application.inputs import Job
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
+from uncrappify.inference.device import device_type_of
+from uncrappify.inference.results import Request, Result
+from uncrappify.inference.tiled import SMALL
 from uncrappify.memory import is_out_of_memory
 from uncrappify.names import shorten_list
 from uncrappify.pictures.original import Original, read_original
@@ -25,13 +29,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from uncrappify.inference.predictor import Predictor
-    from uncrappify.inference.results import Request, Result
 
 THUMBNAIL = 376
 """Pixels of the longer side of a small picture."""
-
-NICENESS = 10
-"""Of the threads that read and write, above the network's."""
 
 READ_AHEAD = 2
 
@@ -87,13 +87,27 @@ def run_batch(
         UserError: The disk is full; what is done stays.
     """
     waiting: deque[tuple[int, Future[Done]]] = deque()
-    readers, writers = (ThreadPoolExecutor(1, initializer=_step_back) for _ in range(2))
-    with readers, writers:
+    on_cpu = device_type_of(predictor.network) == "cpu"
+    with ThreadPoolExecutor(1) as readers, ThreadPoolExecutor(1) as writers, _one_thread_each() as workers:
         try:
             done = 0
+            small: list[Future[Done]] = []
             for job, original in _read_ahead(jobs, readers):
-                future, size = _begin(job, original, predictor, request, output, job in shown, writers)
-                waiting.append((size, future))
+                if isinstance(original, str):
+                    waiting.append((0, _at_once(Done(job, failure=original))))
+                else:
+                    work = _Work(job, original, predictor, request, output, job in shown)
+                    size = original.samples.nbytes
+                    if on_cpu and original.size[0] * original.size[1] <= SMALL:
+                        small.append(workers.submit(work.do))
+                        waiting.append((size, small[-1]))
+                    else:
+                        # A large one has all cores for itself, and all memory.
+                        wait(small)
+                        small.clear()
+                        result = work.process()
+                        size += result.size if isinstance(result, Result) else 0
+                        waiting.append((size, writers.submit(work.write, result)))
                 while waiting and (waiting[0][1].done() or sum(size for size, _ in waiting) > WAITING):
                     yield _finish(waiting.popleft()[1], jobs, done)
                     done += 1
@@ -107,11 +121,19 @@ def run_batch(
             raise
 
 
-def _step_back() -> None:
-    """Let the network go first, all of whose threads wait for the one that another thread has taken the core from."""
-    # Of this thread; elsewhere it would be the whole process.
-    if sys.platform == "linux":
-        os.nice(NICENESS)
+@contextmanager
+def _one_thread_each() -> Iterator[ThreadPoolExecutor]:
+    """Give a pool of as many threads as torch computes with, each of which computes alone.
+
+    The threads that share a small picture wait for each other at each layer; with a picture each they do not.
+    """
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as workers:
+        try:
+            yield workers
+        finally:
+            # For threads that are yet to come; this one's own number has not changed.
+            torch.set_num_threads(threads)
 
 
 def recall(job: Job, row: Any, shown: bool) -> Done:
@@ -150,61 +172,65 @@ def _read(job: Job) -> Original | str:
         return str(reason)
 
 
-def _begin(
-    job: Job,
-    original: Original | str,
-    predictor: Predictor[Any],
-    request: Request,
-    output: Path | None,
-    shown: bool,
-    writers: ThreadPoolExecutor,
-) -> tuple[Future[Done], int]:
-    """Run the network, and leave the rest to a thread; also say how many bytes wait for it."""
-    if isinstance(original, str):
-        return _at_once(Done(job, failure=original)), 0
-    try:
-        result = predictor.process(original, request)
-    except UserError as error:
-        return _at_once(Done(job, failure=str(error))), 0
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        return _at_once(Done(job, failure="not enough memory for its result")), 0
-    doubt = predictor.find_doubt(original)
-    future = writers.submit(_write, job, original, result, doubt, output, shown)
-    return future, original.samples.nbytes + result.size
+@dataclass(frozen=True)
+class _Work:
+    """What there is to do with a picture that has been read; the attributes are those of :func:`run_batch`."""
+
+    job: Job
+    original: Original
+    predictor: Predictor[Any]
+    request: Request
+    output: Path | None
+    shown: bool
+
+    def do(self) -> Done:
+        """Run the network, and write the files."""
+        return self.write(self.process())
+
+    def process(self) -> Result | Done:
+        """Run the network, or say why nothing comes of the picture."""
+        try:
+            return self.predictor.process(self.original, self.request)
+        except UserError as error:
+            return Done(self.job, failure=str(error))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return Done(self.job, failure="not enough memory for its result")
+
+    def write(self, result: Result | Done) -> Done:
+        """Write the files."""
+        if isinstance(result, Done):
+            return result
+        notes = result.notes
+        try:
+            for target, encode in zip(self.job.targets, result.files, strict=True):
+                encoded = encode()
+                notes += encoded.notes
+                _check_inside(target, self.output)
+                with written_whole(target, durable=False) as temporary:
+                    temporary.write_bytes(encoded.content)
+        except UnusablePicture as reason:
+            return Done(self.job, failure=str(reason))
+        except MemoryError:
+            return Done(self.job, failure="not enough memory to write it")
+        except UserError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return Done(self.job, failure=str(error))
+        except OSError as error:
+            return Done(self.job, failure=f"could not be written ({(error.strerror or str(error)).lower()})")
+        doubt, before, after = self.predictor.find_doubt(self.original), None, None
+        if self.shown and result.show:
+            with suppress(MemoryError):
+                before, after = _shrink(self.original.as_rgb()), _shrink(result.show())
+        return Done(self.job, "", notes, doubt, result.tile, result.row, before, after)
 
 
 def _at_once(done: Done) -> Future[Done]:
     future: Future[Done] = Future()
     future.set_result(done)
     return future
-
-
-def _write(job: Job, original: Original, result: Result, doubt: str, output: Path | None, shown: bool) -> Done:
-    notes = result.notes
-    try:
-        for target, encode in zip(job.targets, result.files, strict=True):
-            encoded = encode()
-            notes += encoded.notes
-            _check_inside(target, output)
-            with written_whole(target, durable=False) as temporary:
-                temporary.write_bytes(encoded.content)
-    except UnusablePicture as reason:
-        return Done(job, failure=str(reason))
-    except MemoryError:
-        return Done(job, failure="not enough memory to write it")
-    except UserError as error:
-        if isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        return Done(job, failure=str(error))
-    except OSError as error:
-        return Done(job, failure=f"could not be written ({(error.strerror or str(error)).lower()})")
-    before = after = None
-    if shown and result.show:
-        with suppress(MemoryError):
-            before, after = _shrink(original.as_rgb()), _shrink(result.show())
-    return Done(job, "", notes, doubt, result.tile, result.row, before, after)
 
 
 def _check_inside(target: Path, output: Path | None) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from uncrappify.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def find_device(given: str | None = None) -> str:
@@ -31,3 +35,8 @@ def find_device(given: str | None = None) -> str:
         wanted = "" if re.fullmatch(r"cpu|mps|cuda(:\d+)?", str(given)) else " (cpu, cuda, cuda:0, mps are known)"
         raise UserError(f"--device {given}: this machine has no such device{wanted}. It has {', '.join(there)}.")
     return str(given)
+
+
+def device_type_of(network: nn.Module) -> str:
+    """Give torch's name of the kind of device that a network is on; ``cpu`` where it has no weights."""
+    return next((weights.device.type for weights in network.parameters()), "cpu")

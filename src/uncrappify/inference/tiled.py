@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from uncrappify.errors import UserError
+from uncrappify.inference.device import device_type_of
 from uncrappify.memory import freed_is_kept, is_out_of_memory
 
 if TYPE_CHECKING:
@@ -138,8 +139,7 @@ def _predict_or_stop(network: "nn.Module", picture: Picture, put: Put, tile: int
     """
     run = _predict_blended if network.receptive_radius is None else _predict_exact
     try:
-        device = next((weights.device.type for weights in network.parameters()), "cpu")
-        with freed_is_kept(device, little=picture.width * picture.height <= SMALL):
+        with freed_is_kept(device_type_of(network), little=picture.width * picture.height <= SMALL):
             for top, rows in run(network, picture, tile, tta):
                 put(top, rows)
     except (RuntimeError, MemoryError) as error:
