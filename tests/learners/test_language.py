@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from uncrappify.datasets import LanguageDescription, TrainingRun
 from uncrappify.evaluation.language import score
@@ -57,6 +58,29 @@ def test_random_windows_depend_on_seed_and_step_and_stay_inside_the_text() -> No
     assert torch.equal(following, given + 1)
     assert following.max() < 50
     assert len(given[:, 0].unique()) > 20
+
+
+def test_two_words_change_places_wherever_they_stand_in_some_windows() -> None:
+    words = torch.arange(300) % 7
+    given = {"order": "random", "batch_size": 200, "bptt": 20}
+    before, after = (TextBatches(words, stage(**given, swaps=share), seed=0)[3] for share in (0, 0.5))
+    changed = 0
+    for plain, swapped in zip(
+        torch.cat([before[0], before[1][:, -1:]], 1), torch.cat([after[0], after[1][:, -1:]], 1), strict=True
+    ):
+        # Of each word it is clear what has become of it, and of that word, what it was.
+        pairs = {(int(one), int(other)) for one, other in zip(plain, swapped, strict=True) if one != other}
+        assert {(other, one) for one, other in pairs} == pairs
+        assert len(pairs) in (0, 2)
+        changed += len(pairs) == 2
+    # A word that is drawn twice, one time of seven, leaves its window as it was.
+    assert 65 < changed < 107
+    assert torch.equal(after[0][:, 1:], after[1][:, :-1])
+
+
+def test_words_are_not_swapped_where_a_state_goes_on() -> None:
+    with pytest.raises(ValidationError, match="swaps is for windows with order: random"):
+        stage(swaps=0.1)
 
 
 def test_texts_side_by_side_are_padded_with_what_does_not_count() -> None:

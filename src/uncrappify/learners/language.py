@@ -148,8 +148,8 @@ class TextBatches:
     def __getitem__(self, step: int) -> Batch:
         """Give the batch of a step."""
         length = self.stage.bptt
+        random = np.random.default_rng([self.seed, step])
         if self.stage.order == "random":
-            random = np.random.default_rng([self.seed, step])
             first = torch.from_numpy(random.integers(len(self.words) - length, size=self.stage.batch_size))
             fresh = torch.ones(len(first), dtype=torch.bool)
         else:
@@ -157,8 +157,30 @@ class TextBatches:
             first = self.starts + within * length
             fresh = torch.full((len(first),), within == 0)
         places = (first[:, None] + torch.arange(length + 1)) % len(self.words)
-        windows = self.words[places]
+        windows = swap_words(self.words[places], self.stage.swaps, random)
         return windows[:, :-1], windows[:, 1:], fresh
+
+
+def swap_words(windows: Tensor, share: float, random: np.random.Generator) -> Tensor:
+    """Let two words change places, wherever they stand in a window, in some windows.
+
+    What such a window repeats it still repeats, of words that no text has there; so copying does not come to depend on
+    which word it is (Akyurek and Andreas 2023, "LexSym: Compositionality as Lexical Symmetry", who find the words that
+    may be swapped; here it may be any).
+
+    Args:
+        windows: (B, T), int64.
+        share: Of the windows.
+        random: Draws them, one word out of each window, and one out of all.
+    """
+    if not share:
+        return windows
+    rows, length = windows.shape
+    chosen = torch.from_numpy(random.random((rows, 1)) < share)
+    one = windows.gather(1, torch.from_numpy(random.integers(length, size=(rows, 1))))
+    other = windows.flatten()[torch.from_numpy(random.integers(windows.numel(), size=(rows, 1)))]
+    swapped = torch.where(windows == one, other, torch.where(windows == other, one, windows))
+    return torch.where(chosen, swapped, windows)
 
 
 def pad(texts: Sequence[Words]) -> Text:

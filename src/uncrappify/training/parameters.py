@@ -150,6 +150,15 @@ class LanguageStage(Stage):
         description="text: each row of a batch goes on where the last one's ended, for what keeps a state; random: "
         "windows from anywhere",
     )
+    swaps: float = Field(
+        0.0, ge=0, le=1, description="Share of random windows in which two words change places wherever they stand"
+    )
+
+    @model_validator(mode="after")
+    def _swap_within_windows(self) -> Self:
+        if self.swaps and self.order == "text":
+            raise ValueError("swaps is for windows with order: random; what a state remembers would not be swapped")
+        return self
 
     def with_steps(self, samples: int) -> Self:
         """Give the stage with its number of batches.
