@@ -90,6 +90,10 @@ def test_a_text_and_a_figure_come_back(tmp_path: Path) -> None:
     figure = Figure(Scatter(x=[1, 2], y=[3.5, 4]))
     chart.save(figure)
     assert chart.load() == figure
+    # By itself: with all of plotly's code.
+    page = (tmp_path / "curves.html").read_text(encoding="utf-8")
+    assert '"y":[3.5,4]' in page
+    assert len(page) > 1_000_000
     assert chart.preview()["data"][0]["y"] == [3.5, 4]
     (tmp_path / "README.md").write_bytes(b"gr\xf6sser")
     (tmp_path / "curves.json").write_text("[1]")

@@ -42,6 +42,9 @@ def test_the_parent_has_the_metrics_of_the_delivered_model_and_the_child_its_own
     assert parent.data.metrics["train_seconds"] == child.data.metrics["train_seconds"]
     assert child.data.metrics["parameters"] == 126_404
     assert child.data.params["training.stages.0.steps"] == "2"
+    # Of the networks that it is not, MLflow's page would show the widths as differences.
+    options = {name.split(".")[1] for name in child.data.params if name.startswith("model.")}
+    assert options == {"name", "weights", child.info.run_name}
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
 
 

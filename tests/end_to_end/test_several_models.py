@@ -103,7 +103,7 @@ def test_each_run_has_the_metrics_and_the_files_of_its_namespace(whole):
         for name, run in runs.items()
         for root in [Path(run.info.artifact_uri.removeprefix("file://"))]
     }
-    own = {"models/model.safetensors", "models/history.parquet", "models/layers.csv", "reporting/curves.json"}
+    own = {"models/model.safetensors", "models/history.parquet", "models/layers.csv", "reporting/curves.html"}
     assert own | {"reporting/training_metrics.json"} <= found["first"]
     assert own <= found["second"]
     assert not own & found["pair"]

@@ -144,7 +144,7 @@ def test_the_split_is_a_dataset_input_with_a_digest(run: Run):
 
 def test_pictures_curves_scores_and_weights_are_artifacts(artifacts: Path):
     found = {path.relative_to(artifacts).as_posix() for path in artifacts.rglob("*") if path.is_file()}
-    wanted = {"sheet.png", "damage.png", "curves.json", "scores.parquet", "comparison.parquet", "snapshots/batch.png"}
+    wanted = {"sheet.png", "damage.png", "curves.html", "scores.parquet", "comparison.parquet", "snapshots/batch.png"}
     assert {f"reporting/{name}" for name in wanted} <= found
     assert {"models/model.safetensors", "models/README.md", "models/history.parquet", "models/layers.csv"} <= found
     assert "model_input/split.parquet" in found

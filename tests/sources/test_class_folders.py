@@ -172,6 +172,14 @@ def test_one_class_is_refused(write: Write) -> None:
     )
 
 
+def test_a_part_without_the_other_is_told(write: Write) -> None:
+    root = write(**{"train/cat": 3, "train/dog": 3})
+    assert told(root) == (
+        f"source.class_folders.path: {root} has train alone. A part of the pictures wants the other beside it: train "
+        f"and test, each with the classes' folders; or give {root / 'train'}, which is split then."
+    )
+
+
 def test_an_empty_class_folder_is_named(write: Write) -> None:
     root = write(cat=3, dog=3, fish=0)
     assert told(root) == (

@@ -114,7 +114,7 @@ def _run(task: Task, file: Path, name: str, options: dict[str, Any]) -> Outcome:
             raise UserError("stopped; the same command goes on from here.") from error
     if doubts.total() > DOUBTS_SHOWN:
         click.echo(f"... and {doubts.total() - DOUBTS_SHOWN} more like that.")
-    for line in outcome.summarise(where):
+    for line in outcome.summarise(str(task.table.path) if task.table else where):
         click.echo(line)
     every = [*outcome.earlier, *outcome.done]
     if options["report"] and any(done.before for done in every):

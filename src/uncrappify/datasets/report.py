@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kedro_datasets._typing import PlotlyPreview
 
+from uncrappify.atomic import written_whole
 from uncrappify.datasets.file import WholeFile
 
 if TYPE_CHECKING:
@@ -29,7 +31,18 @@ class Text(WholeFile[str]):
 
 
 class Chart(WholeFile["Figure"]):
-    """A figure of plotly's, as JSON."""
+    """A figure of plotly's, as JSON, and beside it as a page that any browser opens, also without a network."""
+
+    @property
+    def page(self) -> Path:
+        """The page."""
+        return self._filepath.with_suffix(".html")
+
+    def save(self, data: Figure) -> None:
+        """Write the figure, and the page."""
+        super().save(data)
+        with written_whole(self.page, durable=False) as path:
+            path.write_text(data.to_html(), encoding="utf-8")
 
     def preview(self) -> PlotlyPreview:
         """Show the figure."""

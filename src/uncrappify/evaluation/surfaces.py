@@ -58,11 +58,18 @@ def draw_surfaces(tables: Mapping[str, pd.DataFrame]) -> Figure:
         xaxis={"title": "a", "nticks": 5, **plain},
         yaxis={"title": "b", "nticks": 5, **plain},
         # Its colour tells a height; words at the side of a scene would be cut off.
-        zaxis={"title": "", "range": [low, high], **_ticks(low, high), **plain, "showticklabels": False},
+        zaxis={
+            "title": "",
+            # With room above: what is cut off lies in a plane, which the box's lid would flicker through.
+            "range": [low, high + (high - low) / 40],
+            **_ticks(low, high),
+            **plain,
+            "showticklabels": False,
+        },
         aspectmode="manual",
         aspectratio={"x": 1, "y": 1, "z": 0.75},
         # From above, so that a hollow shows its floor, and far enough for half of a page.
-        camera={"eye": {"x": 1.25, "y": -1.25, "z": 0.9}, "center": {"x": 0, "y": 0, "z": -0.12}},
+        camera={"eye": {"x": 1.4, "y": -1.4, "z": 1.0}, "center": {"x": 0, "y": 0, "z": -0.12}},
     )
     return _dress(figure, low, high)
 

@@ -17,10 +17,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from uncrappify.addresses import without_password
-from uncrappify.datasets import Picture, Weights
+from uncrappify.datasets import Chart, Picture, Weights
 from uncrappify.errors import UserError
 from uncrappify.parameters.delivery import find_trained_weights
 from uncrappify.tracking import server
+
+SHOWN = (Picture, Weights, Chart)
+"""Datasets whose places the end of a run tells."""
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +88,12 @@ class TerminalHook:
         grid = Table.grid(padding=(0, 2))
         grid.add_column()
         grid.add_column(overflow="fold")
-        shown = {name: catalog[name] for name in outputs if isinstance(catalog[name], Picture | Weights)}
+        shown: dict[str, Any] = {name: catalog[name] for name in outputs if isinstance(catalog[name], SHOWN)}
         for name, dataset in shown.items():
-            grid.add_row(name, _short(dataset))
+            if not isinstance(dataset, Chart):
+                grid.add_row(name, _short(dataset._filepath))
+            elif name.count(".") == 1:  # of several models, MLflow's page shows the curves together
+                grid.add_row(name, _short(dataset.page))
         smoke = catalog.load("params:smoke")
         trained = [name.partition(".")[0] for name, dataset in shown.items() if isinstance(dataset, Weights)]
         for usage in filter(None, map(_say_usage, () if smoke else dict.fromkeys(trained))):
@@ -152,6 +158,5 @@ def _cell(value: Any, decimals: int) -> str:
     return f"{value:,}" if isinstance(value, Integral) else f"{value:.{decimals}f}"
 
 
-def _short(dataset: Any) -> str:
-    path = Path(dataset._filepath)
+def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -26,6 +26,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_ALREADY_EXISTS, ErrorCode
 
 from uncrappify.addresses import without_password
+from uncrappify.datasets import Chart
 from uncrappify.errors import UserError
 from uncrappify.parameters.arguments import as_plain
 from uncrappify.parameters.delivery import find_delivered
@@ -38,7 +39,7 @@ from uncrappify.tracking.provenance import git
 from uncrappify.tracking.run_copy import RunCopy, unsent
 from uncrappify.tracking.runs import IDENTITY, PLACE, PipelineRuns, find_given, identify
 from uncrappify.tracking.sender import Sender
-from uncrappify.tracking.store import PARAMETERS_FILE, log_file, log_values
+from uncrappify.tracking.store import PARAMETERS_FILE, log_figure, log_file, log_values
 from uncrappify.tracking.store_file import explain_store, prepare_store
 
 log = logging.getLogger(__name__)
@@ -192,7 +193,11 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         layer = ((getattr(dataset, "metadata", None) or {}).get("kedro-viz") or {}).get("layer")
         path = getattr(dataset, "_filepath", None)
         if layer in LOGGED_LAYERS and path is not None:
-            log_file(Path(path), layer, run_id)
+            if isinstance(dataset, Chart):
+                # Of JSON MLflow's page would show the text.
+                log_figure(data, f"{layer}/{dataset.page.name}", run_id)
+            else:
+                log_file(Path(path), layer, run_id)
             if Path(path).suffix == ".safetensors":
                 from uncrappify.inference.mlflow_model import log_model
 
@@ -308,9 +313,24 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
 def _as_mlflow_has_it(read: Mapping[str, Any]) -> dict[str, str]:
     """Turn parameters into MLflow's: dotted names down to plain values, as text of limited length."""
-    plain = (entry for name, value in read.items() for entry in flatten(value, name))
+    plain = (entry for name, value in read.items() for entry in flatten(_leave_out_unchosen(value), name))
     # A URL may hold a password.
     return {name: without_password(str(value))[:LONGEST_PARAMETER] for name, value in plain}
+
+
+def _leave_out_unchosen(value: Any) -> Any:
+    """Leave out the options of networks and sources that ``name`` or ``kind`` does not choose.
+
+    MLflow's page would show them as what runs differ by.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    chosen = {value.get("name"), value.get("kind")} & {key for key in value if isinstance(value[key], Mapping)}
+    return {
+        key: _leave_out_unchosen(part)
+        for key, part in value.items()
+        if not chosen or key in chosen or not isinstance(part, Mapping)
+    }
 
 
 def _log_parameters(run_id: str, parameters: Mapping[str, str]) -> None:

@@ -63,6 +63,11 @@ def _point_at_path(path: str) -> PictureSource:
         begin = part and f"{part}/"
         inside = [file.removeprefix(begin) for file in files if file.startswith(begin)]
         classes = _find_classes(root / part, inside, parameter)
+        if len(classes) < 2 and not part and classes[0].lower() in PARTS:
+            raise UserError(
+                f"{parameter}: {root} has {classes[0]} alone. A part of the pictures wants the other beside it: train "
+                f"and test, each with the classes' folders; or give {root / classes[0]}, which is split then."
+            )
         if len(classes) < 2 and (not part or _get_split(part) == "train"):
             raise UserError(
                 f"{parameter}: {classes[0]} is the only class folder in {root / part}, so there is nothing to tell "

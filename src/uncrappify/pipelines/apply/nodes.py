@@ -60,7 +60,10 @@ def apply(
             outcome = carry_out(task, load, lambda _: bar.advance(progress), report=True)
     every = [*outcome.earlier, *outcome.done]
     doubts = gather("Doubt", [(one.job.name, one.doubt) for one in every if one.doubt])
-    for line in [*outcome.summarise(str(folder), "apply.options.overwrite=true"), *doubts]:
+    for line in [
+        *outcome.summarise(str(task.table.path if task.table else folder), "apply.options.overwrite=true"),
+        *doubts,
+    ]:
         log.info(line)
     written = len(outcome.done) - len(outcome.failed)
     metrics = {
