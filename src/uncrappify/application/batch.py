@@ -6,9 +6,8 @@ import errno
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from uncrappify.memory import is_out_of_memory
 from uncrappify.names import shorten_list
 from uncrappify.pictures.original import Original, read_original
 from uncrappify.pictures.unusable import UnusablePicture
+from uncrappify.threads import one_thread_each
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -88,7 +88,8 @@ def run_batch(
     """
     waiting: deque[tuple[int, Future[Done]]] = deque()
     on_cpu = device_type_of(predictor.network) == "cpu"
-    with ThreadPoolExecutor(1) as readers, ThreadPoolExecutor(1) as writers, _one_thread_each() as workers:
+    small_ones = one_thread_each(torch.get_num_threads())
+    with ThreadPoolExecutor(1) as readers, ThreadPoolExecutor(1) as writers, small_ones as workers:
         try:
             done = 0
             small: list[Future[Done]] = []
@@ -119,21 +120,6 @@ def run_batch(
                 future.cancel()
             readers.shutdown(cancel_futures=True)
             raise
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[ThreadPoolExecutor]:
-    """Give a pool of as many threads as torch computes with, each of which computes alone.
-
-    The threads that share a small picture wait for each other at each layer; with a picture each they do not.
-    """
-    threads = torch.get_num_threads()
-    with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as workers:
-        try:
-            yield workers
-        finally:
-            # For threads that are yet to come; this one's own number has not changed.
-            torch.set_num_threads(threads)
 
 
 def recall(job: Job, row: Any, shown: bool) -> Done:

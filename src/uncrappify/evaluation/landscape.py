@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from copy import deepcopy
-from functools import partial
 from itertools import product
 from pathlib import Path
 from queue import SimpleQueue
@@ -26,6 +25,7 @@ from uncrappify.evaluation.grids import Floats
 from uncrappify.evaluation.planes import Parameters, Plane
 from uncrappify.progress import track
 from uncrappify.state import read_lines
+from uncrappify.threads import one_thread_each
 
 LARGEST_LOSS = float(torch.finfo(torch.float32).max)
 """What a loss counts as whose network has left the range of its numbers."""
@@ -139,13 +139,8 @@ def _measured(
         finally:
             networks.put(own)
 
-    threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(workers, initializer=partial(torch.set_num_threads, 1))
-    try:
+    with one_thread_each(workers) as pool:
         yield (future.result() for future in as_completed([pool.submit(work, place) for place in places]))
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
 
 
 _Line: Any = Heading | Point
