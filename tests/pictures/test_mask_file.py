@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +221,28 @@ def test_a_wrong_checksum_is_damage() -> None:
         damaged[place] ^= 4
         with pytest.raises(UnusablePicture, match=r"truncated|damaged|a picture"):
             parse_mask(bytes(damaged))
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: zlib.compress(rows)[:-1] + b"\0",
+        lambda rows: zlib.compress(b"\7" + rows[1:]),
+        lambda rows: zlib.compress(rows[: len(rows) // 2]),
+    ],
+    ids=["checksum", "filter", "half of the rows"],
+)
+def test_a_mask_whose_compressed_pixels_are_damaged_is_refused(change: Callable[[bytes], bytes], late: bool) -> None:
+    sound = png(CLASSES, 8, 0)
+    start = sound.index(b"IDAT")
+    rows = zlib.decompress(sound[start + 4 : -16])
+    parts = [(b"IDAT", change(rows)), *([(b"eXIf", b"II*\0\x08\0\0\0\0\0\0\0\0\0")] if late else []), (b"IEND", b"")]
+    content = sound[: start - 4] + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts
+    )
+    with pytest.raises(UnusablePicture, match=r"^truncated"):
+        parse_mask(content).read()
 
 
 def test_a_mask_that_was_listed_is_read_in_the_same_way(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import ExifTags, Image
 
 from uncrappify.errors import UserError
 from uncrappify.pictures import UnusablePicture, crop_corner, decode, read_content, read_picture, to_rgb, write_picture
+from uncrappify.pictures.original import decode_original
 
 
 def noise(width: int = 30, height: int = 40) -> Image.Image:
@@ -327,3 +328,57 @@ def test_a_late_exif_turns_a_16_bit_picture_whose_transparent_colour_is_white() 
         (0, 0, 0),
     ]
     assert reading.notes == ["16 bit to 8", "turned by EXIF", "alpha over white"]
+
+
+ROWS = b"".join(b"\0" + row.tobytes() for row in np.asarray(noise()))
+LATE_EXIF = chunk(b"eXIf", b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\1\0\0\0\0\0\0\0")
+
+
+def with_stream(*parts: bytes, colour: int = 2, interlaced: int = 0, after: bytes = b"") -> bytes:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 30, 40, 8, colour, 0, 0, interlaced))
+    stream = b"".join(chunk(b"IDAT", part) for part in parts)
+    return b"\x89PNG\r\n\x1a\n" + header + stream + after + chunk(b"IEND", b"")
+
+
+def bytewise(stream: bytes) -> list[bytes]:
+    return [stream[place : place + 1] for place in range(len(stream))]
+
+
+@pytest.mark.parametrize("after", [b"", LATE_EXIF])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [zlib.compress(ROWS)[:-1] + b"\0"],
+        bytewise(zlib.compress(ROWS)[:-1] + b"\0"),
+        [zlib.compress(ROWS, 0)[:2000] + b"\0" + zlib.compress(ROWS, 0)[2001:]],
+        [zlib.compress(b"\7" + ROWS[1:])],
+        [zlib.compress(ROWS[: len(ROWS) // 2])],
+        [zlib.compress(ROWS[:-91])],
+        [zlib.compress(ROWS[:-1])],
+        [zlib.compress(ROWS)[:-100]],
+    ],
+    ids=["checksum", "checksum apart", "byte", "filter", "half", "a row less", "a byte less", "cut"],
+)
+def test_a_png_whose_compressed_pixels_are_damaged_is_refused_although_the_chunks_are_sound(
+    parts: list[bytes], after: bytes
+) -> None:
+    for read in (decode, decode_original):
+        with pytest.raises(UnusablePicture, match=r"^truncated( or damaged)?$"):
+            read(with_stream(*parts, after=after))
+
+
+@pytest.mark.parametrize("colour", [0, 2, 4, 6])
+def test_an_interlaced_png_that_lacks_a_row_is_truncated(colour: int) -> None:
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
+    sides = [(4, 5), (4, 5), (8, 5), (7, 10), (15, 10), (15, 20), (30, 20)]
+    rows = b"".join((b"\0" + b"\x40" * columns * channels) * lines for columns, lines in sides)
+    assert decode(with_stream(zlib.compress(rows), colour=colour, interlaced=1)).picture.size == (30, 40)
+    short = zlib.compress(rows[: -1 - 30 * channels])
+    with pytest.raises(UnusablePicture, match=r"^truncated$"):
+        decode(with_stream(short, colour=colour, interlaced=1))
+
+
+@pytest.mark.parametrize("parts", [[zlib.compress(bytes(40 * 91))], bytewise(zlib.compress(ROWS + b"more") + b"more")])
+def test_a_png_that_is_black_or_stores_too_much_is_whole(parts: list[bytes]) -> None:
+    found = decode(with_stream(*parts)).picture
+    assert np.array_equal(pixels(found), np.zeros((40, 30, 3)) if len(parts) == 1 else pixels(noise()))

@@ -28,7 +28,12 @@ def open_picture(file: IO[bytes], format: str) -> ImageFile.ImageFile:
 
 
 def read_orientation(image: Image.Image) -> int:
-    """Read how a camera held a picture, from 1 (upright) to 8, before its pixels are loaded."""
+    """Read how a camera held a picture, from 1 (upright) to 8, before its pixels are loaded.
+
+    Of a PNG they may be loaded, because its EXIF may stand behind them.
+    """
+    if image.format == "PNG" and "exif" not in image.info:
+        image.load()  # as getexif does, whose errors are those of the EXIF alone
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # broken EXIF says nothing about the pixels

@@ -82,7 +82,7 @@ def parse_mask(content: bytes) -> MaskFile:
 
 
 def _parse(content: bytes, kind: str) -> MaskFile:
-    image = open_picture(BytesIO(content), kind)
+    image = png.open_whole(content) if kind == "PNG" else open_picture(BytesIO(content), kind)
     _refuse_lossy(image)
     if (frames := getattr(image, "n_frames", 1)) > 1:
         raise _tell_pages(frames, "frames")

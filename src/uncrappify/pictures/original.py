@@ -99,7 +99,7 @@ def decode_original(content: bytes) -> Original:
 
 def _decode(content: bytes, kind: str) -> Original:
     sound = png.check(content) if kind == "PNG" else content
-    image = open_picture(BytesIO(sound), kind)
+    image = png.open_whole(sound) if kind == "PNG" else open_picture(BytesIO(sound), kind)
     _refuse_animation(image)
     orientation = read_orientation(image)
     metadata = read_metadata(content, image, kind)

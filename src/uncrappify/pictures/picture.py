@@ -161,7 +161,7 @@ def _decode_tiff(content: bytes) -> Reading:
 
 
 def _decode(content: bytes, kind: str) -> Reading:
-    image = open_picture(BytesIO(content), kind)
+    image = png.open_whole(content) if kind == "PNG" else open_picture(BytesIO(content), kind)
     mode, notes = image.mode, _note_conversions(image)
     if kind == "TIFF":
         prepare_tiff(image)

@@ -1,13 +1,14 @@
-"""PNG pictures: their checksums, their text left aside, and samples of 16 bits with their transparent colour."""
+"""PNG pictures: whether they are whole, their text left aside, and samples of 16 bits with their transparent colour."""
 
 import struct
 import zlib
 from io import BytesIO
+from math import ceil
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFile, PngImagePlugin
 
-from uncrappify.pictures.limits import open_picture
 from uncrappify.pictures.samples import Samples, round_to_bytes
 from uncrappify.pictures.unusable import UnusablePicture
 
@@ -15,7 +16,10 @@ _SIGNATURE = 8
 _BEGIN = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB = 0, 2
 # All that pixels, frames and orientation depend on.
-_NEEDED = frozenset(b"IHDR PLTE IDAT IEND tRNS eXIf acTL fcTL fdAT".split())
+_NEEDED = frozenset(b"IHDR PLTE IEND tRNS eXIf acTL fcTL fdAT".split())
+_CHANNELS = {_GREY: 1, _RGB: 3, 3: 1, 4: 2, 6: 4}
+# First column and row of each pass, and the steps to the next ones.
+_INTERLACED = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
 def check(content: bytes) -> bytes:
@@ -27,13 +31,16 @@ def check(content: bytes) -> bytes:
         content: The file's bytes.
 
     Returns:
-        The bytes of a PNG with the same pixels, orientation and frames.
+        The bytes of a PNG with the same pixels, orientation and frames, the pixels in one chunk, as
+        :func:`open_whole` needs them.
 
     Raises:
         UnusablePicture: A checksum is wrong, or the end is missing.
     """
     view, place, name = memoryview(content), _SIGNATURE, b""
-    kept = [view[:_SIGNATURE]]
+    kept: list[bytes | memoryview] = [view[:_SIGNATURE]]
+    pixels: list[bytes | memoryview] = []
+    before = 0
     while name != b"IEND":
         if place + 12 > len(content):
             raise UnusablePicture("truncated")
@@ -45,10 +52,71 @@ def check(content: bytes) -> bytes:
             raise UnusablePicture("truncated")
         if zlib.crc32(view[start + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
             raise UnusablePicture("damaged: a checksum is wrong")
-        if name in _NEEDED or _tells_orientation(name, content[start + 8 : end - 4]):
+        if name == b"IDAT":
+            before = before or len(kept)
+            pixels.append(view[start + 8 : end - 4])
+        elif name in _NEEDED or _tells_orientation(name, content[start + 8 : end - 4]):
             kept.append(view[start:end])
         place = end
-    return content if sum(map(len, kept)) == place else b"".join(kept)
+    if len(pixels) == 1 and sum(map(len, kept)) + len(pixels[0]) + 12 == place:
+        return content
+    if pixels:
+        kept[before:before] = _make_chunk(b"IDAT", pixels)
+    return b"".join(kept)
+
+
+def _make_chunk(name: bytes, data: list[bytes | memoryview]) -> list[bytes | memoryview]:
+    checksum = zlib.crc32(name)
+    for part in data:
+        checksum = zlib.crc32(part, checksum)
+    return [struct.pack(">I", sum(map(len, data))), name, *data, struct.pack(">I", checksum)]
+
+
+def open_whole(content: bytes) -> ImageFile.ImageFile:
+    """Open a PNG that :func:`check` gave, which cannot be loaded where its pixels are damaged or not all there."""
+    image = _WholePng(BytesIO(content))
+    start = image.tile[0].offset
+    image.packed = memoryview(content)[start : start + int.from_bytes(content[start - 8 : start - 4])]
+    # Pillow verifies the pixels' own checksum if it reads it with the last row: of equal blocks, none is tiny.
+    image.decodermaxblock = ceil(len(image.packed) / ceil(len(image.packed) / ImageFile.MAXBLOCK))
+    image.header = content[16:29]
+    return image
+
+
+class _WholePng(PngImagePlugin.PngImageFile):
+    """A PNG that is refused where its rows end early; Pillow leaves the others black."""
+
+    header: bytes
+    packed: memoryview
+
+    def load(self) -> Any:
+        first = bool(self.tile)
+        access = super().load()
+        # To inflate every picture a second time would take half of the time of decoding.
+        if first and (self.info.get("interlace") or self._ends_in_black()):
+            _check_length(self.header, self.packed)
+        return access
+
+    def _ends_in_black(self) -> bool:
+        return not any(self.crop((0, self.height - 1, self.width, self.height)).tobytes())
+
+
+def _check_length(header: bytes, packed: memoryview) -> None:
+    """Check that the pixels that a PNG stores are as many as its header says."""
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    passes = _INTERLACED if interlaced else ((0, 0, 1, 1),)
+    sides = [(ceil((width - x) / across), ceil((height - y) / down)) for x, y, across, down in passes]
+    bits = depth * _CHANNELS[colour]
+    # Each row begins with the number of its filter.
+    missing = sum(rows * (1 + ceil(columns * bits / 8)) for columns, rows in sides if columns)
+    inflater = zlib.decompressobj()
+    for start in range(0, len(packed), ImageFile.MAXBLOCK):
+        block: bytes | memoryview = packed[start : start + ImageFile.MAXBLOCK]
+        while block and missing > 0:
+            missing -= len(inflater.decompress(block, ImageFile.MAXBLOCK))
+            block = inflater.unconsumed_tail
+    if missing > len(inflater.flush()):
+        raise UnusablePicture("truncated")
 
 
 def count_pixels(content: bytes) -> int:
@@ -103,7 +171,7 @@ def read_samples(content: bytes, image: ImageFile.ImageFile) -> Samples:
 
 def _read_bytes(content: bytes, ending: str) -> Samples:
     """Read the upper ("B") or the lower ("L") byte of each 16-bit sample."""
-    image = open_picture(BytesIO(content), "PNG")
+    image = open_whole(content)
     if image.tile[0].args == "LA;16B":
         # There is no reader for the lower bytes of these, but one for any four bytes.
         image.tile = [tile._replace(args="RGBA") for tile in image.tile]

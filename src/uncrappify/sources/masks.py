@@ -21,6 +21,7 @@ from uncrappify.pictures.limits import read_orientation
 from uncrappify.pictures.mask_codes import UnlistedValue
 from uncrappify.pictures.mask_file import SUFFIXES, MaskFile, Pixels, parse_mask
 from uncrappify.pictures.masks import VOID, Labels
+from uncrappify.pictures.png import check, open_whole
 from uncrappify.pictures.tiff_layout import describe
 from uncrappify.pictures.unusable import UnfitMask
 from uncrappify.progress import track
@@ -205,6 +206,9 @@ def _read_turn(content: bytes) -> int:
     if kind == "TIFF":
         # Also of those that Pillow does not read.
         return describe(content).orientation
+    if kind == "PNG":
+        # Pillow takes an EXIF behind much text for damage.
+        return read_orientation(open_whole(check(content)))
     return read_orientation(open_picture(BytesIO(content), str(kind)))
 
 
