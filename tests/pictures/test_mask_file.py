@@ -191,11 +191,13 @@ def test_a_mask_of_several_pages_is_refused(kind: str, pages: str) -> None:
         parse_mask(content)
 
 
-def test_a_smaller_copy_in_a_tiff_is_no_page() -> None:
+@pytest.mark.parametrize("copy_first", [False, True])
+def test_a_smaller_copy_in_a_tiff_is_no_page(copy_first: bool) -> None:
+    pages = [(CLASSES, 0), (CLASSES[:1, :1], 1)]
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as writer:
-        writer.write(CLASSES)
-        writer.write(CLASSES[:1, :1], subfiletype=1)
+        for page, kind in reversed(pages) if copy_first else pages:
+            writer.write(page, subfiletype=kind)
     assert decoded(file.getvalue()) == CLASSES.tolist()
 
 

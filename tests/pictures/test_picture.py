@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import ExifTags, Image
 
 from uncrappify.errors import UserError
 from uncrappify.pictures import UnusablePicture, crop_corner, decode, read_content, read_picture, to_rgb, write_picture
+from uncrappify.pictures.budget import count_decoded
 from uncrappify.pictures.original import decode_original
 
 
@@ -382,3 +384,29 @@ def test_an_interlaced_png_that_lacks_a_row_is_truncated(colour: int) -> None:
 def test_a_png_that_is_black_or_stores_too_much_is_whole(parts: list[bytes]) -> None:
     found = decode(with_stream(*parts)).picture
     assert np.array_equal(pixels(found), np.zeros((40, 30, 3)) if len(parts) == 1 else pixels(noise()))
+
+
+@pytest.mark.parametrize("options", [{}, {"bigtiff": True}, {"byteorder": ">"}])
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_tiff_whose_first_page_is_a_thumbnail_is_read_from_its_full_page(options: dict[str, Any], deep: bool) -> None:
+    full = pixels(noise(32, 48)).astype(np.uint16) * 257 if deep else pixels(noise(32, 48))
+    file = BytesIO()
+    with tifffile.TiffWriter(file, **options) as writer:
+        writer.write(np.zeros((12, 8, 3), np.uint8), photometric="rgb", subfiletype=1)
+        writer.write(full, photometric="rgb")
+    reading = decode(file.getvalue())
+    assert np.array_equal(pixels(reading.picture), pixels(noise(32, 48)))
+    assert reading.notes == (["16 bit to 8"] if deep else [])
+    assert np.array_equal(decode_original(file.getvalue()).samples, full)
+    file.seek(0)
+    assert count_decoded(file) >= 32 * 48 * 3 * full.itemsize
+
+
+def test_a_thumbnail_that_holds_other_pictures_is_a_cameras_raw_file() -> None:
+    file = BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(np.zeros((12, 8, 3), np.uint8), photometric="rgb", subfiletype=1, subifds=1)
+        writer.write(np.zeros((48, 32), np.uint16))
+        writer.write(pixels(noise()), photometric="rgb")
+    with pytest.raises(UnusablePicture, match=r"^not supported: camera raw$"):
+        decode(file.getvalue())

@@ -5,6 +5,7 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from threading import Condition, local
 from typing import IO
 
@@ -13,7 +14,7 @@ from PIL import ImageFile, TiffImagePlugin, UnidentifiedImageError
 from uncrappify.memory import trim
 from uncrappify.pictures.kinds import recognise_readable
 from uncrappify.pictures.limits import open_picture
-from uncrappify.pictures.tiff_layout import Layout, describe
+from uncrappify.pictures.tiff_layout import Layout, begin_with_picture, describe
 
 GIGABYTE = 1_000_000_000
 
@@ -143,11 +144,11 @@ def count_decoded(file: IO[bytes]) -> int:
     kind = recognise_readable(file.read(_LONGEST_SIGNATURE))
     file.seek(0)
     if kind == "TIFF":
-        layout = describe(file.read())
-        file.seek(0)
+        content = begin_with_picture(file.read())
+        layout = describe(content)
         if layout.is_plain:
             # As it is decoded: what Pillow does not know is read here.
-            with suppress(UnidentifiedImageError), open_picture(file, kind) as image:
+            with suppress(UnidentifiedImageError), open_picture(BytesIO(content), kind) as image:
                 return _count_bytes(image)
         return _count_tiff(layout)
     with open_picture(file, kind) as image:

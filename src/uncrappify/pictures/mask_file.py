@@ -14,7 +14,16 @@ from uncrappify.pictures.kinds import recognise_readable
 from uncrappify.pictures.limits import open_picture, prepare_tiff, read_orientation
 from uncrappify.pictures.samples import Samples, divide_by_alpha, round_to_bytes
 from uncrappify.pictures.tiff import list_colours
-from uncrappify.pictures.tiff_layout import CMYK, GREY_INVERTED, PALETTE, UNSIGNED, Layout, describe, explain_refusal
+from uncrappify.pictures.tiff_layout import (
+    CMYK,
+    GREY_INVERTED,
+    PALETTE,
+    UNSIGNED,
+    Layout,
+    begin_with_picture,
+    describe,
+    explain_refusal,
+)
 from uncrappify.pictures.tiff_samples import read_samples
 from uncrappify.pictures.unusable import UnfitMask, damage_told
 
@@ -95,6 +104,7 @@ def _parse(content: bytes, kind: str) -> MaskFile:
 
 
 def _parse_tiff(content: bytes) -> MaskFile:
+    content = begin_with_picture(content)
     layout = describe(content)
     if layout.full_pages > 1:
         raise _tell_pages(layout.full_pages, "pages")

@@ -24,7 +24,7 @@ from uncrappify.pictures.limits import open_picture, prepare_tiff, read_orientat
 from uncrappify.pictures.metadata import Metadata, read_metadata, read_tiff_metadata
 from uncrappify.pictures.reading import read_within_limit
 from uncrappify.pictures.samples import divide_by_alpha, round_to
-from uncrappify.pictures.tiff_layout import CMYK, GREY_INVERTED, PALETTE, Layout, describe
+from uncrappify.pictures.tiff_layout import CMYK, GREY_INVERTED, PALETTE, Layout, begin_with_picture, describe
 from uncrappify.pictures.tiff_samples import read_samples
 from uncrappify.pictures.unusable import UnusablePicture, damage_told
 
@@ -112,6 +112,7 @@ def _decode(content: bytes, kind: str) -> Original:
 
 
 def _decode_tiff(content: bytes) -> Original:
+    content = begin_with_picture(content)
     layout = describe(content)
     if layout.full_pages > 1:
         raise UnusablePicture(f"not supported: {layout.full_pages} pages, save each as a picture of its own")

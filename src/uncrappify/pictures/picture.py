@@ -17,7 +17,7 @@ from uncrappify.pictures.kinds import recognise_readable
 from uncrappify.pictures.limits import open_picture, prepare_tiff, read_orientation
 from uncrappify.pictures.reading import read_reserved
 from uncrappify.pictures.samples import guess_range, round_to_bytes
-from uncrappify.pictures.tiff_layout import describe
+from uncrappify.pictures.tiff_layout import begin_with_picture, describe
 from uncrappify.pictures.unusable import UnusablePicture, damage_told
 
 LIST_AGAIN = "Put it back, or run again from the node list (the whole pipeline, without --from-nodes)."
@@ -150,6 +150,7 @@ def is_enlargement(degraded: Sequence[int], target: Sequence[int], scale: int) -
 
 
 def _decode_tiff(content: bytes) -> Reading:
+    content = begin_with_picture(content)
     layout = describe(content)
     if layout.is_plain:
         # Pillow does not know every combination of channels.

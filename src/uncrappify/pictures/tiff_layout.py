@@ -128,7 +128,25 @@ class Layout:
     @property
     def full_pages(self) -> int:
         """How many pictures the file has that are no smaller copy, nor the transparency, of another one."""
-        return sum(not kind & (_COPY | _TRANSPARENCY) for kind in self.pages)
+        return sum(map(_is_full, self.pages))
+
+
+def begin_with_picture(content: bytes) -> bytes:
+    """Let a TIFF begin with its first page that is no smaller copy, nor the transparency, of another one.
+
+    Args:
+        content: The file's bytes.
+
+    Returns:
+        The same bytes where the first page is such a one, or no page is; else with another page as the first.
+    """
+    place, order, big = _read_header(content)
+    kinds = _list_pages(content, order, big)
+    full = next((page for page, kind in kinds.items() if _is_full(kind)), place)
+    if full == place or _SUB_IFDS in _read_directory(content)[0]:  # a camera's raw file
+        return content
+    start, form = (8, "Q") if big else (4, "I")
+    return content[:start] + struct.pack(order + form, full) + content[start + struct.calcsize(form) :]
 
 
 def describe(content: bytes) -> Layout:
@@ -193,10 +211,23 @@ def explain_refusal(layout: Layout) -> str | None:
     return None
 
 
-def _read_directory(content: bytes) -> tuple[TiffImagePlugin.ImageFileDirectory_v2, Order, tuple[int, ...]]:
-    """Read the tags of the first directory; also return the byte order and what each directory is."""
+def _is_full(kind: int) -> bool:
+    return not kind & (_COPY | _TRANSPARENCY)
+
+
+def _read_header(content: bytes) -> tuple[int, Order, bool]:
+    """Read where the first directory is, the byte order, and whether it is a BigTIFF."""
     order: Order = "<" if content[:2] == b"II" else ">"
     big = 43 in content[2:4]
+    try:
+        return struct.unpack_from(order + ("Q" if big else "I"), content, 8 if big else 4)[0], order, big
+    except struct.error as error:
+        raise UnusablePicture("truncated or damaged") from error
+
+
+def _read_directory(content: bytes) -> tuple[TiffImagePlugin.ImageFileDirectory_v2, Order, tuple[int, ...]]:
+    """Read the tags of the first directory; also return the byte order and what each directory is."""
+    _, order, big = _read_header(content)
     try:
         # Pillow knows a BigTIFF by the third byte, where a big-endian one has a 0.
         header = b"II+\0" + content[4:16] if big else content[:8]
@@ -204,20 +235,20 @@ def _read_directory(content: bytes) -> tuple[TiffImagePlugin.ImageFileDirectory_
         file = BytesIO(content)
         file.seek(tags.next)
         tags.load(file)
-        return tags, order, tuple(_list_pages(content, order, big))
+        return tags, order, tuple(_list_pages(content, order, big).values())
     except Exception as error:  # Pillow's exceptions for broken directories differ
         raise UnusablePicture("truncated or damaged") from error
 
 
-def _list_pages(content: bytes, order: str, big: bool) -> list[int]:
-    """Follow the directories from one to the next, as far as they go, and never in a circle; give their kinds."""
+def _list_pages(content: bytes, order: str, big: bool) -> dict[int, int]:
+    """Follow the directories from one to the next, as far as they go, and never in a circle; give places and kinds."""
     count, offset, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
-    place = struct.unpack_from(order + offset, content, 8 if big else 4)[0]
+    place = _read_header(content)[0]
     kinds: dict[int, int] = {}
     while place and place not in kinds and len(kinds) < _MOST_PAGES:
-        kinds[place] = 0
         try:
             entries, tag, type_, _ = struct.unpack_from(f"{order}{count}HH{offset}", content, place)
+            kinds[place] = 0
             first = place + struct.calcsize(f"={count}")
             if tag == _SUBFILE_TYPE:  # by the format the first, as it has the smallest number
                 form = "H" if type_ == TiffTags.SHORT else "I"
@@ -225,7 +256,7 @@ def _list_pages(content: bytes, order: str, big: bool) -> list[int]:
             place = struct.unpack_from(order + offset, content, first + entries * entry)[0]
         except (struct.error, OverflowError):
             break
-    return list(kinds.values())
+    return kinds
 
 
 def _only(formats: Any) -> int:
@@ -236,7 +267,7 @@ def _only(formats: Any) -> int:
 
 def _refuse_what_pillow_gets_wrong(layout: Layout) -> None:
     """Refuse raw files, whose first picture is a thumbnail, and what Pillow would decode to wrong pixels."""
-    thumbnail = int(layout.tags.get(TiffImagePlugin.OSUBFILETYPE, 0)) & 1
+    thumbnail = int(layout.tags.get(_SUBFILE_TYPE, 0)) & _COPY
     raw = layout.photometric in {32803, 34892} or _DNG_VERSION in layout.tags
     if raw or (thumbnail and _SUB_IFDS in layout.tags):
         raise UnusablePicture("not supported: camera raw")

@@ -22,7 +22,7 @@ from uncrappify.pictures.mask_codes import UnlistedValue
 from uncrappify.pictures.mask_file import SUFFIXES, MaskFile, Pixels, parse_mask
 from uncrappify.pictures.masks import VOID, Labels
 from uncrappify.pictures.png import check, open_whole
-from uncrappify.pictures.tiff_layout import describe
+from uncrappify.pictures.tiff_layout import begin_with_picture, describe
 from uncrappify.pictures.unusable import UnfitMask
 from uncrappify.progress import track
 from uncrappify.sources.folder import find_folder, find_pairable
@@ -205,7 +205,7 @@ def _read_turn(content: bytes) -> int:
     kind = recognise(content)
     if kind == "TIFF":
         # Also of those that Pillow does not read.
-        return describe(content).orientation
+        return describe(begin_with_picture(content)).orientation
     if kind == "PNG":
         # Pillow takes an EXIF behind much text for damage.
         return read_orientation(open_whole(check(content)))
