@@ -1,7 +1,9 @@
-"""Strips and tiles of a TIFF: those that a sparse file leaves out."""
+"""Samples of a TIFF: strips and tiles that a sparse file leaves out, and the range that a file gives."""
 
 import io
 import struct
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from PIL import Image
 
 from uncrappify.pictures import UnusablePicture, decode
 from uncrappify.pictures.mask_file import parse_mask
+from uncrappify.pictures.original import decode_original
 
 # Two strips of 16 rows, or four tiles, of 16 bits or 8; the right numbers are those of tifffile.
 STEPS = np.kron(np.array([[1, 2], [3, 4]]), np.ones((16, 16), int))
@@ -20,11 +23,12 @@ STORED = [
     {"tile": (16, 16), "compression": "zlib", "predictor": True, "bigtiff": True},
 ]
 NO_DATA = 42113
+Tag = tuple[int, str, int, Any, bool]
 
 
-def tiff(pixels: np.ndarray, no_data: str | None = None, **options: object) -> bytes:
+def tiff(pixels: np.ndarray, no_data: str | None = None, tags: Sequence[Tag] = (), **options: object) -> bytes:
     file = io.BytesIO()
-    tags = [] if no_data is None else [(NO_DATA, "s", 0, no_data, True)]
+    tags = [*tags, *([] if no_data is None else [(NO_DATA, "s", 0, no_data, True)])]
     tifffile.imwrite(file, pixels, photometric="minisblack", extratags=tags, **options)
     return file.getvalue()
 
@@ -97,3 +101,28 @@ def test_a_value_for_no_data_that_no_sample_can_be_matters_where_something_is_le
     assert parse_mask(content).read().values[0, 0] == 1
     with pytest.raises(UnusablePicture, match=f"^not supported: sparse TIFF with {no_data} for no data$"):
         decode(changed(content, 0))
+
+
+@pytest.mark.parametrize(
+    ("samples", "tags", "greys", "note"),
+    [
+        (np.uint16([[0, 1000, 4095]]), {340: 0, 341: 4095}, [0, 62, 255], "16 bit to 8 (white is 4095)"),
+        (np.uint16([[0, 1000, 4095]]), {281: 4095}, [0, 4, 16], "16 bit to 8"),
+        (np.uint16([[0, 1000, 4095]]), {341: 0}, [0, 4, 16], "16 bit to 8"),
+        (np.uint16([[0, 1000, 4095]]), {340: 0, 341: 65535}, [0, 4, 16], "16 bit to 8"),
+        (np.int16([[-1000, 0, 1000]]), {340: -1000, 341: 1000}, [0, 128, 255], "black is -1000 and white 1000"),
+        (np.float32([[0, 40, 100]]), {341: 100.0}, [0, 102, 255], "32 bit to 8 (white is 100)"),
+    ],
+)
+def test_white_is_what_the_file_gives_and_not_the_brightest_sample(
+    samples: np.ndarray, tags: dict[int, float], greys: list[int], note: str
+) -> None:
+    pixels = np.repeat(samples, 20, axis=0)
+    number = "d" if samples.dtype == np.float32 else "h" if samples.dtype == np.int16 else "H"
+    content = tiff(pixels, tags=[(tag, number, 1, value, True) for tag, value in tags.items()])
+    reading = decode(content)
+    assert np.asarray(reading.picture)[0, :, 0].tolist() == greys
+    assert note in reading.notes[0]
+    found = decode_original(content)
+    assert np.abs(found.samples[0, :, 0] / 257 - greys).max() <= 0.5
+    assert " ".join(found.notes) == ("" if note == "16 bit to 8" else reading.notes[0].replace("to 8", "to 16"))

@@ -202,8 +202,12 @@ def _read_deep_tiff(content: bytes, layout: Layout, metadata: Metadata) -> Origi
         opacity = round_to(kind, samples[..., layout.alpha], black, white)
         if layout.is_premultiplied:
             pixels = divide_by_alpha(pixels, opacity, int(np.iinfo(kind).max))
-    # Of 9 to 16 bits nothing is lost.
-    told = () if layout.has_range and layout.kind == 1 else tuple(note.replace("to 8", "to 16") for note in notes)
+    # Of 9 to 16 bits nothing is lost, unless samples lie beyond the range that the file gives.
+    told = (
+        ()
+        if layout.has_range and layout.kind == 1 and not layout.given_range
+        else tuple(note.replace("to 8", "to 16") for note in notes)
+    )
     return Original(pixels, opacity, metadata, "TIFF", notes=told)
 
 

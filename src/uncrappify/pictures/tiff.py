@@ -14,8 +14,9 @@ _LARGEST_PALETTE_OF_BYTES = 255
 def read(content: bytes, layout: Layout) -> tuple[Image.Image, str, list[str]]:
     """Read the first picture of a TIFF, whatever its samples are.
 
-    Integers of up to 16 bits have the range of their type, as the format says: 0 to 2^bits - 1, or -32768 to 32767.
-    For floats and longer integers the range is guessed (:func:`~uncrappify.pictures.samples.guess_range`).
+    Where the file does not give the range, integers of up to 16 bits have that of their type, as the format says: 0 to
+    2^bits - 1, or -32768 to 32767. For floats and longer integers it is guessed
+    (:func:`~uncrappify.pictures.samples.guess_range`).
 
     Args:
         content: The file's bytes.
@@ -66,11 +67,11 @@ def find_range(layout: Layout, colours: Samples) -> tuple[list[str], tuple[float
     """Find the samples that are black and white, and what to note of it."""
     bits = layout.bits[0]
     notes = ["CMYK"] if layout.photometric == CMYK else []
-    if layout.has_range:
+    if layout.has_range and not layout.given_range:
         if layout.kind == SIGNED:
             return [*notes, f"signed {bits} bit to 8"], (-(1 << bits - 1), (1 << bits - 1) - 1)
         return [*notes, *([f"{bits} bit to 8"] if bits > 8 else [])], (0, (1 << bits) - 1)
-    black, white = guess_range(colours)
+    black, white = layout.given_range or guess_range(colours)
     span = f"white is {white:g}" if black == 0 else f"black is {black:g} and white {white:g}"
     return [*notes, f"{bits} bit to 8 ({span})"], (black, white)
 

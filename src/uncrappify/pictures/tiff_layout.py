@@ -1,5 +1,6 @@
 """What the directory of a TIFF says of its pixels, and which of them this project reads itself."""
 
+import math
 import struct
 from dataclasses import dataclass
 from io import BytesIO
@@ -22,6 +23,7 @@ _UNPACKED = frozenset({NOT_COMPRESSED, *DEFLATE, *_BYTEWISE})
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _PHOTOMETRIC = TiffImagePlugin.PHOTOMETRIC_INTERPRETATION
 _SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION, _SUBSAMPLING, _INK_SET, _GDAL_NODATA = 254, 330, 50706, 530, 332, 42113
+_LOWEST, _HIGHEST = 340, 341
 _COPY, _TRANSPARENCY = 1, 4
 _MOST_PAGES = 10_000
 
@@ -94,6 +96,20 @@ class Layout:
     def has_range(self) -> bool:
         """Whether the samples' range is that of their type, as the format says of integers of up to 16 bits."""
         return self.photometric == PALETTE or (self.bits[0] <= 16 and self.kind != FLOAT)
+
+    @property
+    def given_range(self) -> tuple[float, float] | None:
+        """The samples that are black and white, where the file gives them: SMinSampleValue and SMaxSampleValue.
+
+        MinSampleValue and MaxSampleValue count for nothing: they are the extremes of the picture.
+        """
+        values = {*self.tags.get(_LOWEST, (0,))}, {*self.tags.get(_HIGHEST, ())}
+        if self.photometric == PALETTE or any(len(each) != 1 for each in values):
+            return None
+        lowest, highest = (each.pop() for each in values)
+        sound = all(isinstance(value, int | float) and math.isfinite(value) for value in (lowest, highest))
+        whole = self.kind == UNSIGNED and (lowest, highest) == (0, (1 << self.bits[0]) - 1)
+        return (lowest, highest) if sound and lowest < highest and not whole else None
 
     @property
     def colours(self) -> int:
