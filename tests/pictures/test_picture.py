@@ -410,3 +410,64 @@ def test_a_thumbnail_that_holds_other_pictures_is_a_cameras_raw_file() -> None:
         writer.write(pixels(noise()), photometric="rgb")
     with pytest.raises(UnusablePicture, match=r"^not supported: camera raw$"):
         decode(file.getvalue())
+
+
+def bmp(bits: int, compression: int, masks: tuple[int, ...] = (0, 0, 0), header: int = 40) -> bytes:
+    start = struct.pack("<IIII", 54 + 12 + 4000, 0, 54 + 12, header)
+    rest = struct.pack("<iiHHIIiiII", 30, 40, 1, bits, compression, 4000, 0, 0, 0, 0) + struct.pack("<III", *masks)
+    return b"BM" + start + rest + bytes(30 * 40 * 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (bmp(16, 3, (0xF00, 0xF0, 0xF)), "BMP of 16 bits with the colours at f00-f0-f"),
+        (bmp(32, 3, (0x3FF00000, 0xFFC00, 0x3FF)), "BMP of 32 bits with the colours at 3ff00000-ffc00-3ff"),
+        (bmp(32, 3, (0xFF, 0xFF00, 0xFF0000)), "BMP of 32 bits with the colours at ff-ff00-ff0000"),
+        (bmp(2, 0), "BMP of 2 bits"),
+        (bmp(0, 4), "BMP that holds a JPEG"),
+        (bmp(0, 5), "BMP that holds a PNG"),
+        (bmp(8, 0, header=16), "BMP with a short header of OS/2"),
+        (b"\0\0\0\x18ftypavci\0\0\0\0mif1avci", "HEIC"),
+        (b"\0\0\0\x14ftypmiaf\0\0\0\0miaf", "HEIC"),
+    ],
+)
+def test_an_intact_picture_that_is_not_read_is_not_called_damaged(content: bytes, reason: str) -> None:
+    with pytest.raises(UnusablePicture, match=rf"^not supported: {reason}$"):
+        decode(content)
+
+
+def test_a_bmp_of_bits_that_there_are_not_is_damaged() -> None:
+    with pytest.raises(UnusablePicture, match=r"^truncated or damaged$"):
+        decode(bmp(7, 0))
+    with pytest.raises(UnusablePicture, match=r"^truncated$"):
+        decode(bmp(32, 3, (0xFF0000, 0xFF00, 0xFF))[:-1000])
+
+
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("premultiplied", [False, True])
+def test_a_grey_tiff_of_8_bits_has_its_opacity_however_it_is_stored(planar: bool, premultiplied: bool) -> None:
+    opacity = pixels(noise())[..., 0]
+    stored = np.stack([np.rint(100 * (opacity / 255)) if premultiplied else np.full((40, 30), 100), opacity])
+    file = BytesIO()
+    tifffile.imwrite(
+        file,
+        np.ascontiguousarray(stored if planar else np.moveaxis(stored, 0, -1)).astype(np.uint8),
+        photometric="minisblack",
+        planarconfig="separate" if planar else "contig",
+        extrasamples=["assocalpha" if premultiplied else "unassalpha"],
+    )
+    expected = 255 - 155 * (opacity / 255)
+    reading = decode(file.getvalue())
+    assert np.abs(pixels(reading.picture)[..., 0] - expected).max() <= 1
+    assert reading.notes == ["alpha over white"]
+    assert np.array_equal(decode_original(file.getvalue()).opacity, opacity)
+
+
+def test_a_tiff_of_luma_and_chroma_apart_is_not_supported() -> None:
+    file = BytesIO()
+    tifffile.imwrite(
+        file, np.zeros((3, 40, 30), np.uint8), photometric="ycbcr", planarconfig="separate", subsampling=(1, 1)
+    )
+    with pytest.raises(UnusablePicture, match=r"^not supported: YCbCr TIFF with its channels apart$"):
+        decode(file.getvalue())

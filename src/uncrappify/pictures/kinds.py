@@ -16,7 +16,7 @@ SUFFIXES = frozenset(
 UNSUPPORTED = {
     f".{suffix}": kind
     for kind, suffixes in {
-        "HEIC": "heic heics heif heifs hif",
+        "HEIC": "heic heics heif heifs hif avci avcs",
         "AVIF sequence": "avifs",
         "JPEG XL": "jxl",
         "JPEG 2000": "jp2 j2k j2c jpc jpf jpx jpm",
@@ -97,7 +97,10 @@ _KNOWN = sorted({**_READ, **_NOT_READ}.items(), key=lambda entry: -len(entry[0])
 _BRANDS = {
     "AVIF": {b"avif"},
     "AVIF sequence": {b"avis"},
-    "HEIC": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"mif2"},
+    "HEIC": {
+        *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"avci", b"avcs"),
+        *(b"mif1", b"msf1", b"mif2", b"miaf"),
+    },
     "camera raw": {b"crx "},
 }
 

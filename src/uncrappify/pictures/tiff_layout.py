@@ -65,6 +65,8 @@ class Layout:
         """Whether Pillow shows it right, if it reads it at all: at most 8 bits, unsigned, a sound palette, no gaps."""
         if max(self.bits) > 8 or self.kind != UNSIGNED:
             return False
+        if self.photometric in {GREY_INVERTED, GREY} and self.samples > 1 and (self.planar or self.is_premultiplied):
+            return False  # Pillow opens it, and then fails
         return (self.photometric != PALETTE and 0 not in self.offsets) or self.compression not in _UNPACKED
 
     @property
@@ -290,5 +292,7 @@ def _refuse_what_pillow_gets_wrong(layout: Layout) -> None:
     subsampled = layout.photometric == _YCBCR and tuple(layout.tags.get(_SUBSAMPLING, (2, 2))) != (1, 1)
     if subsampled and layout.compression == NOT_COMPRESSED and layout.samples > 1:
         raise UnusablePicture("not supported: uncompressed TIFF with subsampled colours")
+    if layout.photometric == _YCBCR and layout.planar:
+        raise UnusablePicture("not supported: YCbCr TIFF with its channels apart")
     if layout.photometric == CMYK and int(layout.tags.get(_INK_SET, 1)) != 1:
         raise UnusablePicture("not supported: TIFF of other inks than CMYK")

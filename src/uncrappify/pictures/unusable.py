@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from PIL import UnidentifiedImageError
 
-from uncrappify.pictures import jpeg
+from uncrappify.pictures import bmp, jpeg
 
 
 class UnusablePicture(Exception):  # noqa: N818 - a finding that is tabulated, not an error of the program
@@ -43,4 +43,6 @@ def _explain(error: Exception, content: bytes, kind: str) -> str:
         return reason
     if isinstance(error, UnidentifiedImageError):
         return "not a picture" if kind == "BMP" else "truncated or damaged"
-    return "truncated" if "truncated" in str(error).lower() else "truncated or damaged"
+    if "truncated" in str(error).lower():
+        return "truncated"
+    return (bmp.explain_refusal(content) if kind == "BMP" else None) or "truncated or damaged"
