@@ -24,7 +24,8 @@ def find_files(root: Path, suffixes: Collection[str], on_closed: Callable[[OSErr
     """Find every file with one of some suffixes, at any depth.
 
     Hidden files and folders are left out. Symbolic links are followed, those to folders after the folders themselves,
-    so that a folder that is reached twice is listed once, and a loop ends.
+    so that a folder that is reached twice is listed once, and a loop ends. A link that leads nowhere and has the name
+    of a folder is listed as a file: its disk may not be there, and all that it has would be missed in silence.
 
     Args:
         root: The folder to search.
@@ -70,9 +71,22 @@ def _walk(
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         # Unlike Path.is_symlink, it raises nothing in a folder that cannot be entered.
         links += [path for name in subfolders if os.path.islink(path := Path(folder, name))]  # noqa: PTH114
-        wanted = [name for name in files if not name.startswith(".") and lower_suffix(name) in suffixes]
+        wanted = [
+            name
+            for name in files
+            if not name.startswith(".") and (lower_suffix(name) in suffixes or _is_lost_folder(folder, name))
+        ]
         inside = Path(folder).relative_to(root).as_posix()
         found += wanted if inside == "." else [f"{inside}/{name}" for name in wanted]
+
+
+def _is_lost_folder(folder: str, name: str) -> bool:
+    """Whether a file is a link that leads nowhere, with a name such as ``usb`` or ``holiday.2023``."""
+    suffix = lower_suffix(name)[1:]
+    if suffix and not suffix.isdigit():
+        return False
+    path = os.path.join(folder, name)  # noqa: PTH118 - as in lower_suffix
+    return os.path.islink(path) and not os.path.exists(path)  # noqa: PTH114, PTH110 - as above
 
 
 def lower_suffix(file: str) -> str:

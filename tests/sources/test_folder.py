@@ -85,6 +85,15 @@ def test_links_are_followed_and_a_loop_of_links_ends(tmp_path: Path) -> None:
     assert find_pictures(root) == ["album/deeper/b.png", "broken.png", "deep/a.png", "link.png"]
 
 
+def test_a_link_to_a_folder_that_is_not_there_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for link in ("2023", "sub/holiday.2023", "notes.txt", ".trash"):
+        (tmp_path / link).symlink_to(tmp_path / "media" / link)
+    for file in ("Makefile", "data.001"):
+        (tmp_path / file).touch()
+    assert find_pictures(tmp_path) == ["2023", "sub/holiday.2023"]
+
+
 def test_kinds_that_are_not_read_are_found_too(tmp_path: Path) -> None:
     files = ["A.HEIC", "a.jpg", "b.NEF", "b.jfif", "c.AVIF", "c.tga"]
     for file in [*files, "film.mp4", "Thumbs.db"]:

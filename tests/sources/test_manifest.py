@@ -174,6 +174,14 @@ def test_a_bar_is_shown_for_many_pictures_only(tmp_path: Path, monkeypatch: pyte
     assert shown == [51]
 
 
+def test_a_link_to_a_folder_that_is_not_there_is_listed_with_the_reason(tmp_path: Path) -> None:
+    noise(1).save(tmp_path / "a.png")
+    (tmp_path / "2023").symlink_to("/media/usb/2023")
+    manifest = manifest_of(tmp_path).set_index("name")
+    assert manifest["usable"].to_dict() == {"2023": False, "a": True}
+    assert manifest.loc["2023", "reason"] == "a link that leads nowhere"
+
+
 def test_no_usable_picture_is_an_error_that_counts_the_reasons(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).touch()
