@@ -97,6 +97,7 @@ def test_a_file_without_permission_says_so(tmp_path: Path, monkeypatch: pytest.M
     def refuse(_: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
+    (tmp_path / "a.png").write_bytes(b"x")
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(UnusablePicture, match=r"^no permission to read it$"):
         read_content(tmp_path / "a.png")
@@ -307,6 +308,12 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(UnusablePicture, match=r"^not a file$"):
         read_content(tmp_path / "pipe.png")
+
+
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="a file of the system's own is read here")
+def test_a_file_of_the_systems_own_is_empty_because_some_are_waited_for_without_end(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").symlink_to("/proc/version")
+    assert read_content(tmp_path / "a.jpg") == b""
 
 
 def test_a_link_that_leads_nowhere_says_so(tmp_path: Path) -> None:

@@ -31,9 +31,11 @@ def read_content(path: Path) -> bytes:
         UnusablePicture: The file cannot be read.
     """
     try:
-        if not path.is_file() and path.exists():
-            raise UnusablePicture("not a file")  # a pipe would be waited for without end
-        return path.read_bytes()
+        status = path.stat()
+        # A pipe would be waited for without end, and so would some files of the system's own, whose size is 0.
+        if not stat.S_ISREG(status.st_mode):
+            raise UnusablePicture("not a file")
+        return path.read_bytes() if status.st_size else b""
     except PermissionError as error:
         raise UnusablePicture("no permission to read it") from error
     except FileNotFoundError as error:
