@@ -148,3 +148,30 @@ def test_a_damaged_archive_is_refused(refused, make):
 @pytest.mark.parametrize("content", [b"", b"<html>not found</html>", bytes(100)])
 def test_what_is_no_archive_is_refused(refused, content):
     assert "is refused: it is neither a tar nor a zip." in refused(content)
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+@pytest.mark.parametrize("header", [b"\xff" * 512, b"cut off", bytes(range(256)) * 2])
+def test_a_broken_header_behind_the_first_member_is_damage(refused, compress, header):
+    content = tar_of(entry("a.png"), entry("b.png"))
+    assert "is damaged" in refused(compress(content[:512] + header + (content[1024:] if len(header) == 512 else b"")))
+
+
+def test_an_archive_without_a_mark_at_its_end_is_whole(tmp_path, folder):
+    (tmp_path / "a.tar").write_bytes(tar_of(entry("a.png"), entry("b.png"))[:1024])
+    unpack(tmp_path / "a.tar", folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("place", [-1, -5, -8])
+@pytest.mark.parametrize("kind", ["w:gz", "w:xz", "w:bz2"])
+def test_a_wrong_checksum_at_the_end_of_what_is_compressed_is_damage(refused, make, kind, place):
+    content = bytearray(make["tar"](FILES, kind))
+    content[place] ^= 0x40
+    assert "is damaged" in refused(bytes(content))
+    assert "is damaged" in refused(bytes(content[:place]))
+
+
+def test_a_bomb_behind_the_last_member_is_refused(refused, monkeypatch):
+    monkeypatch.setattr(module, "ALLOWANCE", 1_000_000)
+    assert "unpacked it is larger than 1 MB" in refused(gzip.compress(tar_of(entry("a.png")) + bytes(2_000_000)))

@@ -26,6 +26,7 @@ LONGEST_HEADER = 1_000_000
 ALL_HEADERS = 10_000_000
 """Largest sum of these headers in bytes, or the archive's own size where that is more: tarfile keeps some of them."""
 
+_BLOCK = 1 << 20
 # Repeats many of the checks below; available from Python 3.11.4 on.
 _FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 _LONG_HEADERS = {
@@ -60,7 +61,13 @@ class _CautiousHeader(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         """Read a header."""
-        header = super().frombuf(buf, encoding, errors)
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if not any(buf):  # zeros, or nothing: the end
+                raise
+            # Behind the first member, tarfile takes a broken header for the end as well.
+            raise tarfile.ReadError(str(error)) from error
         if header.type in _LONG_HEADERS and header.size > LONGEST_HEADER:
             raise _Refusal(f"it has a header of {header.size / 1e6:.0f} MB")
         if header.type in _LONG_HEADERS:
@@ -91,12 +98,12 @@ def unpack(archive: Path, folder: Path) -> None:
     limit = max(ALLOWANCE, EXPANSION * archive.stat().st_size)
     unpacked = 0
     try:
-        for number, member in enumerate(_read_members(archive, folder), 1):
+        for number, member in enumerate(_read_members(archive, folder, limit), 1):
             unpacked += member.size
             if number > MOST_MEMBERS:
                 raise _Refusal(f"it has more than {MOST_MEMBERS} members")
             if unpacked > limit:
-                raise _Refusal(f"unpacked it is larger than {limit / 1e6:.0f} MB")
+                raise _tell_size(limit)
             _check(member)
             member.extract()
     except _Refusal as refusal:
@@ -126,7 +133,11 @@ def _check(member: _Member) -> None:
         raise _Refusal(f'"{member.name}" is a link, a device or the like')
 
 
-def _read_members(archive: Path, folder: Path) -> Iterator[_Member]:
+def _tell_size(limit: int) -> _Refusal:
+    return _Refusal(f"unpacked it is larger than {limit / 1e6:.0f} MB")
+
+
+def _read_members(archive: Path, folder: Path, limit: int) -> Iterator[_Member]:
     if tar := _open_tar(archive):
         with tar:
             while entry := tar.next():
@@ -134,6 +145,7 @@ def _read_members(archive: Path, folder: Path) -> Iterator[_Member]:
                 tar.members.clear()  # type: ignore[attr-defined]
                 extract = partial(tar.extract, entry, folder, set_attrs=False, **_FILTER)
                 yield _Member(entry.name, entry.size, entry.isdir(), entry.isreg() or entry.isdir(), extract)
+            _read_to_end(tar, limit)
     elif zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as zipped:
             for info in zipped.infolist():
@@ -149,6 +161,15 @@ def _open_tar(archive: Path) -> tarfile.TarFile | None:
         return tarfile.open(archive, tarinfo=header)
     except tarfile.ReadError:
         return None
+
+
+def _read_to_end(tar: tarfile.TarFile, limit: int) -> None:
+    """Read what follows the last member, because the checksum of what is compressed is at its end."""
+    left = limit
+    while tar.fileobj and (block := tar.fileobj.read(_BLOCK)):
+        left -= len(block)
+        if left < 0:
+            raise _tell_size(limit)
 
 
 def _is_plain(info: zipfile.ZipInfo) -> bool:
