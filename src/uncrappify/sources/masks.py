@@ -14,14 +14,13 @@ import pandas as pd
 
 from uncrappify.errors import UserError
 from uncrappify.names import shorten_list
-from uncrappify.pictures import UnusablePicture, open_picture, read_content, read_within_limit
+from uncrappify.pictures import UnusablePicture, open_picture, png, read_content, read_within_limit
 from uncrappify.pictures.kinds import recognise
 from uncrappify.pictures.label_entries import show_entry
 from uncrappify.pictures.limits import read_orientation
 from uncrappify.pictures.mask_codes import UnlistedValue
 from uncrappify.pictures.mask_file import SUFFIXES, MaskFile, Pixels, parse_mask
 from uncrappify.pictures.masks import VOID, Labels
-from uncrappify.pictures.png import check, open_whole
 from uncrappify.pictures.tiff_layout import begin_with_picture, describe
 from uncrappify.pictures.unusable import UnfitMask
 from uncrappify.progress import track
@@ -208,7 +207,7 @@ def _read_turn(content: bytes) -> int:
         return describe(begin_with_picture(content)).orientation
     if kind == "PNG":
         # Pillow takes an EXIF behind much text for damage.
-        return read_orientation(open_whole(check(content)))
+        return read_orientation(png.open_whole(png.check(content)))
     return read_orientation(open_picture(BytesIO(content), str(kind)))
 
 
