@@ -9,11 +9,17 @@ import pytest
 import yaml
 
 from uncrappify.errors import UserError
+from uncrappify.parameters.delivery import find_models
 from uncrappify.parameters.messages import nearest
 from uncrappify.parameters.sections import TEMPLATES, import_template
-from uncrappify.parameters.tree import complete, flatten, keep_below_smoke, schema, write_schemas
+from uncrappify.parameters.tree import complete, flatten, keep_below_smoke, parse_section, schema, write_schemas
 
 CONF = Path(__file__).parents[2] / "conf"
+SHIPPED: dict[str, Any] = {
+    name: section
+    for file in sorted((CONF / "base" / "parameters").glob("*.yml"))
+    for name, section in yaml.safe_load(file.read_text(encoding="utf-8")).items()
+}
 TASKS = {"superres": {"template": "restoration"}}
 FILE = """
 superres:
@@ -310,9 +316,22 @@ def test_defaults_are_filled_in() -> None:
 
 
 def test_the_shipped_parameters_are_right() -> None:
-    for file in (CONF / "base" / "parameters").glob("*.yml"):
-        shipped = yaml.safe_load(file.read_text(encoding="utf-8"))
-        assert set(complete(shipped, shipped)) == {*shipped, "memory", "smoke"}
+    assert set(complete(SHIPPED, SHIPPED)) == {*SHIPPED, "memory", "smoke"}
+
+
+SEVERAL = [name for name, section in SHIPPED.items() if "delivers" in section]
+
+
+@pytest.mark.parametrize("pipeline", SEVERAL)
+def test_what_a_pipeline_delivers_is_one_of_its_models_the_last_the_best_or_none(pipeline: str) -> None:
+    section = SHIPPED[pipeline]
+    models = find_models(section)
+    for right in ("", "best", None, *models):
+        parse_section(pipeline, {**section, "delivers": right}, section)
+    with pytest.raises(UserError) as caught:
+        parse_section(pipeline, {**section, "delivers": f"{models[-1]}x"}, section)
+    told = f'{pipeline}.delivers: there is no model "{models[-1]}x"; did you mean "{models[-1]}"? Known: {models[0]}, '
+    assert str(caught.value).startswith(told)
 
 
 def test_complete_parameters_are_plain_values_that_stay_as_they_are() -> None:

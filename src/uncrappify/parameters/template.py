@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from uncrappify.errors import UserError
 from uncrappify.parameters.delivery import BEST, find_models
-from uncrappify.parameters.messages import report_empty
+from uncrappify.parameters.messages import nearest, report, report_empty
 
 RESERVED = (BEST, "checkpoints", "data", "evaluation", "model", "sent", "snapshots", "surveys", "training")
 """Names of folders, datasets and tags in a pipeline's place, which a model must not have."""
@@ -131,6 +131,13 @@ class SeveralModels(TemplateParameters):
         # One model of several may be none; there are no nodes for it then.
         return self
 
+    @model_validator(mode="after")
+    def _delivers_a_model(self) -> Self:
+        known = [*self.networks, BEST]
+        if self.delivers and self.delivers not in known:
+            raise report(("delivers",), nearest("model", self.delivers, known))
+        return self
+
     @property
     def networks(self) -> dict[str, Any]:
         """Section of each model by its name."""
@@ -150,15 +157,13 @@ def section_parameters(template: type[TemplateParameters], section: Mapping[str,
         section: The pipeline's section in ``conf/base``, where its models are decided.
 
     Raises:
-        UserError: If a model has a reserved name, or ``delivers`` names none of the models.
+        UserError: If no model is named, or one has a reserved name.
     """
     if not issubclass(template, SeveralModels):
         return template
-    names = find_models(section)
-    if section.get("delivers") and section["delivers"] not in (BEST, *names):
-        raise UserError(f'delivers: "{section["delivers"]}" is none of the models {", ".join(names)}.')
     if template.each is None:
         return template
+    names = find_models(section)
     if not names:
         raise UserError(
             f"{section.get('template')}: no model is named. A model is a key of its own that holds model and training, "

@@ -110,7 +110,7 @@ class Parameters(PairedParameters, SeveralModels):
         return self
 
     @model_validator(mode="after")
-    def _delivers_what_undoes_damage(self) -> Self:
+    def _delivers_a_model(self) -> Self:
         if self.delivers not in ("", *self.restorers):
             raise report(("delivers",), "expected generator or gan, or nothing for the last that is trained.")
         return self
