@@ -186,6 +186,27 @@ def test_what_is_no_store_is_told_by_what_it_is(tmp_path: Path, monkeypatch: pyt
     assert is_current(used)
 
 
+def test_a_store_that_may_only_be_read_is_told_before_anything_runs(
+    used: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+    # As a file's mode does for all but root.
+    monkeypatch.setattr(sqlite3, "connect", lambda file, **more: connect(f"file:{file}?mode=ro", uri=True, **more))
+    with pytest.raises(UserError, match="cannot be opened: attempt to write a readonly database"):
+        prepare_store(store_address(used))
+    prepare_store(store_address(used), writing=False)
+
+
+@pytest.mark.parametrize("fault", ["DROP TABLE metrics", "ALTER TABLE metrics RENAME COLUMN step TO steps"])
+def test_a_store_that_lacks_a_table_or_a_part_of_one_is_told_and_stays_as_it_is(used: Path, fault: str) -> None:
+    prepare_store(store_address(used))
+    whole = tables(used)
+    execute(used, fault)
+    with pytest.raises(UserError, match="is not whole: of its tables, metrics is missing or lacks columns"):
+        prepare_store(store_address(used))
+    assert {name for name, table in tables(used).items() if table != whole[name]} <= {"metrics"}
+
+
 def test_a_full_disk_is_told_and_leaves_nothing_half_made(small_disk: Path) -> None:
     filler = small_disk / "filler"
     filler.write_bytes(bytes((4 << 20) - (1 << 19)))

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from uncrappify.addresses import store_address, store_file, without_password
 from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
+from uncrappify.names import shorten_list
 from uncrappify.tracking.server import in_short
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ def prepare_store(address: str, *, writing: bool = True) -> None:
                     _make(file)
         if writing:
             _try_to_write(file)
+            _check_tables(file)
     except Timeout as error:
         raise UserError(
             f"another process has been making MLflow's store {file} for {PATIENCE} seconds. Wait until it has ended, "
@@ -108,14 +110,42 @@ def explain_store(address: str, error: Exception) -> str:
             f"{subject}: its content is damaged. Put a copy in its place, or move it away, and a new one is made; the "
             "models in data/ do not depend on it."
         )
-    return f"{subject}: {said}. Make it readable and writable, or set MLFLOW_TRACKING_URI to a store that is."
+    return (
+        f"{subject}: {said}. Make it and its folder readable and writable, or set MLFLOW_TRACKING_URI to a store that "
+        "is."
+    )
 
 
 def _try_to_write(file: Path) -> None:
-    """Lock a store for a moment; MLflow tries ten times, for more than a minute, before it says that it cannot."""
+    """Write to a store and take it back; MLflow tries ten times, for more than a minute, before it says it cannot."""
     with closing(sqlite3.connect(file, timeout=BUSY)) as connection:
+        # The lock alone says nothing of a file that may only be read.
         connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE probe (empty)")
         connection.rollback()
+
+
+def _check_tables(file: Path) -> None:
+    """Look whether a store has what its version says; MLflow makes a table that is missing as it was years ago.
+
+    Raises:
+        UserError: If a table is missing, or some of its columns.
+    """
+    import mlflow.store.db.utils  # noqa: F401 (it knows all tables)
+    from mlflow.store.db.base_sql_model import Base
+
+    lacking = []
+    with closing(sqlite3.connect(file, timeout=BUSY)) as store:
+        for name, table in Base.metadata.tables.items():
+            # Of the pragmas, the one that gives generated columns too.
+            there = {column[1] for column in store.execute(f'PRAGMA table_xinfo("{name}")')}
+            if not there.issuperset(table.columns.keys()):
+                lacking.append(name)
+    if lacking:
+        raise UserError(
+            f"MLflow's store {file} is not whole: of its tables, {shorten_list(lacking)} is missing or lacks columns. "
+            "Put a copy in its place, or move it away, and a new one is made; the models in data/ do not depend on it."
+        )
 
 
 @cache
