@@ -1,6 +1,8 @@
 """What of an exception is for a person, and which names are known."""
 
 import errno
+import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from uncrappify import run_options
 from uncrappify.cli import explain
 from uncrappify.errors import UserError
+from uncrappify.log_file import leave_out_unwritable
 from uncrappify.pipeline_registry import register_pipelines
 
 OPTIONS = {"from_nodes": [], "to_nodes": [], "node_names": [], "tags": []}
@@ -30,6 +33,35 @@ def test_a_full_disk_and_a_missing_permission_are_told_wherever_they_happen():
     assert full == "the disk is full (/data/a.parquet). Free space and run again; what is done is kept."
     forbidden = explain(chained(PermissionError(errno.EACCES, "Permission denied", "/data")))
     assert forbidden == "/data: no permission to write. Allow it and run again; what is done is kept."
+
+
+def test_a_file_that_stands_where_a_folder_has_to_be_is_named(tmp_path: Path):
+    file = tmp_path / "mlartifacts"
+    file.write_text("x")
+    told = f"{file} is a file, and a folder has to be there. Move it away and run again; what is done is kept."
+    for folder in (file, file / "run" / "artifacts"):
+        with pytest.raises((FileExistsError, NotADirectoryError)) as caught:
+            folder.mkdir()
+        assert explain(chained(caught.value)) == told
+
+
+def test_a_file_that_cannot_be_read_is_told_apart_from_one_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = tmp_path / "parameters.yml"
+    file.write_text("{}")
+    denied = PermissionError(errno.EACCES, "Permission denied", str(file))
+    assert "no permission to write" in str(explain(denied))
+    monkeypatch.setattr(os, "access", lambda _, mode: mode == os.F_OK)
+    assert "no permission to read" in str(explain(denied))
+
+
+def test_a_log_that_cannot_be_written_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    handler = logging.FileHandler(tmp_path, delay=True)
+    logging.getLogger().addHandler(handler)
+    leave_out_unwritable()
+    assert handler not in logging.getLogger().handlers
+    assert capsys.readouterr().err == f"{tmp_path}: nothing is logged, the file cannot be written (Is a directory).\n"
 
 
 def test_a_fault_of_the_program_is_not_explained_away():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from uncrappify.errors import UserError, find_causes
+from uncrappify.log_file import leave_out_unwritable
 from uncrappify.output import forgive
 from uncrappify.parameters.loader import explain_reference
 from uncrappify.pipeline_registry import DEFAULT_PIPELINE
@@ -106,7 +108,11 @@ def explain(error: BaseException) -> str | None:
         if "database or disk is full" in str(cause):
             return "the disk is full (MLflow's store). Free space and run again; what is done is kept."
         if isinstance(cause, OSError) and cause.errno in (errno.EACCES, errno.EROFS):
-            return f"{cause.filename}: no permission to write. Allow it and run again; what is done is kept."
+            place = cause.filename or "a file"
+            need = "read" if os.access(place, os.F_OK) and not os.access(place, os.R_OK) else "write"
+            return f"{place}: no permission to {need}. Allow it and run again; what is done is kept."
+        if isinstance(cause, NotADirectoryError | FileExistsError) and (file := _find_file(cause.filename)):
+            return f"{file} is a file, and a folder has to be there. Move it away and run again; what is done is kept."
         if isinstance(cause, MissingConfigException):
             return f"{cause}. Make that folder, or name another one with --env."
         if isinstance(cause, KedroCliError):
@@ -121,6 +127,12 @@ def explain(error: BaseException) -> str | None:
         if isinstance(cause, yaml.YAMLError):
             return f"A file in conf/ is no valid YAML: {' '.join(str(cause).split())}"
     return None
+
+
+def _find_file(path: object) -> Path | None:
+    """Find the file that stands where a path has a folder."""
+    place = Path(str(path))
+    return next((part for part in (place, *place.parents) if part.is_file()), None)
 
 
 def _heed(handler: Any) -> None:
@@ -139,6 +151,7 @@ def _calm() -> None:
         config = yaml.safe_load((project_root / "conf" / "logging.yml").read_text(encoding="utf-8"))
         config["handlers"]["file"]["filename"] = str(project_root / config["handlers"]["file"]["filename"])
         LOGGING.configure(config)
+        leave_out_unwritable()
     # A log that does not fit on a full disk must not bury the message about it.
     logging.raiseExceptions = False
     for name in ("mlflow", "alembic"):
