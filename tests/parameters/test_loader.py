@@ -1,10 +1,37 @@
-"""The configuration is found in the project's own folder, and in no other one that its name matches as a pattern."""
+"""The configuration is found in the project's own folder alone, and what is wrong in a file is told with the file."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from uncrappify.errors import UserError
 from uncrappify.parameters.loader import ConfigLoader
+
+
+def load(conf: Path, base: str, local: str) -> dict[str, Any]:
+    for environment, text in (("base", base), ("local", local)):
+        (conf / environment).mkdir(parents=True)
+        (conf / environment / "parameters.yml").write_text(text)
+    loader = ConfigLoader(str(conf), base_env="base", default_run_env="local", merge_strategy={"parameters": "soft"})
+    return loader["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("local", "told"),
+    [
+        ("one: {steps: {jpeg: 5}}", "one.steps: expected a list, got names with values. Give the whole list"),
+        ("one: {model: {layers: {0: {size: 5}}}}", "one.model.layers: expected a list, got names with values."),
+        ("one: {model: [1]}", "one.model: expected names with values, got a list."),
+        ("one: [1, 2]", "one: expected names with values, got a list."),
+        ("42", "expected names with values, such as superres: {seed: 7}, got a list or one value."),
+        ("[one]", "expected names with values, such as superres: {seed: 7}, got a list or one value."),
+    ],
+)
+def test_a_list_for_names_or_the_reverse_is_told_with_the_file(tmp_path: Path, local: str, told: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load(tmp_path / "conf", "one: {steps: [{resize: 2}], model: {layers: [{size: 3}]}}", local)
+    assert str(caught.value).startswith(f"{tmp_path}/conf/local/parameters.yml: {told}")
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,8 @@ def read_yaml(file: Path) -> dict[str, Any]:
     """
     text, shown = _read_text(file), show_path(file)
     try:
-        config = OmegaConf.load(io.StringIO(text))
-        read = OmegaConf.to_container(config, resolve=False)
         named = isinstance(yaml.compose(text, yaml.SafeLoader), yaml.MappingNode | None)
+        read = OmegaConf.to_container(OmegaConf.load(io.StringIO(text)), resolve=False) if named else None
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UserError(
@@ -49,9 +48,22 @@ def read_yaml(file: Path) -> dict[str, Any]:
         ) from error
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
         raise UserError(f"{shown}: this cannot be read ({str(error).splitlines()[0]}).") from error
-    if not named or not isinstance(read, dict):
-        raise UserError(f"{shown}: expected names with values, such as superres: {{seed: 7}}, got a list or a text.")
+    if not isinstance(read, dict):
+        raise UserError(f"{shown}: expected names with values, such as superres: {{seed: 7}}, got a list or one value.")
     return dict(read)
+
+
+def check_kinds(file: Path, known: Any) -> None:
+    """Check that a file has lists where there are lists, and names where there are names.
+
+    Args:
+        file: YAML or JSON that can be read.
+        known: What it is to be laid over.
+
+    Raises:
+        UserError: If it has the one where the other belongs.
+    """
+    _check_kinds(show_path(file), known, read_yaml(file), ())
 
 
 def find_written(file: Path, location: Location, value: Any) -> str | None:
@@ -90,6 +102,17 @@ def find_source(text: str, location: Location) -> str | None:
 def show_path(file: Path) -> str:
     """Write a path as somebody in the current folder would."""
     return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
+
+
+def _check_kinds(shown: str, known: Any, given: Any, path: Location) -> None:
+    kinds: dict[type, str] = {dict: "names with values", list: "a list"}
+    expected, found = kinds.get(type(known)), kinds.get(type(given))
+    if expected and found and expected != found:
+        advice = "Name what is changed." if found == kinds[list] else "Give the whole list, each element after a dash."
+        raise UserError(f"{shown}: {'.'.join(map(str, path))}: expected {expected}, got {found}. {advice}")
+    if isinstance(known, dict) and isinstance(given, dict):
+        for name in known.keys() & given.keys():
+            _check_kinds(shown, known[name], given[name], (*path, name))
 
 
 def _find_child(node: yaml.Node | None, part: str | int) -> yaml.Node | None:

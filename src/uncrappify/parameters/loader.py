@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from uncrappify.errors import UserError
 from uncrappify.parameters.arguments import Typed, find_typed
-from uncrappify.parameters.files import Files, find_written, read_yaml
+from uncrappify.parameters.files import Files, check_kinds, find_written, read_yaml
 from uncrappify.parameters.messages import Location, guess
 
 KEY = "parameters"
@@ -51,9 +51,19 @@ class ConfigLoader(OmegaConfigLoader):
         try:
             return super().__getitem__(key)
         except TypeError:
-            # Names in a list's place, which OmegaConf cannot merge; the check of the whole tree says what is wrong.
+            # Names in a list's place, or the reverse, which OmegaConf cannot merge: in a file, or after --params, of
+            # which the check of the whole tree says what is wrong.
             self.runtime_params = {}
+            self._check_kinds()
             return super().__getitem__(key)
+
+    def _check_kinds(self) -> None:
+        base = Path(self.conf_source) / str(self.base_env)
+        files = sorted(set(self._parameter_files), key=lambda file: not file.is_relative_to(base))
+        known: dict[str, Any] = {}
+        for file in files:
+            check_kinds(file, known)
+            known |= {name: value for name, value in read_yaml(file).items() if name not in known}
 
     def written(self, location: Location, value: Any) -> str | None:
         """Find how a parameter was written: what has to be a text is never taken for a number.
