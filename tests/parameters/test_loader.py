@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from uncrappify.errors import UserError
+from uncrappify.parameters.files import find_written
 from uncrappify.parameters.loader import ConfigLoader
 
 
@@ -32,6 +33,13 @@ def test_a_list_for_names_or_the_reverse_is_told_with_the_file(tmp_path: Path, l
     with pytest.raises(UserError) as caught:
         load(tmp_path / "conf", "one: {steps: [{resize: 2}], model: {layers: [{size: 3}]}}", local)
     assert str(caught.value).startswith(f"{tmp_path}/conf/local/parameters.yml: {told}")
+
+
+@pytest.mark.parametrize("local", ["one: {<<: {path: 1e3}}", "one: {<<: {path: 5}, path: 1e3}", "one: {path: 1e3}"])
+def test_a_value_is_found_as_it_is_written_also_in_a_merge_key(tmp_path: Path, local: str) -> None:
+    file = tmp_path / "parameters.yml"
+    file.write_text(local)
+    assert find_written(file, ("one", "path"), 1000.0) == "1e3"
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,9 @@ def _find_child(node: yaml.Node | None, part: str | int) -> yaml.Node | None:
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
         return node.value[part] if part < len(node.value) else None
     if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == str(part)), None)
+        # What a merge key (<<) brings comes first, and what the mapping itself has takes its place.
+        yaml.constructor.SafeConstructor().flatten_mapping(node)
+        return next((value for key, value in reversed(node.value) if key.value == str(part)), None)
     return None
 
 

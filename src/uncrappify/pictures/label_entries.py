@@ -20,13 +20,16 @@ def show_entry(entry: int | tuple[int, ...]) -> str:
     return str(list(entry) if isinstance(entry, tuple) else entry)
 
 
-def _told_by(explain: Callable[[Any], str]) -> WrapValidator:
+def _told_by(explain: Callable[[Any], str], *, written: bool = False) -> WrapValidator:
+    """Give a validator that says what is wrong; ``written``: a number is taken for the text that it was written as."""
+
     def check(given: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         try:
             # Else true would pass for 1.
             return validate(None if isinstance(given, bool) else given)
         except ValidationError as error:
-            raise PydanticCustomError("mistake", "{message}", {"message": explain(given)}) from error
+            kind = "string_type" if written and type(given) in (int, float) else "mistake"
+            raise PydanticCustomError(kind, "{message}", {"message": explain(given)}) from error
 
     return WrapValidator(check)
 
@@ -72,7 +75,7 @@ def _explain_void(given: Any) -> str:
     )
 
 
-ClassName = Annotated[str, Field(pattern=r"^\w[\w .-]*$"), _told_by(_explain_class)]
+ClassName = Annotated[str, Field(pattern=r"^\w[\w .-]*$"), _told_by(_explain_class, written=True)]
 Value = Annotated[int, Field(ge=0, le=LARGEST)]
 Colour = tuple[int, int, int]
 StoredColour = Annotated[tuple[Value, Value, Value], _told_by(_explain_colour)]

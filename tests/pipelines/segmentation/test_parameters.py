@@ -1,9 +1,13 @@
 """What may be said of a segmentation."""
 
+from functools import partial
+from pathlib import Path
+
 import pytest
 
 from uncrappify.errors import UserError
-from uncrappify.parameters.tree import complete
+from uncrappify.parameters.files import find_written, read_yaml
+from uncrappify.parameters.tree import complete, parse_section
 
 STAGE = {"size": [48, 64], "steps": 3}
 LABELS = {"classes": ["a", "b"]}
@@ -71,6 +75,15 @@ def test_colours_need_as_many_classes() -> None:
 )
 def test_classes_that_a_run_could_not_end_with_are_told_before_it(classes: list[object], said: str) -> None:
     assert mistake(labels={"classes": classes}) == said
+
+
+def test_the_name_of_a_class_is_taken_as_it_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "parameters.yml"
+    file.write_text("streets: {labels: {classes: [2024.10, 007, 1e3, 1, 1_000]}}")
+    labels = {**LABELS, "classes": read_yaml(file)["streets"]["labels"]["classes"]}
+    section = {"labels": labels, "training": {"stages": [STAGE]}}
+    parsed = parse_section("streets", section, {"template": "segmentation"}, partial(find_written, file))
+    assert parsed.model_dump()["labels"]["classes"] == ["2024.10", "007", "1e3", "1", "1_000"]
 
 
 def test_a_smoke_run_trains_two_batches() -> None:
