@@ -6,6 +6,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 
+from uncrappify.errors import UserError
 from uncrappify.parameters.sections import read_sections
 from uncrappify.parameters.tree import complete, keep_below_smoke, parse_section
 from uncrappify.pictures.budget import GIGABYTE, limit_decoding
@@ -23,8 +24,14 @@ class ParameterHook:
         """Check and complete the parameters, and give a smoke run a place of its own.
 
         Raises:
-            UserError: If a name is unknown or a value does not fit.
+            UserError: If a name is unknown or a value does not fit, or the project lies where Kedro finds no file.
         """
+        if {"{", "}"} & set(str(context.project_path)):
+            # It puts the project's folder before the paths of the catalog, whose {pipeline} stands for a name.
+            raise UserError(
+                f"{context.project_path}: Kedro takes what is in braces in a folder's name for a part of its own. Give "
+                "the folder a name without { and }, or move the project."
+            )
         loader = context.config_loader
         # Kedro notes what is to run before it makes the context.
         requested = pipelines._requested_pipelines or ["__default__"]
