@@ -105,6 +105,18 @@ def test_a_process_has_the_limit_of_the_one_that_has_started_it(monkeypatch: pyt
     assert int(started.stdout) == DECODING.limit == 250_000_000
 
 
+def test_a_limit_of_the_environment_that_is_no_number_is_told() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import uncrappify.pictures"],
+        env=os.environ | {"UNCRAPPIFY_DECODING_LIMIT": "abc"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("UNCRAPPIFY_DECODING_LIMIT: expected a whole number of bytes, got 'abc'.")
+
+
 def test_a_file_counts_by_its_header_and_its_own_size(tmp_path: Path) -> None:
     file = tmp_path / "a.bmp"
     Image.new("RGB", (100, 50)).save(file)

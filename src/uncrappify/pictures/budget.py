@@ -115,7 +115,19 @@ class Budget:
 
 _LIMIT = "UNCRAPPIFY_DECODING_LIMIT"
 
-DECODING = Budget(int(os.environ.get(_LIMIT, GIGABYTE)))
+
+def _inherit_limit() -> int:
+    """Take the limit of the process that has started this one."""
+    given = os.environ.get(_LIMIT, str(GIGABYTE))
+    if not given.isdecimal():
+        # Not an error that a command could tell: those that need pictures import this before they begin.
+        raise SystemExit(
+            f"{_LIMIT}: expected a whole number of bytes, got {given!r}. Leave it unset; the parameter memory sets it."
+        )
+    return int(given)
+
+
+DECODING = Budget(_inherit_limit())
 """Whatever decodes pictures reserves from this one, whose limit is the parameter ``memory``."""
 
 
