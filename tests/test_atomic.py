@@ -93,6 +93,14 @@ def test_a_folder_that_forbids_writing_is_explained(
         write_half(tmp_path / "a.png", AssertionError("the block was entered"))
 
 
+def test_a_folder_that_has_the_files_name_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "a.png").mkdir()
+    told = pytest.raises(UserError, match=r"a\.png is a folder, and a file has to be there")
+    with told, written_whole(tmp_path / "a.png") as temporary:
+        temporary.write_text("x")
+    assert files_in(tmp_path) == ["a.png"]
+
+
 def test_a_source_that_cannot_be_read_is_not_taken_for_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(PermissionError), written_whole(tmp_path / "a.png"):
         raise PermissionError(errno.EACCES, "refused", "/elsewhere/source.png")

@@ -31,7 +31,8 @@ def written_whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
         The path to write to.
 
     Raises:
-        UserError: The disk or quota is full, or there is no permission to write in the folder.
+        UserError: The disk or quota is full, there is no permission to write in the folder, or a
+            folder has the file's name.
     """
     # A hash, because the file's own name with a suffix could be too long for the file system.
     temporary = path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]}.partial{path.suffix}")
@@ -79,4 +80,6 @@ def _explain(error: OSError, path: Path, temporary: Path) -> str | None:
             f"{path.name} was not written: no permission to write in {path.parent}. "
             "Allow writing there and run again; what is done is kept."
         )
+    if error.errno == errno.EISDIR and about_writing:
+        return f"{path} is a folder, and a file has to be there. Move it away and run again; what is done is kept."
     return None

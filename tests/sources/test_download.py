@@ -164,6 +164,17 @@ def test_a_file_that_is_not_there_is_asked_for_once(server, file):
     assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("status", [204, 302, 304, 416])
+def test_an_answer_without_content_is_told_by_its_status_and_not_asked_for_again(server, url, file, mishap, status):
+    server.mishaps = [mishap["answer"](status)]
+    with pytest.raises(UserError, match=rf"a\.tar: the server answers {status} \w+"):
+        download(url, file, SUM, SIZE)
+    server.mishaps = [mishap["answer"](status)]
+    with pytest.raises(UserError, match=rf"a\.tar: the server answers {status} \w+"):
+        module.read_text(url)
+    assert len(server.asked) == 2
+
+
 def test_a_server_in_trouble_is_asked_again(server, url, file, mishap):
     server.mishaps = [mishap["answer"](500), mishap["answer"](503)]
     download(url, file, SUM, SIZE)

@@ -94,7 +94,7 @@ def read_text(url: str) -> str:
     content = b""
     try:
         with _get(url, {}) as response:
-            response.raise_for_status()
+            _check_status(response)
             for chunk in _read_chunks(response):
                 content += chunk
                 if len(content) > _SMALL:
@@ -179,13 +179,13 @@ class ResumingDownloader:
 
         have = self._received
         with _get(url, {"Range": f"bytes={have}-"} if have else {}) as response:
-            if response.status_code == requests.codes.requested_range_not_satisfiable:
+            if have and response.status_code == requests.codes.requested_range_not_satisfiable:
                 if have in (self.size, _read_range(response)[1]):
                     return
                 # The partial download is longer than the server's file, which is therefore another one.
                 self.partial.unlink(missing_ok=True)
                 raise requests.ConnectionError("nothing there to go on with")
-            response.raise_for_status()
+            _check_status(response)
             start, total = _read_range(response)
             if total is not None and self.size is not None and total != self.size:
                 raise UserError(
@@ -261,6 +261,19 @@ def _get(url: str, headers: dict[str, str]) -> Response:
     if isinstance(answer[0], ValueError) and not isinstance(answer[0], requests.RequestException):
         raise requests.exceptions.InvalidURL(str(answer[0])) from answer[0]
     raise answer[0]
+
+
+def _check_status(response: Response) -> None:
+    """Check that an answer has content; one that has none (204), or sends on without an address, is no error of HTTP.
+
+    Raises:
+        HTTPError: It has none.
+    """
+    import requests
+
+    response.raise_for_status()
+    if response.status_code not in (requests.codes.ok, requests.codes.partial_content):
+        raise requests.HTTPError(response=response)
 
 
 def _read_chunks(response: Response) -> Iterator[bytes]:
