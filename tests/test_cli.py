@@ -10,7 +10,7 @@ import pytest
 from uncrappify import run_options
 from uncrappify.cli import explain
 from uncrappify.errors import UserError
-from uncrappify.log_file import leave_out_unwritable
+from uncrappify.logs import leave_out_unwritable
 from uncrappify.pipeline_registry import register_pipelines
 
 OPTIONS = {"from_nodes": [], "to_nodes": [], "node_names": [], "tags": []}

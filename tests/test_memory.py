@@ -57,6 +57,30 @@ tell()
     assert grown(small, unit=BYTES // 2) == [1]
 
 
+def test_it_stays_until_the_last_of_two_threads_ends_and_goes_back_if_one_of_them_had_much() -> None:
+    overlapping = """
+from threading import Event, Thread
+started = Event()
+
+def work_on_much():
+    with freed_is_kept("cpu"):
+        started.set()
+        ended.wait()
+
+ended = Event()
+other = Thread(target=work_on_much)
+with freed_is_kept("cpu", little=True):
+    other.start()
+    started.wait()
+    used_and_freed(BYTES // 2)
+tell()
+ended.set()
+other.join()
+tell()
+"""
+    assert grown(overlapping, unit=BYTES // 2) == [1, 0]
+
+
 def test_beside_a_gpu_what_is_freed_goes_back_as_ever() -> None:
     assert grown('with freed_is_kept("cuda"):\n    used_and_freed()\n    tell()') == [0]
 

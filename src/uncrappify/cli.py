@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from uncrappify.errors import UserError, find_causes
-from uncrappify.log_file import leave_out_unwritable
+from uncrappify.logs import leave_out_unwritable
 from uncrappify.output import forgive
 from uncrappify.parameters.loader import explain_reference
 from uncrappify.pipeline_registry import DEFAULT_PIPELINE

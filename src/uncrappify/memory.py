@@ -23,6 +23,8 @@ _USUAL = {_MMAP_MAX: 65536, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20
 _kept = False
 #: Blocks of freed_is_kept that have begun and not ended, and who may count them.
 _blocks, _counting = 0, Lock()
+#: Whether some of them were not for little.
+_much = False
 
 
 def keep_freed() -> None:
@@ -66,17 +68,20 @@ def freed_is_kept(device: str, little: bool = False) -> Iterator[None]:
     if device != "cpu":
         yield
         return
-    global _blocks
+    global _blocks, _much
     with _counting:
+        if not _blocks:
+            keep_freed()
+            _much = False
         _blocks += 1
-        keep_freed()
+        _much |= not little
     try:
         yield
     finally:
         with _counting:
             _blocks -= 1
             if not _blocks:
-                give_back_freed(little)
+                give_back_freed(little=not _much)
 
 
 def _tell_malloc(options: dict[int, int]) -> ctypes.CDLL | None:

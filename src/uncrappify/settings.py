@@ -6,7 +6,7 @@ from pathlib import Path
 from kedro.utils import find_kedro_project
 
 import uncrappify.threads  # isort: skip (before numpy and torch, which the hooks load)
-import uncrappify.log_file  # isort: skip # noqa: F401 (before the hooks: MLflow has something to say as it loads)
+import uncrappify.logs  # isort: skip # noqa: F401 (before the hooks: MLflow has something to say as it loads)
 from uncrappify.addresses import store_address, store_file
 from uncrappify.hooks import ParameterHook, TerminalHook, TrackingHook
 from uncrappify.parameters.loader import ConfigLoader

@@ -17,15 +17,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @contextmanager
-def one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Give a pool of threads, in each of which torch computes without further ones; what has not begun is left out.
+def divided_threads(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Give a pool of threads that share those which torch computes with; what has not begun in the end is left out.
 
-    The threads that share something small wait for each other at each layer; with something of their own they do not.
+    All threads that work on something small wait for each other at each layer; with something of their own they do not.
     """
     import torch
 
     threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(workers, initializer=partial(torch.set_num_threads, 1))
+    pool = ThreadPoolExecutor(workers, initializer=partial(torch.set_num_threads, max(1, threads // workers)))
     try:
         yield pool
     finally:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import nn
 
 from uncrappify.application.batch import THUMBNAIL, run_batch
 from uncrappify.application.inputs import Job, find_inputs, plan
+from uncrappify.errors import UserError
 from uncrappify.inference.predictor import Predictor
 from uncrappify.inference.results import Request, Result
 from uncrappify.pictures.original import Original
@@ -86,6 +88,27 @@ def test_a_picture_that_takes_too_much_memory_stops_nothing(error: Exception, jo
 def test_a_fault_of_the_program_is_no_fault_of_a_picture(jobs: list[Job], tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="expected scalar type"):
         list(run_batch(jobs, Copier(RuntimeError("expected scalar type")), Request(), tmp_path / "out"))
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_full_disk_names_what_is_not_done_and_not_what_a_quicker_thread_has_done(
+    jobs: list[Job], tmp_path: Path
+) -> None:
+    class Full(Copier):
+        def process(self, original: Original, request: Request) -> Result:
+            def encode() -> Encoded:
+                if original.size[0] == 8:
+                    third.wait(timeout=20)
+                    raise UserError("the disk is full.") from OSError(errno.ENOSPC, "No space left on device")
+                third.set() if original.size[0] == 2000 else None
+                return Encoded(b"x", ())
+
+            return Result(files=(encode,), show=original.as_rgb)
+
+    third = Event()
+    with pytest.raises(UserError, match=r"2 of 3 pictures are done and stay\. Not done: a\.png\.$"):
+        list(run_batch(jobs, Full(), Request(), tmp_path / "out"))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"b.txt", "c.txt"}
 
 
 def test_small_pictures_are_kept_of_those_that_are_shown_alone(jobs: list[Job], tmp_path: Path) -> None:

@@ -172,6 +172,15 @@ def test_one_class_is_refused(write: Write) -> None:
     )
 
 
+def test_a_link_that_leads_nowhere_is_no_loose_picture(write: Write) -> None:
+    root = write(cat=3, dog=3)
+    (root / "fish").symlink_to(root / "unmounted")
+    assert told(root) == (
+        f"source.class_folders.path: in {root}, fish leads nowhere: a link to what is not there. Make it lead to the "
+        "folder of a class, or remove it."
+    )
+
+
 def test_a_part_without_the_other_is_told(write: Write) -> None:
     root = write(**{"train/cat": 3, "train/dog": 3})
     assert told(root) == (

@@ -172,6 +172,12 @@ def test_a_wrong_checksum_at_the_end_of_what_is_compressed_is_damage(refused, ma
     assert "is damaged" in refused(bytes(content[:place]))
 
 
+def test_what_stands_behind_a_compressed_archive_is_left_aside_as_gzip_does(tmp_path, folder, make):
+    (tmp_path / "a.tgz").write_bytes(make["tar"](FILES, "w:gz") + b"junk")
+    unpack(tmp_path / "a.tgz", folder)
+    assert {path.name for path in folder.rglob("*") if path.is_file()} == {name.split("/")[-1] for name in FILES}
+
+
 def test_a_bomb_behind_the_last_member_is_refused(refused, monkeypatch):
     monkeypatch.setattr(module, "ALLOWANCE", 1_000_000)
     assert "unpacked it is larger than 1 MB" in refused(gzip.compress(tar_of(entry("a.png")) + bytes(2_000_000)))

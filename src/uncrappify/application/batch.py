@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from uncrappify.memory import is_out_of_memory
 from uncrappify.names import shorten_list
 from uncrappify.pictures.original import Original, read_original
 from uncrappify.pictures.unusable import UnusablePicture
-from uncrappify.threads import one_thread_each
+from uncrappify.threads import divided_threads
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,6 +38,9 @@ READ_AHEAD = 2
 
 WAITING = 200_000_000
 """Bytes of results that may wait for being written while the network goes on."""
+
+MOST_AT_ONCE = 8
+"""Small pictures; each takes memory of its own."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def run_batch(
     """
     waiting: deque[tuple[int, Future[Done]]] = deque()
     on_cpu = device_type_of(predictor.network) == "cpu"
-    small_ones = one_thread_each(torch.get_num_threads())
+    small_ones = divided_threads(at_once := min(torch.get_num_threads(), MOST_AT_ONCE))
     with ThreadPoolExecutor(1) as readers, ThreadPoolExecutor(1) as writers, small_ones as workers:
         try:
             done = 0
@@ -109,11 +113,13 @@ def run_batch(
                         result = work.process()
                         size += result.size if isinstance(result, Result) else 0
                         waiting.append((size, writers.submit(work.write, result)))
-                while waiting and (waiting[0][1].done() or sum(size for size, _ in waiting) > WAITING):
-                    yield _finish(waiting.popleft()[1], jobs, done)
+                while waiting and (
+                    waiting[0][1].done() or len(waiting) > 2 * at_once or sum(size for size, _ in waiting) > WAITING
+                ):
+                    yield _finish(waiting, jobs, done)
                     done += 1
-            for _, future in waiting:
-                yield _finish(future, jobs, done)
+            while waiting:
+                yield _finish(waiting, jobs, done)
                 done += 1
         except BaseException:
             for _, future in waiting:
@@ -231,9 +237,16 @@ def _shrink(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _finish(future: Future[Done], jobs: Sequence[Job], done: int) -> Done:
+def _finish(waiting: deque[tuple[int, Future[Done]]], jobs: Sequence[Job], done: int) -> Done:
     try:
-        return future.result()
+        return waiting.popleft()[1].result()
     except UserError as error:
-        rest = shorten_list([job.name for job in jobs[done:]], 10)
-        raise UserError(f"{error}\n{done} of {len(jobs)} pictures are done and stay. Not done: {rest}.") from error
+        # Later ones may be done before.
+        later = [future for _, future in waiting]
+        wait([future for future in later if not future.cancel()])
+        there = [not future.cancelled() and not future.exception() for future in later]
+        rest = [job.name for job, is_there in zip_longest(jobs[done:], [False, *there]) if not is_there]
+        raise UserError(
+            f"{error}\n{len(jobs) - len(rest)} of {len(jobs)} pictures are done and stay. Not done: "
+            f"{shorten_list(rest, 10)}."
+        ) from error

@@ -23,9 +23,10 @@ from torch.func import functional_call
 from uncrappify.atomic import written_whole
 from uncrappify.evaluation.grids import Floats
 from uncrappify.evaluation.planes import Parameters, Plane
+from uncrappify.inference.device import device_type_of
 from uncrappify.progress import track
 from uncrappify.state import read_lines
-from uncrappify.threads import one_thread_each
+from uncrappify.threads import divided_threads
 
 LARGEST_LOSS = float(torch.finfo(torch.float32).max)
 """What a loss counts as whose network has left the range of its numbers."""
@@ -125,7 +126,7 @@ def _measured(
     network: nn.Module, measure: Callable[[nn.Module, Place], Point], places: list[Place]
 ) -> Iterator[Iterator[Point]]:
     """Measure points on all cores, and give each as it is done; in the end, leave out what has not begun."""
-    on_cpu = next(network.parameters()).device.type == "cpu"
+    on_cpu = device_type_of(network) == "cpu"
     workers = (psutil.cpu_count(logical=False) or 1) if on_cpu else 1
     # Calling a network with other weights puts these into it for a while: each thread has a network of its own.
     networks: SimpleQueue[nn.Module] = SimpleQueue()
@@ -139,7 +140,7 @@ def _measured(
         finally:
             networks.put(own)
 
-    with one_thread_each(workers) as pool:
+    with divided_threads(workers) as pool:
         yield (future.result() for future in as_completed([pool.submit(work, place) for place in places]))
 
 

@@ -325,7 +325,8 @@ def _leave_out_unchosen(value: Any) -> Any:
     """
     if not isinstance(value, Mapping):
         return value
-    chosen = {value.get("name"), value.get("kind")} & {key for key in value if isinstance(value[key], Mapping)}
+    options = [key for key, part in value.items() if isinstance(part, Mapping)]
+    chosen = [key for key in options if key in (value.get("name"), value.get("kind"))]
     return {
         key: _leave_out_unchosen(part)
         for key, part in value.items()

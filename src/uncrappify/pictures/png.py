@@ -60,10 +60,11 @@ def check(content: bytes) -> bytes:
         elif name in _NEEDED or _tells_orientation(name, content[start + 8 : end - 4]):
             kept.append(view[start:end])
         place = end
+    if not any(pixels):
+        raise UnusablePicture("truncated")
     if len(pixels) == 1 and sum(map(len, kept)) + len(pixels[0]) + 12 == place:
         return content
-    if pixels:
-        kept[before:before] = _make_chunk(b"IDAT", pixels)
+    kept[before:before] = _make_chunk(b"IDAT", pixels)
     return b"".join(kept)
 
 

@@ -128,6 +128,11 @@ def _find_classes(root: Path, files: Iterable[str], parameter: str) -> list[str]
             f"{parameter}: there is no class folder in {root}. Put the pictures of each class into a folder that is "
             "called as the class, such as cat and dog."
         )
+    if lost := [name for name in loose if not (root / name).exists()]:
+        raise UserError(
+            f"{parameter}: in {root}, {shorten_list(lost)} leads nowhere: a link to what is not there. Make it lead to "
+            "the folder of a class, or remove it."
+        )
     if loose:
         raise UserError(
             f"{parameter}: pictures lie loose beside the class folders of {root}: {shorten_list(loose)}. Put each into "

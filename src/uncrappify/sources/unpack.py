@@ -6,6 +6,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
+from gzip import BadGzipFile
 from pathlib import Path, PurePosixPath
 from stat import S_IFMT, S_ISDIR, S_ISREG
 from typing import Any, ClassVar, NamedTuple, Self
@@ -166,10 +167,15 @@ def _open_tar(archive: Path) -> tarfile.TarFile | None:
 def _read_to_end(tar: tarfile.TarFile, limit: int) -> None:
     """Read what follows the last member, because the checksum of what is compressed is at its end."""
     left = limit
-    while tar.fileobj and (block := tar.fileobj.read(_BLOCK)):
-        left -= len(block)
-        if left < 0:
-            raise _tell_size(limit)
+    try:
+        while tar.fileobj and (block := tar.fileobj.read(_BLOCK)):
+            left -= len(block)
+            if left < 0:
+                raise _tell_size(limit)
+    except BadGzipFile as error:
+        # What stands behind the end, gzip itself leaves aside; a wrong checksum it does not.
+        if not str(error).startswith("Not a gzipped file"):
+            raise
 
 
 def _is_plain(info: zipfile.ZipInfo) -> bool:

@@ -143,7 +143,7 @@ def _check_tables(file: Path) -> None:
                 lacking.append(name)
     if lacking:
         raise UserError(
-            f"MLflow's store {file} is not whole: of its tables, {shorten_list(lacking)} is missing or lacks columns. "
+            f"MLflow's store {file} is not whole: tables that are missing, or lack columns: {shorten_list(lacking)}. "
             "Put a copy in its place, or move it away, and a new one is made; the models in data/ do not depend on it."
         )
 
