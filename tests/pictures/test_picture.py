@@ -16,6 +16,7 @@ from uncrappify.errors import UserError
 from uncrappify.pictures import UnusablePicture, crop_corner, decode, read_content, read_picture, to_rgb, write_picture
 from uncrappify.pictures.budget import count_decoded
 from uncrappify.pictures.original import decode_original
+from uncrappify.pictures.png import check
 
 
 def noise(width: int = 30, height: int = 40) -> Image.Image:
@@ -347,6 +348,12 @@ def with_stream(*parts: bytes, colour: int = 2, interlaced: int = 0, after: byte
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 30, 40, 8, colour, 0, 0, interlaced))
     stream = b"".join(chunk(b"IDAT", part) for part in parts)
     return b"\x89PNG\r\n\x1a\n" + header + stream + after + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("parts", [(), (b"",), (b"", b"")])
+def test_a_png_without_pixels_is_truncated(parts: tuple[bytes, ...]) -> None:
+    with pytest.raises(UnusablePicture, match=r"^truncated$"):
+        check(with_stream(*parts))
 
 
 def bytewise(stream: bytes) -> list[bytes]:
