@@ -14,7 +14,7 @@ from PIL import Image
 
 FEW = "segmentation.source.streets.train=4,segmentation.source.streets.valid=1,segmentation.source.streets.test=2"
 TINY = "segmentation.model.unet.encoder=test_resnet,segmentation.model.unet.pretrained=false"
-KEPT = ["batch.png", "class_scores.parquet", "comparison.parquet", "confusion.json", "curves.json", "scores.parquet"]
+KEPT = ["batch.png", "class_scores.parquet", "comparison.parquet", "confusion.html", "curves.html", "scores.parquet"]
 
 
 def run(project, *arguments: str):

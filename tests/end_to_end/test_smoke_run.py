@@ -43,10 +43,11 @@ def test_the_terminal_shows_a_line_a_node_the_comparison_and_where_everything_is
     assert [match[1] for line in lines[: len(NODES)] if (match := TIMED.fullmatch(line))] == NODES
     assert lines[len(NODES)] == "superres"
     (rule,) = (place for place, line in enumerate(lines) if set(line) == {"─"})
-    assert [line.split()[0] for line in lines[rule + 1 : -6]] == ["model", "nearest", "bilinear", "bicubic", "lanczos"]
+    assert [line.split()[0] for line in lines[rule + 1 : -7]] == ["model", "nearest", "bilinear", "bicubic", "lanczos"]
     assert lines[-1] == "A smoke run trains two steps a stage: its figures mean nothing."
-    closing = [re.split(r"\s{2,}", line) for line in lines[-6:-1]]
+    closing = [re.split(r"\s{2,}", line) for line in lines[-7:-1]]
     assert closing == [
+        ["superres.curves", "data/smoke/08_reporting/superres/curves.html"],
         ["superres.damage", "data/smoke/08_reporting/superres/damage.png"],
         ["superres.model", "data/smoke/06_models/superres/model.safetensors"],
         ["superres.sheet", "data/smoke/08_reporting/superres/sheet.png"],
@@ -88,6 +89,8 @@ def test_mlflow_has_one_finished_run_of_the_pipelines_name(run: Run):
 def test_all_parameters_are_in_mlflow_by_dotted_names_with_plain_values(smoke_run, run: Run):
     section = yaml.safe_load((smoke_run.project.root / "conf/base/parameters/superres.yml").read_text())
     tree = complete(section | {"smoke": True}, section)
+    # Of the network that it is not, none.
+    assert tree["superres"]["model"].pop("unet")
     expected = {name: str(value) for name, value in flatten({"superres": tree["superres"]})}
     assert run.data.params == expected
     assert run.data.params["superres.training.stages.0.lr"] == "0.0015"

@@ -163,7 +163,8 @@ def test_an_archive_without_a_mark_at_its_end_is_whole(tmp_path, folder):
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "b.png"]
 
 
-@pytest.mark.parametrize("place", [-1, -5, -8])
+# The last bits of a bz2 are none of its checksum.
+@pytest.mark.parametrize("place", [-3, -5, -8])
 @pytest.mark.parametrize("kind", ["w:gz", "w:xz", "w:bz2"])
 def test_a_wrong_checksum_at_the_end_of_what_is_compressed_is_damage(refused, make, kind, place):
     content = bytearray(make["tar"](FILES, kind))

@@ -202,7 +202,7 @@ def test_a_store_that_lacks_a_table_or_a_part_of_one_is_told_and_stays_as_it_is(
     prepare_store(store_address(used))
     whole = tables(used)
     execute(used, fault)
-    with pytest.raises(UserError, match="is not whole: of its tables, metrics is missing or lacks columns"):
+    with pytest.raises(UserError, match="is not whole: tables that are missing, or lack columns: metrics"):
         prepare_store(store_address(used))
     assert {name for name, table in tables(used).items() if table != whole[name]} <= {"metrics"}
 
