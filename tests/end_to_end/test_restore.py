@@ -100,7 +100,7 @@ def test_a_fresh_project_trains_the_generator_alone_and_says_so(project, photogr
     assert card.startswith("The model of this pipeline is **generator**")
 
 
-def test_pictures_smaller_than_the_crops_are_told_before_a_critic_learns_from_their_borders(project, tmp_path):
+def test_pictures_smaller_than_the_crops_are_told_before_anything_learns_from_their_borders(project, tmp_path):
     folder = tmp_path / "small"
     folder.mkdir()
     for number in range(12):
@@ -109,7 +109,7 @@ def test_pictures_smaller_than_the_crops_are_told_before_a_critic_learns_from_th
     done = project.kedro("run", "--pipeline", "restore", "--params", f"smoke=true,pictures={folder}")
     assert done.returncode == 1
     told = " ".join(done.stderr.split())
-    assert "critic.training.stages.0.size is 33, and" in told
+    assert "generator.training.stages.0.size is 33, and" in told
     assert "training pictures are smaller, such as" in told
     assert "(36x30). Take 30 or less" in told
     assert "Traceback" not in done.stderr

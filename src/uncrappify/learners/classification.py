@@ -33,7 +33,7 @@ class ClassificationLearner(Learner):
         shape: C, H and W of the pictures.
     """
 
-    panels = (LOSS, Panel("accuracy", {"valid_accuracy": "valid"}), LEARNING_RATE)
+    panels = (LOSS, Panel("accuracy", {"valid_accuracy": "valid accuracy"}), LEARNING_RATE)
     bar = {"train_loss": "loss", "valid_accuracy": "accuracy"}
 
     def __init__(self, network: nn.Module, training: ClassificationTraining, shape: tuple[int, ...]) -> None:

@@ -34,7 +34,7 @@ class CriticLearner(Learner):
         training: As in :class:`~uncrappify.training.learner.Learner`.
     """
 
-    panels = (LOSS, Panel("accuracy", {"valid_accuracy": "valid"}), LEARNING_RATE)
+    panels = (LOSS, Panel("accuracy", {"valid_accuracy": "valid accuracy"}), LEARNING_RATE)
     bar = {"train_loss": "loss", "valid_accuracy": "accuracy"}
     # A critic that is sure of its few pictures has learned their noise.
     best = Best("valid_loss")

@@ -41,7 +41,7 @@ class LanguageLearner(Learner):
         training: What :class:`~uncrappify.training.learner.Learner` reads.
     """
 
-    panels = (LOSS, Panel("accuracy", {"valid_accuracy": "valid"}), LEARNING_RATE)
+    panels = (LOSS, Panel("accuracy", {"valid_accuracy": "valid accuracy"}), LEARNING_RATE)
     bar = {"train_loss": "loss", "valid_accuracy": "accuracy"}
 
     stage: LanguageStage

@@ -16,7 +16,7 @@ from uncrappify.learners.adversarial import AdversarialLearner
 from uncrappify.learners.restoration import Batch, compute_psnr, round_to_8_bit, scale_to_unit, weigh_losses
 from uncrappify.losses.adversarial import Objective
 from uncrappify.models.encoders import build_encoder, freeze
-from uncrappify.training.learner import LEARNING_RATE, Best, Panel
+from uncrappify.training.learner import Best, Panel
 from uncrappify.training.parameters import GanTraining
 
 WATCHER = "efficientnet_lite0"
@@ -46,7 +46,7 @@ class RestorationGan(AdversarialLearner):
         *AdversarialLearner.panels,
         Panel("valid texture distance", {"valid_texture_distance": "texture distance"}),
         Panel("valid PSNR, dB", {"valid_psnr": "PSNR"}),
-        LEARNING_RATE,
+        Panel("learning rate", {"lr": "generator's rate", "lr_critic": "critic's rate"}),
     )
     bar = AdversarialLearner.bar | {"valid_psnr": "PSNR"}
     best = Best("valid_texture_distance")

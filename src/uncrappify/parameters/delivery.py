@@ -114,10 +114,9 @@ def find_trained_weights(given: str) -> Path:
         UserError: If the pipeline has no such model, delivers none, or has not trained it.
     """
     file = find_weights(given)
-    pipeline, _, model = given.partition(".")
+    pipeline = given.partition(".")[0]
     if not file.is_file() and pipeline in read_sections():
-        tags = f" --tags data,{model},evaluation" if model else ""
-        raise UserError(f"{given} is not trained yet. Train it first: kedro run --pipeline {pipeline}{tags}")
+        raise UserError(f"{given} is not trained yet. Train it first: kedro run --pipeline {pipeline}")
     return file
 
 

@@ -22,10 +22,10 @@ from uncrappify.pipelines import nodes as shared
 from uncrappify.pipelines.adversarial.model_card import critic_card, pipeline_card
 from uncrappify.pipelines.adversarial.parameters import R3Options
 from uncrappify.pipelines.restoration.model_card import model_card
-from uncrappify.pipelines.restoration.nodes import describe, pair
+from uncrappify.pipelines.restoration.nodes import describe, pair, train
 from uncrappify.pipelines.restoration.parameters import Evaluation
 from uncrappify.sources import PictureSource
-from uncrappify.training.parameters import CriticTraining, GanTraining
+from uncrappify.training.parameters import CriticTraining, GanTraining, RestorationTraining
 
 if TYPE_CHECKING:
     from uncrappify.inference import Restorer
@@ -57,6 +57,25 @@ class Generated:
     def __call__(self) -> Image.Image:
         """Compute the restored picture."""
         return self._restore(self._pairs[self._name][0])
+
+
+def train_generator(
+    raw: PictureSource,
+    degraded: Pictures,
+    split: pd.DataFrame,
+    recipe: Recipe,
+    model: Model,
+    training: RestorationTraining,
+    seed: int,
+    run: TrainingRun,
+) -> tuple[TrainedModel, pd.DataFrame, Figure, pd.DataFrame, dict[str, float]]:
+    """Train the generator, as :func:`~uncrappify.pipelines.restoration.nodes.train` does.
+
+    Raises:
+        UserError: A picture is smaller than the crops; the critic would say so when the generator has learned.
+    """
+    _check_crops(split, training.stages, run.name)
+    return train(raw, degraded, split, recipe, model, training, seed, run)
 
 
 def generate(

@@ -39,7 +39,10 @@ def create_pipeline(name: str, section: Mapping[str, Any]) -> Pipeline:
 def _train_generator() -> Pipeline:
     shared = {"raw", "degraded", "split"}
     return Pipeline(
-        [train(tags=["training", "generator"])], namespace="generator", inputs=shared, parameters={"recipe", "seed"}
+        [train(tags=["training", "generator"], function=nodes.train_generator)],
+        namespace="generator",
+        inputs=shared,
+        parameters={"recipe", "seed"},
     )
 
 

@@ -1,6 +1,6 @@
 """How the nodes of a restoration pipeline hang together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kedro.pipeline import Node, Pipeline
@@ -59,10 +59,10 @@ def prepare() -> list[Node]:
     ]
 
 
-def train(tags: str | list[str]) -> Node:
-    """Give the node that trains a network to undo the damage."""
+def train(tags: str | list[str], function: Callable[..., Any] = nodes.train) -> Node:
+    """Give the node that trains a network to undo the damage, by this function."""
     return Node(
-        nodes.train,
+        function,
         {
             "raw": "raw",
             "degraded": "degraded",
