@@ -85,7 +85,7 @@ def test_a_history_without_values_has_empty_curves(table):
 def test_any_metrics_of_a_learner_are_drawn_in_the_panels_that_it_names():
     table = history().assign(train_critic=0.7, train_generator=0.2, valid_texture=3.0, lr_critic=1e-4)
     losses = Panel("losses", {"train_generator": "generator", "train_critic": "critic"})
-    rates = Panel("rates", {"lr": "generator's", "lr_critic": "critic's"})
+    rates = Panel("rates", {"lr": "generator's", "lr_critic": "critic's"}, from_zero=True)
     figure = curves.training_curves(
         table,
         [losses, LOSS, Panel("texture", {"valid_texture": "texture"}), Panel("none", {"valid_none": "none"}), rates],
@@ -100,6 +100,10 @@ def test_any_metrics_of_a_learner_are_drawn_in_the_panels_that_it_names():
         "critic's": "y4",
     }
     assert len({trace.line.color for trace in figure.data if trace.yaxis == "y"}) == 2
+    # A constant rate is seen where it is, and not as 0.
+    highest = table[["lr", "lr_critic"]].max().max()
+    assert figure.layout.yaxis4.range == (0, pytest.approx(1.1 * highest))
+    assert figure.layout.yaxis3.range is None
 
 
 def test_the_losses_of_trainings_are_compared_in_one_chart():

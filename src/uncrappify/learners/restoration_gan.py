@@ -46,7 +46,7 @@ class RestorationGan(AdversarialLearner):
         *AdversarialLearner.panels,
         Panel("valid texture distance", {"valid_texture_distance": "texture distance"}),
         Panel("valid PSNR, dB", {"valid_psnr": "PSNR"}),
-        Panel("learning rate", {"lr": "generator's rate", "lr_critic": "critic's rate"}),
+        Panel("learning rate", {"lr": "generator's rate", "lr_critic": "critic's rate"}, from_zero=True),
     )
     bar = AdversarialLearner.bar | {"valid_psnr": "PSNR"}
     best = Best("valid_texture_distance")

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from threading import Lock
 from typing import IO
 
 from PIL import ExifTags, Image, ImageFile
+
+from uncrappify.pictures import png
 
 SMALLEST_SIDE = 16
 """Pixels; a picture of the user's with a shorter side is unusable. What a recipe makes of it may be smaller."""
@@ -25,6 +28,16 @@ def open_picture(file: IO[bytes], format: str) -> ImageFile.ImageFile:
     """
     with _without_pillows_limit():
         return Image.open(file, formats=(format,))
+
+
+def open_to_decode(content: bytes, kind: str) -> ImageFile.ImageFile:
+    """Open a picture whose pixels are wanted: of a PNG, loading them finds out whether they are all there.
+
+    Args:
+        content: The file's bytes; of a PNG those that :func:`~uncrappify.pictures.png.check` gave.
+        kind: Its format, by Pillow's name.
+    """
+    return png.open_whole(content) if kind == "PNG" else open_picture(BytesIO(content), kind)
 
 
 def read_orientation(image: Image.Image) -> int:

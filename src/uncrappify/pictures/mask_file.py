@@ -11,7 +11,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from uncrappify.pictures import png
 from uncrappify.pictures.kinds import recognise_readable
-from uncrappify.pictures.limits import open_picture, prepare_tiff, read_orientation
+from uncrappify.pictures.limits import open_picture, open_to_decode, prepare_tiff, read_orientation
 from uncrappify.pictures.samples import Samples, divide_by_alpha, round_to_bytes
 from uncrappify.pictures.tiff import list_colours
 from uncrappify.pictures.tiff_layout import (
@@ -91,7 +91,7 @@ def parse_mask(content: bytes) -> MaskFile:
 
 
 def _parse(content: bytes, kind: str) -> MaskFile:
-    image = png.open_whole(content) if kind == "PNG" else open_picture(BytesIO(content), kind)
+    image = open_to_decode(content, kind)
     _refuse_lossy(image)
     if (frames := getattr(image, "n_frames", 1)) > 1:
         raise _tell_pages(frames, "frames")

@@ -20,7 +20,7 @@ from uncrappify.pictures import png, tiff
 from uncrappify.pictures.jpeg import MOST_SCANS, count_scans
 from uncrappify.pictures.jpeg_quality import estimate_quality
 from uncrappify.pictures.kinds import recognise_readable
-from uncrappify.pictures.limits import open_picture, prepare_tiff, read_orientation
+from uncrappify.pictures.limits import open_picture, open_to_decode, prepare_tiff, read_orientation
 from uncrappify.pictures.metadata import Metadata, read_metadata, read_tiff_metadata
 from uncrappify.pictures.reading import read_within_limit
 from uncrappify.pictures.samples import divide_by_alpha, round_to
@@ -99,7 +99,7 @@ def decode_original(content: bytes) -> Original:
 
 def _decode(content: bytes, kind: str) -> Original:
     sound = png.check(content) if kind == "PNG" else content
-    image = png.open_whole(sound) if kind == "PNG" else open_picture(BytesIO(sound), kind)
+    image = open_to_decode(sound, kind)
     _refuse_animation(image)
     orientation = read_orientation(image)
     metadata = read_metadata(content, image, kind)

@@ -14,7 +14,7 @@ from uncrappify.atomic import written_whole
 from uncrappify.errors import UserError
 from uncrappify.pictures import png, tiff
 from uncrappify.pictures.kinds import recognise_readable
-from uncrappify.pictures.limits import open_picture, prepare_tiff, read_orientation
+from uncrappify.pictures.limits import open_to_decode, prepare_tiff, read_orientation
 from uncrappify.pictures.reading import read_reserved
 from uncrappify.pictures.samples import guess_range, round_to_bytes
 from uncrappify.pictures.tiff_layout import begin_with_picture, describe
@@ -162,7 +162,7 @@ def _decode_tiff(content: bytes) -> Reading:
 
 
 def _decode(content: bytes, kind: str) -> Reading:
-    image = png.open_whole(content) if kind == "PNG" else open_picture(BytesIO(content), kind)
+    image = open_to_decode(content, kind)
     mode, notes = image.mode, _note_conversions(image)
     if kind == "TIFF":
         prepare_tiff(image)

@@ -44,8 +44,7 @@ def training_curves(history: pd.DataFrame, panels: Sequence[Panel]) -> "Figure":
             colour = COLOURS.get(column) or next(colours)
             _add_line(figure, row, history[["step", column]].dropna(), panel.lines[column], colour)
         figure.update_yaxes(title_text=panel.title, type="log" if panel.logarithmic else "linear", row=row, col=1)
-        if "lr" in panel.lines:
-            # A rate that stays as it is would have an axis from -1 to 1, and look like 0.
+        if panel.from_zero:
             highest = float(history[list(logged & set(panel.lines))].max().max())
             figure.update_yaxes(range=[0, 1.1 * highest or 1], row=row, col=1)
     for step in _stage_ends(history):

@@ -23,15 +23,17 @@ class Panel(NamedTuple):
         title: Of its axis.
         lines: Name of a metric to its name in the legend.
         logarithmic: Whether the axis is.
+        from_zero: Whether the axis begins there: what stays as it is would else be drawn on one from -1 to 1.
     """
 
     title: str
     lines: dict[str, str]
     logarithmic: bool = False
+    from_zero: bool = False
 
 
 LOSS = Panel("loss", {"train_loss": "train", "valid_loss": "valid"}, logarithmic=True)
-LEARNING_RATE = Panel("learning rate", {"lr": "learning rate"})
+LEARNING_RATE = Panel("learning rate", {"lr": "learning rate"}, from_zero=True)
 
 
 class Best(NamedTuple):
